@@ -1,0 +1,1 @@
+"""Kickbot: remove people from a live RealtimeKit meeting without leaving Slack."""

@@ -1,0 +1,86 @@
+"""The command line: `kickbot run`, `check`, `log` and `demo`."""
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+
+from bot.config import BadSettings, read_settings
+from bot.policy_file import BadPolicy, read_policy
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code: 0 well, 1 failed, 2 settings or policy wrong."""
+    given = _parser().parse_args(arguments)
+    try:
+        return int(given.command(given))
+    except (BadSettings, BadPolicy) as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="kickbot", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    run = commands.add_parser("run", help="run the bot, until SIGTERM")
+    run.set_defaults(command=_run)
+    check = commands.add_parser(
+        "check", help="say what is wrong with the installation, if anything"
+    )
+    check.set_defaults(command=_check)
+    log = commands.add_parser("log", help="show the newest kicks, or one with its events")
+    log.add_argument("number", nargs="?", type=int, help="the number of a kick")
+    log.set_defaults(command=_log)
+    demo = commands.add_parser("demo", help="play with stand-ins for Slack and RealtimeKit")
+    demo.add_argument("--http", action="store_true", help="in HTTP mode instead of Socket Mode")
+    demo.add_argument("--tour", action="store_true", help="play the journey and end")
+    demo.add_argument("--stay", action="store_true", help="stay up, also without a terminal")
+    demo.set_defaults(command=_demo)
+    return parser
+
+
+def _run(_: argparse.Namespace) -> int:
+    # What each command needs is imported by it: `run` never loads the sandbox.
+    from bot.app import CantStart, run  # noqa: PLC0415 - see above
+
+    settings = read_settings()
+    policy = read_policy(settings.policy_file)
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(message)s")
+    # One line per call, with the account's id in it: not for every log.
+    logging.getLogger("httpx").setLevel(max(logging.WARNING, logging.getLogger().level))
+    try:
+        return asyncio.run(run(settings, policy))
+    except CantStart as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _check(_: argparse.Namespace) -> int:
+    from bot.check import check  # noqa: PLC0415 - as above
+
+    async def look() -> int:
+        wrong = False
+        async for finding in check(read_settings):
+            print(finding, flush=True)
+            wrong = wrong or finding.wrong
+        return int(wrong)
+
+    return asyncio.run(look())
+
+
+def _log(given: argparse.Namespace) -> int:
+    from bot.log import show  # noqa: PLC0415 - as above
+
+    return asyncio.run(show(read_settings(), given.number))
+
+
+def _demo(given: argparse.Namespace) -> int:
+    from bot.sandbox.demo import demo  # noqa: PLC0415 - as above
+
+    stay = given.stay or (sys.stdin.isatty() and not given.tour)
+    return asyncio.run(demo(http=given.http, stay=stay))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,264 @@
+"""The composition root: builds everything once, runs it, and drains it when told to stop."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+import aiohttp
+from aiohttp import web
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.config import Settings
+from bot.core.flow import Flow, Identity
+from bot.core.kick import TeamId, UserId
+from bot.core.policy import Policy
+from bot.core.ports import StoreDown
+from bot.core.review import Desk
+from bot.realtimekit import App, RealtimeKit, SharedRooms, http_client
+from bot.slack.api import SlackFailed, ask, http_session, web_client
+from bot.slack.channel import SlackNotices
+from bot.slack.listeners import Listeners
+from bot.slack.people import SlackPeople
+from bot.slack.screens import Screens
+from bot.slack.windows import Origins, Windows
+from bot.store import SqlStore
+from bot.tasks import SystemClock, Tasks
+
+logger = logging.getLogger(__name__)
+
+DRAIN = 20.0  # seconds that calls already sent are waited for
+LOOK_EVERY = 10.0  # seconds between looks at the socket
+SILENT_FOR = 12  # looks without a connection after which a fresh process has better chances
+
+
+class CantStart(Exception):
+    """Something the bot needs is not there; the message says what, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """The running bot: where it listens, and how it is."""
+
+    port: int
+    health: Callable[[], Coroutine[object, object, str]]
+
+
+@asynccontextmanager
+async def running(settings: Settings, policy: Policy) -> AsyncIterator[Bot]:
+    """Run the bot as long as the context lasts; then take no more work, and drain.
+
+    Raises CantStart.
+    """
+    async with AsyncExitStack() as stack:
+        tasks = Tasks()
+        session = await stack.enter_async_context(http_session())
+        token = settings.slack_bot_token.get_secret_value()
+        client = web_client(token, settings.slack_api, session)
+        authorized = await _authorize(client, token)
+        team = TeamId(authorized.team_id or "")
+        store = await _store(settings, team, stack)
+        rooms = await _rooms(settings, stack)
+        flow, listeners = _house(
+            settings, policy, client, team=team, store=store, rooms=rooms, tasks=tasks
+        )
+        app = _bolt(settings, client, authorized)
+        listeners.register(app)
+        # Entered before the transports, so left after them: no new work, then the drain.
+        stack.push_async_callback(tasks.drain, DRAIN)
+        await flow.resume()
+        socket = await _socket(settings, app, session, stack)
+        health = _Health(store, socket)
+        port = await _serve(settings, app, health, stack)
+        yield Bot(port, health)
+
+
+async def _authorize(client: AsyncWebClient, token: str) -> AuthorizeResult:
+    try:
+        reply = await ask(client, "auth.test")
+    except SlackFailed as error:
+        raise CantStart(
+            f"Slack can't be reached or refuses SLACK_BOT_TOKEN ({error}): see `kickbot check`."
+        ) from error
+    return AuthorizeResult(
+        enterprise_id=reply.get("enterprise_id"),
+        team_id=reply["team_id"],
+        bot_user_id=reply.get("user_id"),
+        bot_id=reply.get("bot_id"),
+        bot_token=token,
+    )
+
+
+async def _store(settings: Settings, team: TeamId, stack: AsyncExitStack) -> SqlStore:
+    database = settings.database_url.get_secret_value()
+    try:
+        store = SqlStore(database, team_id=team, app_id=settings.realtimekit_app_id)
+        stack.push_async_callback(store.close)
+        await store.start()
+    except (StoreDown, ValueError) as error:
+        raise CantStart(f"DATABASE_URL: {error}") from error
+    return store
+
+
+async def _rooms(settings: Settings, stack: AsyncExitStack) -> SharedRooms:
+    http = await stack.enter_async_context(http_client(f"{settings.cloudflare_base_url}"))
+    account = App(
+        settings.cloudflare_account_id, settings.realtimekit_app_id, settings.cloudflare_api_token
+    )
+    rooms = SharedRooms(RealtimeKit(http, account))
+    stack.push_async_callback(rooms.aclose)
+    return rooms
+
+
+def _house(
+    settings: Settings,
+    policy: Policy,
+    client: AsyncWebClient,
+    *,
+    team: TeamId,
+    store: SqlStore,
+    rooms: SharedRooms,
+    tasks: Tasks,
+) -> tuple[Flow, Listeners]:
+    clock = SystemClock()
+    named = frozenset[UserId]().union(*(grant.users for grant in policy.grants))
+    people = SlackPeople(client, clock, team=team, groups=policy.groups, named=named)
+    windows = Windows(client, clock)
+    origins = Origins(client, clock)
+    notices = SlackNotices(client, windows, origins)
+    desk = Desk(policy=policy, rooms=rooms, people=people, store=store, clock=clock)
+    flow = Flow(
+        identity=Identity(team, settings.realtimekit_app_id, uuid4().hex),
+        policy=policy,
+        rooms=rooms,
+        people=people,
+        store=store,
+        notices=notices,
+        clock=clock,
+        spawn=tasks.spawn,
+    )
+    screens = Screens(
+        command=settings.command,
+        desk=desk,
+        flow=flow,
+        windows=windows,
+        origins=origins,
+        clock=clock,
+    )
+    listeners = Listeners(
+        team=team,
+        command=settings.command,
+        desk=desk,
+        flow=flow,
+        screens=screens,
+        notices=notices,
+        clock=clock,
+        spawn=tasks.spawn,
+    )
+    return flow, listeners
+
+
+def _bolt(settings: Settings, client: AsyncWebClient, authorized: AuthorizeResult) -> AsyncApp:
+    async def authorize() -> AuthorizeResult:
+        # Asked once, at start: a call per request would stand before every ack.
+        return authorized
+
+    secret = settings.slack_signing_secret
+    return AsyncApp(
+        name="kickbot",
+        client=client,
+        authorize=authorize,
+        signing_secret=secret.get_secret_value() if secret else "",
+        # Bolt's default looks for the ack every 10 ms; this answers when the listener returns.
+        process_before_response=True,
+    )
+
+
+async def _socket(
+    settings: Settings, app: AsyncApp, session: aiohttp.ClientSession, stack: AsyncExitStack
+) -> AsyncSocketModeHandler | None:
+    if settings.slack_app_token is None:
+        return None
+    handler = AsyncSocketModeHandler(app, settings.slack_app_token.get_secret_value())
+    own = handler.client.aiohttp_client_session
+    handler.client.aiohttp_client_session = session
+    await own.close()
+    stack.push_async_callback(_hang_up, handler)
+    try:
+        await handler.client.connect()
+    except (SlackFailed, aiohttp.ClientError, OSError) as error:
+        raise CantStart(f"Slack refuses SLACK_APP_TOKEN ({error}).") from error
+    return handler
+
+
+async def _hang_up(handler: AsyncSocketModeHandler) -> None:
+    handler.client.auto_reconnect_enabled = False
+    await handler.client.disconnect()
+
+
+class _Health:
+    """How the bot is, as /healthz tells it: empty if well, else what is wrong."""
+
+    def __init__(self, store: SqlStore, socket: AsyncSocketModeHandler | None) -> None:
+        self._store = store
+        self._socket = socket
+
+    async def __call__(self) -> str:
+        if self._socket and not await self._socket.client.is_connected():
+            return "no connection to Slack"
+        try:
+            await self._store.check()
+        except StoreDown as error:
+            return f"database: {error}"
+        return ""
+
+
+async def _serve(settings: Settings, app: AsyncApp, health: _Health, stack: AsyncExitStack) -> int:
+    async def healthz(_: web.Request) -> web.Response:
+        wrong = await health()
+        return web.Response(text=wrong or "ok", status=503 if wrong else 200)
+
+    site = app.web_app("/slack/events") if settings.slack_app_token is None else web.Application()
+    site.router.add_get("/healthz", healthz)
+    runner = web.AppRunner(site, access_log=None)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    try:
+        await web.TCPSite(runner, port=settings.port).start()
+    except OSError as error:
+        raise CantStart(f"PORT {settings.port}: {error.strerror}") from error
+    return int(runner.addresses[0][1])
+
+
+async def run(settings: Settings, policy: Policy) -> int:
+    """Run the bot until SIGTERM or Ctrl-C; return the exit code. Raises CantStart."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(settings, policy) as bot:
+        how = "Socket Mode" if settings.slack_app_token else "HTTP at /slack/events"
+        logger.info("kickbot is up: %s, port %s", how, bot.port)
+        code = await _watch(bot, stop)
+        logger.info("stopping: no more work is taken, calls that were sent are waited for")
+    return code
+
+
+async def _watch(bot: Bot, stop: asyncio.Event) -> int:
+    silent = 0
+    while silent < SILENT_FOR:
+        try:
+            async with asyncio.timeout(LOOK_EVERY):
+                await stop.wait()
+        except TimeoutError:
+            silent = silent + 1 if await bot.health() == "no connection to Slack" else 0
+        else:
+            return 0
+    logger.critical("no connection to Slack for %.0f s: giving up", SILENT_FOR * LOOK_EVERY)
+    return 1

@@ -1,0 +1,216 @@
+"""A running kick: each target called at most once, and what became of each found out."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from bot.core.kick import (
+    SETTLED_AFTER,
+    Event,
+    Kick,
+    Outcome,
+    Target,
+    What,
+    Why,
+    evidence,
+)
+from bot.core.ports import (
+    Busy,
+    Clock,
+    NotThere,
+    Overtaken,
+    Refused,
+    Rooms,
+    RoomsError,
+    Store,
+    StoreDown,
+    Unreachable,
+)
+from bot.core.roster import Key, Peer, Roster
+
+logger = logging.getLogger(__name__)
+
+# After an answer was lost: read at once, soon, and when the service's lag must be over.
+READ_AGAIN = timedelta(seconds=2)
+LAST_READ = timedelta(seconds=6)
+STORE_PAUSE = timedelta(seconds=1)
+STORE_TRIES = 5
+
+
+class Execution:
+    """Carries out one claimed kick; `kick` is how it stands in the store.
+
+    Its steps may raise Overtaken (another process goes on with it) and StoreDown (what is not
+    written down yet is found out by evidence when the kick is taken over).
+    """
+
+    def __init__(self, kick: Kick, *, rooms: Rooms, store: Store, clock: Clock) -> None:
+        self.kick = kick
+        self._rooms = rooms
+        self._store = store
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._doubts: dict[Key | None, tuple[Why, str]] = {}
+
+    @property
+    def in_doubt(self) -> bool:
+        """Tell whether some target was called and its answer does not say what happened."""
+        return bool(self._doubts)
+
+    async def spare(self, key: Key | None, by: str) -> None:
+        """Leave a target alone whom the policy protects by now."""
+        await self._settle(key, Outcome.FAILED, Why.PROTECTED, by)
+
+    async def call(self, peers: Mapping[Key | None, tuple[Peer, ...]]) -> None:
+        """Call for every target that has no outcome yet, side by side; `peers` as just read."""
+        todo = [target for target in self.kick.targets if target.outcome is None]
+        calls = [self._call(target, peers.get(target.key, ())) for target in todo]
+        # What fails for one target must not cancel the call for another that is under way.
+        ends = await asyncio.gather(*calls, return_exceptions=True)
+        for error in filter(None, ends):
+            raise error
+
+    async def _call(self, target: Target, peers: tuple[Peer, ...]) -> None:
+        try:
+            await self._mark(target, peers)
+        except StoreDown as error:
+            await self._settle(target.key, Outcome.FAILED, Why.NOT_TRIED, str(error))
+            return
+        try:
+            named = await self._send(target)
+        except NotThere as error:
+            await self._nobody(target, str(error))
+        except (Refused, Busy, Unreachable) as error:
+            await self._settle(target.key, Outcome.FAILED, _WHY[type(error)], _detail(error))
+        except RoomsError as error:
+            self._doubts[target.key] = (Why.NO_ANSWER, str(error))
+        else:
+            if named:
+                await self._settle(target.key, Outcome.KICKED, Why.CONFIRMED)
+            else:
+                self._doubts[target.key] = (Why.EMPTY_ANSWER, "")
+
+    async def _mark(self, target: Target, peers: tuple[Peer, ...]) -> None:
+        now = self._clock.now()
+        event = Event(now, What.CALLED, None, _about(target), self.kick.id)
+        await self._step(lambda kick: kick.mark_called(target, peers, now), event)
+
+    async def _send(self, target: Target) -> tuple[str, ...]:
+        meeting = self.kick.meeting.id
+        if target.participant_id:
+            sent = self._rooms.kick(meeting, participant_ids=[target.participant_id])
+        elif target.custom_id:
+            sent = self._rooms.kick(meeting, custom_participant_ids=[target.custom_id])
+        else:
+            raise Refused(f"{target.name} has no id that RealtimeKit could be given")
+        return tuple(await sent)
+
+    async def _nobody(self, target: Target, words: str) -> None:
+        if target.live or self.kick.target(target.key).peers:
+            self._doubts[target.key] = (Why.NOT_FOUND, words)
+        else:
+            await self._settle(target.key, Outcome.FAILED, Why.NOBODY, words)
+
+    async def take_up(self) -> None:
+        """Sort the targets of a kick whose process died: never called, or called and in doubt."""
+        for target in self.kick.targets:
+            if target.outcome is None and target.called_at is None:
+                await self._settle(target.key, Outcome.FAILED, Why.NOT_TRIED)
+            elif target.outcome is None:
+                self._doubts[target.key] = (Why.NO_ANSWER, "")
+
+    async def clear_up(self) -> None:
+        """Find out by reading what became of the targets in doubt; what stays so is unknown."""
+        started = self._clock.now()
+        for moment in (started, started + READ_AGAIN, self._last_read(started)):
+            if not self._doubts:
+                return
+            await self._clock.sleep(max(0.0, (moment - self._clock.now()).total_seconds()))
+            await self._read()
+        for key, (why, words) in list(self._doubts.items()):
+            await self._settle(key, Outcome.UNKNOWN, why, words)
+
+    def _last_read(self, started: datetime) -> datetime:
+        calls = [target.called_at for target in self.kick.targets if target.called_at]
+        return max([started + LAST_READ, *(called + SETTLED_AFTER for called in calls)])
+
+    async def _read(self) -> None:
+        if self.kick.session_id is None:
+            return
+        read_at = self._clock.now()
+        try:
+            roster = await self._rooms.roster(self.kick.session_id, fresh=True)
+        except RoomsError as error:
+            logger.warning("kick %s: the session can't be read: %s", self.kick.number, error)
+            return
+        for key in list(self._doubts):
+            await self._conclude(key, roster, read_at)
+
+    async def _conclude(self, key: Key | None, roster: Roster, read_at: datetime) -> None:
+        rows = tuple(peer for one in roster.find(key) for peer in one.peers) if key else ()
+        found = evidence(self.kick.target(key), rows, read_at)
+        why, words = self._doubts[key]
+        if found:
+            outcome, why, back_at = found
+            await self._settle(key, outcome, why, words, back_at)
+        elif why is Why.NOT_FOUND and all(peer.left_at for peer in rows):
+            await self._settle(key, Outcome.GONE, why)
+
+    async def finish(self) -> None:
+        """End the kick: every target has its outcome."""
+        now = self._clock.now()
+        event = Event(now, What.FINISHED, None, "", self.kick.id)
+        await self._patiently(lambda kick: kick.finish(now), event)
+
+    async def _settle(
+        self,
+        key: Key | None,
+        outcome: Outcome,
+        why: Why,
+        detail: str = "",
+        back_at: datetime | None = None,
+    ) -> None:
+        note = f"{_about(self.kick.target(key))}: {outcome} ({why})"
+        event = Event(self._clock.now(), What.SETTLED, None, note, self.kick.id)
+        await self._patiently(
+            lambda kick: kick.settle(kick.target(key), outcome, why, detail, back_at), event
+        )
+        self._doubts.pop(key, None)
+
+    async def _patiently(self, change: Callable[[Kick], Kick], event: Event) -> None:
+        for _ in range(STORE_TRIES - 1):
+            try:
+                return await self._step(change, event)
+            except StoreDown as error:
+                logger.warning("kick %s: the store did not take it: %s", self.kick.number, error)
+                await self._clock.sleep(STORE_PAUSE.total_seconds())
+        return await self._step(change, event)
+
+    async def _step(self, change: Callable[[Kick], Kick], event: Event) -> None:
+        async with self._lock:
+            after = change(self.kick)
+            try:
+                self.kick = await self._store.move(self.kick, after, event)
+            except Overtaken as error:
+                # A commit whose answer was lost looks like this: it was our own move that won.
+                if error.current != after:
+                    raise
+                self.kick = after
+
+
+_WHY: Mapping[type[RoomsError], Why] = {
+    Refused: Why.REFUSED,
+    Busy: Why.BUSY,
+    Unreachable: Why.UNREACHABLE,
+}
+
+
+def _detail(error: RoomsError) -> str:
+    if isinstance(error, Busy) and error.retry_after:
+        return f"{error}; try again in {error.retry_after:.0f} s"
+    return str(error)
+
+
+def _about(target: Target) -> str:
+    return f"{target.name} [{target.key}]"

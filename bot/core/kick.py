@@ -1,0 +1,303 @@
+"""A kick: one request to remove targets from one session. Frozen values; moves return new ones.
+
+The states are a table, `MOVES`; every move raises the version by one, so that a store can make
+it conditional on state and version, and whoever acts on an old value loses loudly.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, NewType
+
+from bot.core.roster import CustomId, Key, Meeting, ParticipantId, Peer, PeerId, SessionId, key
+
+KickId = NewType("KickId", str)
+UserId = NewType("UserId", str)
+TeamId = NewType("TeamId", str)
+ChannelId = NewType("ChannelId", str)
+
+CLAIM_WITHIN = timedelta(seconds=60)
+LEASE = timedelta(seconds=15)
+SETTLED_AFTER = timedelta(seconds=12)
+
+
+class State(StrEnum):
+    """Where a kick stands."""
+
+    WAITING = "waiting"
+    READY = "ready"
+    RUNNING = "running"
+    DONE = "done"
+    REFUSED = "refused"
+    DENIED = "denied"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+MOVES: Mapping[State, frozenset[State]] = {
+    State.WAITING: frozenset({State.READY, State.DENIED, State.CANCELLED, State.EXPIRED}),
+    State.READY: frozenset({State.RUNNING, State.REFUSED, State.EXPIRED}),
+    State.RUNNING: frozenset({State.RUNNING, State.DONE}),
+    State.DONE: frozenset({State.DONE}),
+    State.REFUSED: frozenset(),
+    State.DENIED: frozenset(),
+    State.CANCELLED: frozenset(),
+    State.EXPIRED: frozenset(),
+}
+
+
+class Outcome(StrEnum):
+    """What became of one target; `unknown` is an answer, not a gap."""
+
+    KICKED = "kicked"
+    GONE = "gone"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Why(StrEnum):
+    """What an outcome rests on."""
+
+    CONFIRMED = "confirmed"  # the reply named one participant
+    NOT_FOUND = "not found"  # 404, seen before, not there now
+    LEFT = "left"  # every connection of theirs has left
+    NOBODY = "nobody"  # 404, and never seen
+    NOT_TRIED = "not tried"  # the process ended before the call
+    PROTECTED = "protected"  # the policy spares them, as they are now
+    STILL_THERE = "still there"  # a connection from before the call is open long after it
+    NO_ANSWER = "no answer"  # the answer was lost
+    EMPTY_ANSWER = "empty answer"  # success, naming nobody
+    REFUSED = "refused"  # RealtimeKit refused our credentials or input
+    BUSY = "busy"  # RealtimeKit asked to wait
+    UNREACHABLE = "unreachable"  # the call was never sent
+
+
+class IllegalMove(Exception):
+    """The kick's state does not allow this move."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A connection as it stood before the call."""
+
+    peer_id: PeerId
+    joined_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A participant chosen to be kicked, as shown when chosen, and what became of them.
+
+    `live`: shown as being in the session. `checked`: whether the policy spares them could be
+    read. `called_at` and `peers` are set before the call is sent; one never marked so was never
+    called.
+    """
+
+    participant_id: ParticipantId | None
+    custom_id: CustomId | None
+    name: str
+    preset: str | None = None
+    live: bool = True
+    checked: bool = True
+    called_at: datetime | None = None
+    peers: tuple[Seen, ...] = ()
+    outcome: Outcome | None = None
+    why: Why | None = None
+    detail: str = ""
+    back_at: datetime | None = None
+
+    @property
+    def key(self) -> Key | None:
+        """What tells two targets of a kick apart."""
+        return key(self.participant_id, self.custom_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Kick:
+    """One request to remove targets from one session, with its state and its outcomes.
+
+    `key` is the id of the view it was sent from; `number` (0 until stored) is the name people
+    use; `session_id` is None where no session was seen live; `repeats` names the kick that this
+    one does again. Dates are aware, in UTC.
+    """
+
+    id: KickId
+    key: str
+    team_id: TeamId
+    app_id: str
+    channel_id: ChannelId
+    meeting: Meeting
+    session_id: SessionId | None
+    requester: UserId
+    reason: str
+    targets: tuple[Target, ...]
+    created_at: datetime
+    state: State
+    version: int = 1
+    number: int = 0
+    repeats: KickId | None = None
+    expires_at: datetime | None = None
+    approver: UserId | None = None
+    decided_at: datetime | None = None
+    owner: str | None = None
+    lease_until: datetime | None = None
+    refusal: str = ""
+    done_at: datetime | None = None
+
+    def same_request(self, other: "Kick") -> bool:
+        """Tell whether `other` asks for the same thing; the same view may ask it only once."""
+        return _request(self) == _request(other)
+
+    @property
+    def claimable_until(self) -> datetime:
+        """When a ready kick lapses."""
+        return (self.decided_at or self.created_at) + CLAIM_WITHIN
+
+    def claim(self, owner: str, now: datetime, session_id: SessionId | None) -> "Kick":
+        """Take a ready kick, for as long as a lease lasts, into the session it was shown in.
+
+        Raises IllegalMove when it is not ready, has been so for longer than a minute, or was
+        shown in another session.
+        """
+        if now > self.claimable_until:
+            raise IllegalMove(f"kick {self.number} was not claimed in time")
+        if self.session_id not in {None, session_id}:
+            raise IllegalMove(f"kick {self.number} belongs to session {self.session_id}")
+        changes = {"owner": owner, "lease_until": now + LEASE, "session_id": session_id}
+        return self._move(State.RUNNING, **changes)
+
+    def refuse(self, why: str, now: datetime) -> "Kick":
+        """Refuse a ready kick after all: nothing was called."""
+        return self._move(State.REFUSED, refusal=why, done_at=now)
+
+    def lapse(self, now: datetime) -> "Kick":
+        """Let a kick that nobody took up in time expire: nothing was called."""
+        return self._move(State.EXPIRED, done_at=now)
+
+    def take_over(self, owner: str, now: datetime) -> "Kick":
+        """Go on with the kick of a process that died: to read what happened, never to call."""
+        return self._move(State.RUNNING, owner=owner, lease_until=now + LEASE)
+
+    def mark_called(self, target: Target, peers: tuple[Peer, ...], now: datetime) -> "Kick":
+        """Note that the call for this target is about to be sent, and who it was seen as."""
+        seen = tuple(Seen(peer.id, peer.joined_at) for peer in peers)
+        if target.called_at or target.outcome:
+            raise IllegalMove(f"{target.name!r} of kick {self.number} was called before")
+        return self._with(target, replace(target, called_at=now, peers=seen))
+
+    def settle(
+        self,
+        target: Target,
+        outcome: Outcome,
+        why: Why,
+        detail: str = "",
+        back_at: datetime | None = None,
+    ) -> "Kick":
+        """Give a target its outcome; a given one may only change from unknown to gone or failed."""
+        changeable = target.outcome is None or (
+            target.outcome is Outcome.UNKNOWN and outcome in {Outcome.GONE, Outcome.FAILED}
+        )
+        if not changeable:
+            raise IllegalMove(f"{target.name!r} is {target.outcome}, and stays so")
+        done = replace(target, outcome=outcome, why=why, detail=detail, back_at=back_at)
+        return self._with(target, done)
+
+    def finish(self, now: datetime) -> "Kick":
+        """End a running kick all of whose targets have an outcome."""
+        if any(target.outcome is None for target in self.targets):
+            raise IllegalMove(f"kick {self.number} has targets without an outcome")
+        return self._move(State.DONE, done_at=now, lease_until=None)
+
+    def target(self, named: Key | None) -> Target:
+        """Find a target by its key, as it stands now."""
+        return next(target for target in self.targets if target.key == named)
+
+    def _with(self, old: Target, new: Target) -> "Kick":
+        if old not in self.targets:
+            raise IllegalMove(f"{old.name!r} is no target of kick {self.number} as it stands")
+        targets = tuple(new if target == old else target for target in self.targets)
+        return self._move(self.state, targets=targets)
+
+    def _move(self, to: State, **changes: Any) -> "Kick":
+        if to not in MOVES[self.state]:
+            raise IllegalMove(f"kick {self.number} is {self.state}: it can't become {to}")
+        return replace(self, state=to, version=self.version + 1, **changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a review shows and its submit will ask for; kept by the store under the view's name."""
+
+    id: str
+    team_id: TeamId
+    channel_id: ChannelId
+    requester: UserId
+    meeting: Meeting
+    session_id: SessionId | None
+    targets: tuple[Target, ...]
+    reason: str
+    created_at: datetime
+    repeats: KickId | None = None
+
+
+class What(StrEnum):
+    """What an event tells of a kick."""
+
+    ASKED = "asked"
+    REFUSED = "refused"
+    CLAIMED = "claimed"
+    TAKEN_OVER = "taken over"
+    CALLED = "called"
+    SETTLED = "settled"
+    EXPIRED = "expired"
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the record: who (None: the bot itself) did what when, and how it went.
+
+    A refusal that came before there was a kick has no `kick_id`.
+    """
+
+    at: datetime
+    what: What
+    actor: UserId | None
+    note: str = ""
+    kick_id: KickId | None = None
+
+
+def evidence(
+    target: Target,
+    peers_now: tuple[Peer, ...],
+    read_at: datetime,
+) -> tuple[Outcome, Why, datetime | None] | None:
+    """Conclude from a later read of the session what a call with a lost answer did, or None.
+
+    `peers_now` are this participant's rows in a read begun at `read_at`. An empty list or a
+    missing row proves nothing. A connection opened after the call says that they came back,
+    and when; one from before it that is still open when the service's own lag (about 10 s) is
+    over says that the call had no effect.
+    """
+    if target.called_at is None or not target.peers:
+        return None
+    rows = {peer.id: peer for peer in peers_now}
+    before = [rows.get(seen.peer_id) for seen in target.peers]
+    old = [peer for peer in peers_now if not _joined_after(peer, target.called_at)]
+    if any(peer.left_at is None for peer in old):
+        late = read_at - target.called_at >= SETTLED_AFTER
+        return (Outcome.FAILED, Why.STILL_THERE, None) if late else None
+    if any(peer is None for peer in before):
+        return None
+    back = [peer.joined_at for peer in peers_now if peer.left_at is None]
+    return Outcome.GONE, Why.LEFT, max((date for date in back if date), default=None)
+
+
+def _request(kick: Kick) -> tuple[object, ...]:
+    people = frozenset(target.key for target in kick.targets)
+    return (kick.requester, kick.meeting.id, kick.session_id, people, kick.reason)
+
+
+def _joined_after(peer: Peer, moment: datetime) -> bool:
+    return peer.joined_at is not None and peer.joined_at > moment

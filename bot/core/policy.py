@@ -1,0 +1,248 @@
+"""Who may do what: pure functions from the policy and the facts to a verdict with its reason."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+from fnmatch import fnmatchcase
+from typing import NewType
+
+from bot.core.kick import ChannelId, Target, TeamId, UserId
+from bot.core.roster import CustomId, Meeting
+
+GroupId = NewType("GroupId", str)
+
+FRESH_FOR = timedelta(seconds=60)
+BULK_WITHIN = timedelta(minutes=2)
+MAX_TARGETS_AT_ONCE = 25
+
+
+class Role(IntEnum):
+    """What a grant gives, the stronger the higher."""
+
+    HELPER = 1
+    MODERATOR = 2
+    LEAD = 3
+
+
+class SecondPerson(StrEnum):
+    """When a kick needs a second person."""
+
+    NEVER = "never"
+    BULK = "bulk"
+    ALWAYS = "always"
+
+
+class Standing(StrEnum):
+    """What Slack says a user is; only members can have a role."""
+
+    MEMBER = "member"
+    GUEST = "a guest"
+    BOT = "a bot"
+    DEACTIVATED = "deactivated"
+    OUTSIDER = "from another workspace"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role for users and groups, in meetings named by id or title pattern."""
+
+    users: frozenset[UserId]
+    groups: frozenset[GroupId]
+    role: Role
+    meetings: tuple[str, ...] = ("*",)
+
+    def covers(self, meeting: Meeting) -> bool:
+        """Tell whether this grant reaches into the meeting."""
+        return any(_like(meeting.id, one) or _like(meeting.title, one) for one in self.meetings)
+
+
+@dataclass(frozen=True, slots=True)
+class Protected:
+    """Whom nobody may remove: presets by name, custom ids by pattern."""
+
+    presets: frozenset[str] = frozenset()
+    custom_ids: tuple[str, ...] = ()
+
+    def spares(self, preset: str | None, custom_id: CustomId | None) -> str | None:
+        """Say by what a participant is protected, or None."""
+        if preset and preset in self.presets:
+            return preset
+        matches = (one for one in self.custom_ids if custom_id and fnmatchcase(custom_id, one))
+        return next(matches, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """At most `targets` people per moderator within `within`."""
+
+    targets: int
+    within: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules that hold for every grant."""
+
+    second_person: SecondPerson = SecondPerson.NEVER
+    bulk: int = 3
+    expires: timedelta = timedelta(minutes=10)
+    reason_required: bool = True
+    reasons: tuple[str, ...] = ()
+    protected: Protected = field(default_factory=Protected)
+    quota: Quota = Quota(20, timedelta(minutes=10))
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Everything the policy file says."""
+
+    grants: tuple[Grant, ...]
+    rules: Rules = field(default_factory=Rules)
+    approvals_channel: ChannelId | None = None
+
+    @property
+    def groups(self) -> frozenset[GroupId]:
+        """The user groups whose members must be known."""
+        return frozenset[GroupId]().union(*(grant.groups for grant in self.grants))
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """What Slack said of a user, in a read begun at `read_at`: the groups are the policy's."""
+
+    user: UserId
+    team: TeamId
+    standing: Standing
+    groups: frozenset[GroupId]
+    read_at: datetime
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Tell whether it is young enough to decide by."""
+        return now - self.read_at < FRESH_FOR
+
+
+class Answer(StrEnum):
+    """The three verdicts."""
+
+    ALLOWED = "allowed"
+    NEEDS_APPROVAL = "needs approval"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the policy says of one act, and why, in words for the person who asked."""
+
+    answer: Answer
+    reason: str
+
+    def __bool__(self) -> bool:
+        """Only `allowed` is a yes."""
+        return self.answer is Answer.ALLOWED
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The facts of one request: who, where, whom, and how many they removed before.
+
+    `recent`: people this requester's other kicks were aimed at within the quota's time;
+    `recent_bulk`: the same within two minutes.
+    """
+
+    requester: Membership
+    meeting: Meeting
+    targets: tuple[Target, ...]
+    reason: str
+    recent: int = 0
+    recent_bulk: int = 0
+
+
+def grants(policy: Policy, who: Membership) -> tuple[Grant, ...]:
+    """List the grants that a user has; none, unless they are a member of this workspace."""
+    if who.standing is not Standing.MEMBER:
+        return ()
+    return tuple(one for one in policy.grants if who.user in one.users or one.groups & who.groups)
+
+
+def role_in(policy: Policy, who: Membership, meeting: Meeting) -> Role | None:
+    """Find the strongest role that a user has in a meeting."""
+    return max((one.role for one in grants(policy, who) if one.covers(meeting)), default=None)
+
+
+def may_open(policy: Policy, who: Membership, now: datetime) -> Verdict:
+    """Judge whether a user may see meetings and people at all."""
+    if not who.is_fresh(now):
+        return _refused("I could not read from Slack who you are. Try again in a moment.")
+    if who.standing is not Standing.MEMBER:
+        return _refused(f"Your Slack account is {who.standing}: it can't remove anybody.")
+    if not grants(policy, who):
+        return _refused("The policy gives you no role. The operator of this bot can change that.")
+    return Verdict(Answer.ALLOWED, "the policy gives you a role")
+
+
+def judge(policy: Policy, request: Request, now: datetime) -> Verdict:
+    """Judge a request to remove people from a meeting: the first rule that says no speaks."""
+    opening = may_open(policy, request.requester, now)
+    if not opening:
+        return opening
+    role = role_in(policy, request.requester, request.meeting)
+    if role is None:
+        return _refused(f"The policy gives you no role in {request.meeting.title}.")
+    return (
+        _bounds(policy.rules, request)
+        or _second_person(policy.rules, role, request)
+        or Verdict(Answer.ALLOWED, f"{role.name.lower()} in {request.meeting.title}")
+    )
+
+
+def _bounds(rules: Rules, request: Request) -> Verdict | None:
+    count = len(request.targets)
+    if not count:
+        return _refused("Nobody is left to remove.")
+    if count > MAX_TARGETS_AT_ONCE:
+        return _refused(f"That is {count} people; at most {MAX_TARGETS_AT_ONCE} at once.")
+    if rules.reason_required and not request.reason.strip():
+        return _refused("The policy wants a reason.")
+    if request.recent + count > rules.quota.targets:
+        minutes = rules.quota.within // timedelta(minutes=1)
+        return _refused(
+            f"That would be {request.recent + count} people within {minutes} minutes; "
+            f"the policy allows one moderator {rules.quota.targets}.",
+        )
+    spared = [one.name for one in request.targets if spares(rules, one)]
+    if spared:
+        return _refused(f"The policy protects {', '.join(spared)}.")
+    return None
+
+
+def spares(rules: Rules, target: Target) -> str | None:
+    """Say by what the policy protects a target, or None."""
+    return rules.protected.spares(target.preset, target.custom_id)
+
+
+def _second_person(rules: Rules, role: Role, request: Request) -> Verdict | None:
+    if role is Role.LEAD:
+        return None
+    why = _why_two(rules, role, request)
+    return Verdict(Answer.NEEDS_APPROVAL, why) if why else None
+
+
+def _why_two(rules: Rules, role: Role, request: Request) -> str | None:
+    if role is Role.HELPER:
+        return "A helper may ask; a moderator decides."
+    if not all(target.checked for target in request.targets):
+        return "Whether the policy protects them could not be checked: that takes a lead."
+    if rules.second_person is SecondPerson.ALWAYS:
+        return "The policy wants a second person for every kick."
+    count = request.recent_bulk + len(request.targets)
+    if rules.second_person is SecondPerson.BULK and count > rules.bulk:
+        return f"The policy wants a second person for more than {rules.bulk} people."
+    return None
+
+
+def _like(text: str, pattern: str) -> bool:
+    return fnmatchcase(text.casefold(), pattern.casefold())
+
+
+def _refused(reason: str) -> Verdict:
+    return Verdict(Answer.REFUSED, reason)

@@ -1,0 +1,13 @@
+"""The tiny typed client of Cloudflare RealtimeKit's REST API.
+
+What is sent stands in `calls`, how replies are read in `replies`, what failures mean in
+`failures`, the rate limit in `budget`: none of them does I/O. `client` does, in one method;
+`rooms` lets all who ask for the same thing share one read.
+"""
+
+from bot.realtimekit.budget import Budget
+from bot.realtimekit.client import RealtimeKit
+from bot.realtimekit.connection import App, http_client
+from bot.realtimekit.rooms import SharedRooms
+
+__all__ = ["App", "Budget", "RealtimeKit", "SharedRooms", "http_client"]

@@ -1,0 +1,1 @@
+"""A stand-in for Cloudflare RealtimeKit's REST API: strict, on loopback, with faults on demand."""

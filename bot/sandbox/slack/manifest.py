@@ -1,0 +1,34 @@
+"""What the app was allowed at its installation, read from its manifest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The parts of an app manifest that Slack enforces at run time."""
+
+    scopes: frozenset[str]
+    commands: frozenset[str]
+    has_messages_tab: bool
+    is_interactive: bool
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a manifest.yml."""
+        return cls.of(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> Self:
+        """Take what matters here out of a whole manifest."""
+        features = manifest.get("features", {})
+        return cls(
+            scopes=frozenset(manifest["oauth_config"]["scopes"].get("bot", ())),
+            commands=frozenset(item["command"] for item in features.get("slash_commands", ())),
+            has_messages_tab=features.get("app_home", {}).get("messages_tab_enabled", False),
+            is_interactive=manifest["settings"].get("interactivity", {}).get("is_enabled", False),
+        )

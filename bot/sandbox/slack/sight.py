@@ -1,0 +1,110 @@
+"""What a person sees in Slack's client."""
+
+from collections.abc import Callable
+from typing import Self, TypeVar
+
+from bot.sandbox.slack.cast import Channel, User
+from bot.sandbox.slack.chat import Message
+from bot.sandbox.slack.errors import CannotError, WaitedInVainError
+from bot.sandbox.slack.modal import Modal
+from bot.sandbox.slack.render import Renderer
+from bot.sandbox.slack.views import View
+from bot.sandbox.slack.workspace import Workspace
+
+T = TypeVar("T")
+
+
+class Sight:
+    """One user's view of a workspace.
+
+    `strips` are the error strips they saw, in modals and beside buttons; `notices` what Slack
+    itself told them after a command.
+    """
+
+    def __init__(self, user_id: str, workspace: Workspace) -> None:
+        self.strips: list[str] = []
+        self.notices: list[str] = []
+        self._id = user_id
+        self._workspace = workspace
+        self._renderer = Renderer(workspace.directory)
+
+    @property
+    def user(self) -> User:
+        """The user as the workspace has them now."""
+        return self._workspace.directory.users[self._id]
+
+    @property
+    def stack(self) -> list[Modal]:
+        """The open modals, the one on top last."""
+        views = self._workspace.views.stack(self._id)
+        return [Modal(view, self._renderer) for view in views]
+
+    @property
+    def modal(self) -> Modal:
+        """The modal on top; CannotError if none is open (`stack` is empty then)."""
+        return Modal(self._top(), self._renderer)
+
+    def channels(self) -> list[Channel]:
+        """List the conversations this person is in."""
+        everywhere = self._workspace.directory.channels.values()
+        return [channel for channel in everywhere if self._id in channel.members]
+
+    def messages(self, channel: str) -> list[Message]:
+        """Return what this person sees in a channel, oldest first; by id or name."""
+        return self._workspace.chat.visible(self._channel(channel).id, self._id)
+
+    def dm(self) -> list[Message]:
+        """Return the direct conversation with the bot."""
+        return self.messages(self._workspace.directory.direct(self._id).id)
+
+    def read(self, message: Message) -> str:
+        """Show a message as text."""
+        return "\n".join(self._renderer.message(message))
+
+    def screen(self) -> str:
+        """Show everything this person sees, as text."""
+        lines = [f"{self.user.name} sees:"]
+        for channel in self.channels():
+            if messages := self.messages(channel.id):
+                lines.append(f"#{channel.name}" if channel.name else "(direct messages)")
+                lines += [f"  {line}" for item in messages for line in self._renderer.message(item)]
+        lines += [line for modal in self.stack for line in modal.lines()]
+        lines += [f"⚠ {text}" for text in (*self.strips, *self.notices)]
+        return "\n".join(lines)
+
+    async def until(
+        self,
+        predicate: Callable[[Self], T],
+        timeout: float = 10,  # noqa: ASYNC109 - how long to wait is part of the promise
+    ) -> T:
+        """Wait until something is so, and return the predicate's truthy value.
+
+        While what the predicate looks at isn't there yet (CannotError), it is not so yet.
+        """
+
+        def attempt() -> T | None:
+            try:
+                return predicate(self)
+            except CannotError:
+                return None
+
+        try:
+            value = await self._workspace.pulse.until(attempt, timeout)
+        except TimeoutError as error:
+            raise WaitedInVainError(f"waited {timeout} s in vain. {self.screen()}") from error
+        assert value is not None  # noqa: S101 - a truthy value
+        return value
+
+    def _top(self) -> View:
+        stack = self._workspace.views.stack(self._id)
+        if not stack:
+            raise CannotError(f"{self.user.name} has no modal open")
+        return stack[-1]
+
+    def _channel(self, channel: str, *, force: bool = False) -> Channel:
+        found = self._workspace.directory.named(channel)
+        if found is None:
+            raise CannotError(f"there is no channel {channel!r}")
+        if self._id not in found.members and not force:
+            raise CannotError(f"{self.user.name} is not in {channel!r}")
+        return found

@@ -1,0 +1,130 @@
+"""Socket Mode: the bot's WebSockets, and payloads through one of them."""
+
+import asyncio
+import json
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import ClientConnectionResetError, WSMsgType, web
+
+from bot.sandbox.faults import Faults
+from bot.sandbox.slack.delivery import UNREACHABLE, Kind, Outcome
+from bot.sandbox.slack.pulse import Pulse
+
+Json = dict[str, Any]
+
+MOST_SOCKETS = 10
+
+
+@dataclass(slots=True)
+class Sockets:
+    """The open sockets of the app; each payload goes to one of them, in turn."""
+
+    app_id: str
+    faults: Faults
+    pulse: Pulse
+    problems: list[str]
+    open: list[web.WebSocketResponse] = field(default_factory=list)
+    _tickets: set[str] = field(default_factory=set)
+    _pending: dict[str, asyncio.Future[Any]] = field(default_factory=dict)
+    _turn: int = 0
+
+    def ticket(self) -> str:
+        """Return the path and query of a new URL, good for one connection."""
+        ticket = secrets.token_urlsafe(18)
+        self._tickets.add(ticket)
+        return f"/link/?ticket={ticket}&app_id={self.app_id}"
+
+    async def connect(self, request: web.Request) -> web.StreamResponse:
+        """Serve one socket for as long as it lasts."""
+        ticket = request.query.get("ticket", "")
+        if ticket not in self._tickets:
+            raise web.HTTPForbidden(text="this URL was used, or never given")
+        self._tickets.remove(ticket)
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        if len(self.open) >= MOST_SOCKETS:
+            await self._dismiss(socket, "too_many_websockets")
+            await socket.close()
+            return socket
+        await self._serve(socket)
+        return socket
+
+    async def exchange(self, kind: Kind, payload: Json) -> Outcome:
+        """Send a payload through a socket and wait for its ack, on whichever socket it comes."""
+        envelope_id = secrets.token_hex(16)
+        answer = asyncio.get_running_loop().create_future()
+        self._pending[envelope_id] = answer
+        envelope = {
+            "envelope_id": envelope_id,
+            "type": kind,
+            "payload": payload,
+            "accepts_response_payload": payload.get("type") not in {"block_actions", "view_closed"},
+        }
+        try:
+            socket = await self._send(envelope)
+            if socket is None:
+                return Outcome(failure=UNREACHABLE)
+            if (how := self.faults.strike("socket_refresh")) is not None:
+                await self._dismiss(socket, how.get("reason", "refresh_requested"))
+            return Outcome(body=await answer)
+        finally:
+            del self._pending[envelope_id]
+
+    async def refresh(self, reason: str = "refresh_requested") -> None:
+        """Ask the bot to replace all sockets, as Slack does every few hours."""
+        for socket in list(self.open):
+            await self._dismiss(socket, reason)
+
+    async def close(self) -> None:
+        """Close all sockets."""
+        for socket in list(self.open):
+            await socket.close()
+
+    async def _serve(self, socket: web.WebSocketResponse) -> None:
+        self.open.append(socket)
+        await socket.send_json(
+            {
+                "type": "hello",
+                "num_connections": len(self.open),
+                "connection_info": {"app_id": self.app_id},
+                "debug_info": {"host": "sandbox", "approximate_connection_time": 18060},
+            },
+        )
+        self.pulse.beat()
+        try:
+            async for frame in socket:
+                if frame.type is WSMsgType.TEXT:
+                    self._receive(frame.data)
+        finally:
+            self.open.remove(socket)
+            self.pulse.beat()
+
+    def _receive(self, frame: str) -> None:
+        try:
+            ack = json.loads(frame)
+            answer = self._pending.get(ack["envelope_id"])
+        except (ValueError, TypeError, KeyError):
+            self.problems.append(f"a frame that is no ack: {frame[:200]!r}")
+            return
+        if answer is None or answer.done():
+            self.problems.append(f"an ack too late, or twice: {frame[:200]!r}")
+        else:
+            answer.set_result(ack.get("payload"))
+
+    async def _send(self, envelope: Json) -> web.WebSocketResponse | None:
+        for _ in range(len(self.open)):
+            self._turn += 1
+            socket = self.open[self._turn % len(self.open)]
+            try:
+                await socket.send_json(envelope)
+            except ClientConnectionResetError:
+                continue
+            return socket
+        return None
+
+    @staticmethod
+    async def _dismiss(socket: web.WebSocketResponse, reason: str) -> None:
+        frame = {"type": "disconnect", "reason": reason, "debug_info": {"host": "sandbox"}}
+        await socket.send_json(frame)

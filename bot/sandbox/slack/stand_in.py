@@ -1,0 +1,178 @@
+"""The stand-in as a whole: its server, its transports and its people."""
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from aiohttp import web
+
+from bot.sandbox.faults import Faults
+from bot.sandbox.slack import cast as casting
+from bot.sandbox.slack.cast import Cast, Channel, Group, User
+from bot.sandbox.slack.console import Console, only_from_here
+from bot.sandbox.slack.delivery import Delivered, Delivery, Outcome, Transport
+from bot.sandbox.slack.errors import WaitedInVainError
+from bot.sandbox.slack.methods import Methods
+from bot.sandbox.slack.payloads import Payloads
+from bot.sandbox.slack.person import Person
+from bot.sandbox.slack.signed_http import SignedHttp
+from bot.sandbox.slack.sockets import Sockets
+from bot.sandbox.slack.web_api import Call, Tokens, WebApi
+from bot.sandbox.slack.workspace import Clock, Workspace
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+KNOWN_FAULTS = {
+    "rate_limited": "answers 429 [method, channel, retry_after=1]",
+    "server_error": "answers 500 and does nothing [method, channel]",
+    "broken_before": "breaks the connection and does nothing [method, channel]",
+    "broken_after": "does it, then breaks the connection instead of answering [method, channel]",
+    "slow": "takes its time before doing anything [method, channel, seconds=1]",
+    "refused": "answers an error code [method, channel, error=internal_error]",
+    "expired_trigger": "calls a trigger id expired [method]",
+    "hash_conflict": "calls a hash stale, in views.update with a hash",
+    "not_in_channel": "calls the bot no member, in chat.post* [method, channel]",
+    "token_revoked": "refuses the tokens",
+    "account_inactive": "refuses the tokens of a bot that was removed",
+    "no_delivery": "cannot reach the bot, and says so to the person [type]",
+    "lost_delivery": "loses what a person did; they see a time-out [type]",
+    "socket_refresh": "asks for a new socket right after a payload [reason=refresh_requested]",
+}
+
+
+class SlackStandIn:
+    """A strict stand-in for Slack on a loopback port, and the people who use it.
+
+    Payloads go through Socket Mode, or by signed HTTP after `deliver_to`. `calls` lists what the
+    bot asked of the Web API, `deliveries` what it was sent, `problems` what it did wrong in its
+    answers. An async context manager; it serves from entering it until leaving it.
+    """
+
+    def __init__(
+        self,
+        manifest: Path,
+        *,
+        cast: Cast = casting.DEFAULT,
+        ack_limit: float = 3.0,
+        clock: Clock | None = None,
+        port: int = 0,
+        bot_token: str | None = None,
+        app_token: str | None = None,
+        signing_secret: str | None = None,
+    ) -> None:
+        self.bot_token = bot_token or f"xoxb-{secrets.token_hex(12)}"
+        self.app_token = app_token or f"xapp-1-{cast.app_id}-{secrets.token_hex(12)}"
+        self.signing_secret = signing_secret or secrets.token_hex(16)
+        self.clock = clock or Clock()
+        self.workspace = Workspace(cast, manifest, self.clock)
+        self.faults = Faults(KNOWN_FAULTS)
+        self.problems: list[str] = []
+        pulse = self.workspace.pulse
+        self.sockets = Sockets(cast.app_id, self.faults, pulse, self.problems)
+        self.http: SignedHttp | None = None
+        self._delivery = Delivery(
+            self._transport,
+            self.faults,
+            pulse,
+            ack_limit,
+            self.problems,
+            is_interactive=self.workspace.manifest.is_interactive,
+        )
+        self._methods = Methods(self.workspace, Payloads(self.workspace), self.sockets)
+        self._api = WebApi(
+            self.workspace,
+            self._methods.table(),
+            Tokens(self.bot_token, self.app_token),
+            self.faults,
+        )
+        self._people = {
+            user.id: Person(user.id, self.workspace, self._delivery) for user in cast.users
+        }
+        self._port = port
+        self._runner: web.AppRunner | None = None
+
+    async def __aenter__(self) -> Self:
+        app = web.Application(middlewares=[only_from_here])
+        app.add_routes(self._api.routes())
+        app.add_routes([web.get("/link/", self.sockets.connect)])
+        app.add_routes(Console(self.workspace, self._people, self.sockets).routes())
+        app.add_routes(self.faults.routes())
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        self.workspace.url = f"http://{host}:{port}"
+        return self
+
+    async def __aexit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        await self.sockets.close()
+        if self.http is not None:
+            await self.http.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    @property
+    def url(self) -> str:
+        """Where the server listens."""
+        return self.workspace.url
+
+    @property
+    def api_url(self) -> str:
+        """The base URL of the Web API, for SLACK_API_URL."""
+        return f"{self.url}/api/"
+
+    @property
+    def calls(self) -> list[Call]:
+        """What the bot asked for, in order; clear it to begin anew."""
+        return self._api.calls
+
+    @property
+    def connections(self) -> int:
+        """How many TCP connections the calls came on."""
+        return len({call.connection for call in self.calls})
+
+    @property
+    def deliveries(self) -> list[Delivered]:
+        """What was sent to the bot, in order, with what it answered."""
+        return self._delivery.log
+
+    def person(self, user_id: str) -> Person:
+        """Return the person with this id."""
+        return self._people[user_id]
+
+    def recast(self, part: User | Group | Channel) -> None:
+        """Put this person, group or channel in the place of the one with the same id."""
+        self.workspace.recast(part)
+
+    def deliver_to(self, url: str) -> SignedHttp:
+        """Deliver by HTTP to this URL from now on; the transport returned can also forge."""
+        self.http = SignedHttp(url, self.signing_secret)
+        return self.http
+
+    async def deliver(self, payload: Json) -> Outcome:
+        """Deliver any payload, such as a replayed or a forged one; nobody sees the answer."""
+        return await self._delivery.send(payload)
+
+    async def until(
+        self,
+        predicate: Callable[["SlackStandIn"], T],
+        timeout: float = 10,  # noqa: ASYNC109 - how long to wait is part of the promise
+    ) -> T:
+        """Wait until something is so, and return the predicate's truthy value."""
+        try:
+            return await self.workspace.pulse.until(lambda: predicate(self), timeout)
+        except TimeoutError as error:
+            called = ", ".join(call.method for call in self.calls) or "nothing"
+            raise WaitedInVainError(f"waited {timeout} s in vain; called: {called}") from error
+
+    def _transport(self) -> Transport:
+        return self.http or self.sockets

@@ -1,0 +1,127 @@
+"""One way to call Slack's Web API, and one error that says whether it may have happened."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
+from slack_sdk.http_retry.request import HttpRequest
+from slack_sdk.http_retry.response import HttpResponse
+from slack_sdk.http_retry.state import RetryState
+from slack_sdk.web.async_client import AsyncWebClient
+
+PATIENCE = 30  # seconds that a call may be told to wait
+KEPT_OPEN = 300  # seconds that an idle connection is kept
+SCOPES = frozenset({"chat:write", "commands", "usergroups:read", "users:read"})
+CALL_WITHIN = aiohttp.ClientTimeout(total=10)
+
+
+class SlackFailed(Exception):
+    """A call to Slack failed; `code` is Slack's own; `maybe`: it may have happened all the same."""
+
+    def __init__(self, method: str, code: str, *, maybe: bool = False) -> None:
+        super().__init__(f"{method}: {code}")
+        self.code = code
+        self.maybe = maybe
+
+
+class _WaitIfShort(AsyncRateLimitErrorRetryHandler):
+    """Waits as long as a 429 asks, unless nobody would wait that long.
+
+    It is the only retry: the default handler re-sends a post whose connection broke after it was
+    read, which shows as two messages.
+    """
+
+    async def _can_retry_async(
+        self,
+        *,
+        state: RetryState,
+        request: HttpRequest,
+        response: HttpResponse | None = None,
+        error: Exception | None = None,
+    ) -> bool:
+        if response is None or response.status_code != 429:  # noqa: PLR2004 - the status itself
+            return False
+        waits = [value for name, value in response.headers.items() if name.lower() == "retry-after"]
+        return all(wait[0].isdigit() and int(wait[0]) <= PATIENCE for wait in waits)
+
+
+def http_session() -> aiohttp.ClientSession:
+    """Open the one session for Slack: connections are kept between calls."""
+    connector = aiohttp.TCPConnector(keepalive_timeout=KEPT_OPEN)
+    return aiohttp.ClientSession(connector=connector, timeout=CALL_WITHIN)
+
+
+def web_client(token: str, base_url: str, session: aiohttp.ClientSession) -> AsyncWebClient:
+    """Make the client of the Web API."""
+    return AsyncWebClient(
+        token,
+        base_url=base_url,
+        session=session,
+        retry_handlers=[_WaitIfShort(max_retry_count=2)],
+    )
+
+
+async def call(client: AsyncWebClient, method: str, **arguments: Any) -> Mapping[str, Any]:
+    """Call a method that takes JSON; raises SlackFailed."""
+    return await _sent(client, method, json=arguments)
+
+
+async def ask(client: AsyncWebClient, method: str, **arguments: str) -> Mapping[str, Any]:
+    """Call a method that takes form fields only, as those that read do; raises SlackFailed."""
+    return await _sent(client, method, params=arguments)
+
+
+async def scopes(client: AsyncWebClient) -> tuple[str, frozenset[str]]:
+    """Ask which workspace the token is for, and which scopes it has; raises SlackFailed.
+
+    https://docs.slack.dev/reference/methods/auth.test (the scopes come in a header).
+    """
+    try:
+        reply = await client.auth_test()
+    except SlackApiError as error:
+        raise _failed("auth.test", error) from error
+    except (aiohttp.ClientError, SlackClientError, TimeoutError) as error:
+        raise SlackFailed("auth.test", f"no answer ({type(error).__name__})") from error
+    granted = (one.strip() for one in str(reply.headers.get("x-oauth-scopes", "")).split(","))
+    return str(reply["team"]), frozenset(filter(None, granted))
+
+
+async def respond(client: AsyncWebClient, url: str, body: Mapping[str, Any]) -> None:
+    """Post to a response_url, over the session that the client has; raises SlackFailed."""
+    if client.session is None:
+        raise SlackFailed("response_url", "the client has no session")
+    try:
+        async with client.session.post(url, json=body) as reply:
+            words = await reply.text()
+    except aiohttp.ClientConnectorError as error:
+        raise SlackFailed("response_url", "Slack can't be reached") from error
+    except (aiohttp.ClientError, TimeoutError) as error:
+        failure = f"no answer ({type(error).__name__})"
+        raise SlackFailed("response_url", failure, maybe=True) from error
+    if not reply.ok:
+        raise SlackFailed("response_url", f"{reply.status} {words[:200]}")
+
+
+async def _sent(client: AsyncWebClient, method: str, **how: Any) -> Mapping[str, Any]:
+    try:
+        reply = await client.api_call(method, **how)
+    except SlackApiError as error:
+        raise _failed(method, error) from error
+    except aiohttp.ClientConnectorError as error:
+        raise SlackFailed(method, "Slack can't be reached") from error
+    except (aiohttp.ClientError, SlackClientError, TimeoutError) as error:
+        raise SlackFailed(method, f"no answer ({type(error).__name__})", maybe=True) from error
+    data = reply.data
+    return data if isinstance(data, dict) else {}
+
+
+def _failed(method: str, error: SlackApiError) -> SlackFailed:
+    response = error.response
+    data = getattr(response, "data", None)
+    if isinstance(data, dict) and data.get("error"):
+        details = data.get("response_metadata", {}).get("messages", [])
+        return SlackFailed(method, " ".join([str(data["error"]), *details]))
+    status = getattr(response, "status_code", None) or getattr(response, "status", "?")
+    return SlackFailed(method, f"HTTP {status}", maybe=True)

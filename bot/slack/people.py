@@ -1,0 +1,138 @@
+"""Who Slack users are: the workspace's own answer, read when it is needed, kept for a minute."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.core.kick import TeamId, UserId
+from bot.core.policy import FRESH_FOR, GroupId, Membership, Standing
+from bot.core.ports import Clock, Unreadable
+from bot.slack.api import SlackFailed, ask
+
+# Half the time for which facts count: what was just read stays good while somebody decides.
+READ_AFTER = FRESH_FOR / 2
+KEPT = 1000
+
+NOT_OF_US = {"user_not_found", "user_not_visible"}
+NO_SUCH_GROUP = {"no_such_subteam", "subteam_not_found", "plan_upgrade_required"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Members:
+    users: frozenset[UserId]
+    read_at: datetime
+
+
+class SlackPeople:
+    """Implements the port People over users.info and usergroups.users.list.
+
+    https://docs.slack.dev/reference/methods/users.info (tier 4) and
+    https://docs.slack.dev/reference/methods/usergroups.users.list (tier 2: shared by all who ask).
+    `named` are the users to whom the policy gives a role without a group: they keep that role
+    while groups can't be read; for anybody else that means Unreadable.
+    """
+
+    def __init__(
+        self,
+        client: AsyncWebClient,
+        clock: Clock,
+        *,
+        team: TeamId,
+        groups: Collection[GroupId],
+        named: Collection[UserId],
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._team = team
+        self._named = frozenset(named)
+        self._groups = tuple(groups)
+        self._members: dict[GroupId, _Members] = {}
+        self._known: dict[UserId, Membership] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def known(self, user: UserId) -> Membership | None:
+        """Return what was last read of a user."""
+        return self._known.get(user)
+
+    async def membership(self, user: UserId, *, fresh: bool = False) -> Membership:
+        """Read who a user is; raises Unreadable."""
+        since = self._clock.now() - (timedelta() if fresh else READ_AFTER)
+        async with self._locks[user]:
+            known = self._known.get(user)
+            if known is None or known.read_at < since:
+                known = await self._read(user, since)
+                self._keep(known)
+        return known
+
+    def _keep(self, membership: Membership) -> None:
+        self._known.pop(membership.user, None)
+        self._known[membership.user] = membership
+        while len(self._known) > KEPT:
+            oldest = next(iter(self._known))
+            del self._known[oldest]
+            self._locks.pop(oldest, None)
+
+    async def _read(self, user: UserId, since: datetime) -> Membership:
+        read_at = self._clock.now()
+        standing = await self._standing(user)
+        found = {group: await self._group(group, user, since) for group in self._groups}
+        return Membership(
+            user=user,
+            team=self._team,
+            standing=standing,
+            groups=frozenset(group for group, members in found.items() if user in members.users),
+            read_at=min([read_at, *(members.read_at for members in found.values())]),
+        )
+
+    async def _standing(self, user: UserId) -> Standing:
+        try:
+            reply = await ask(self._client, "users.info", user=user)
+        except SlackFailed as error:
+            if error.code in NOT_OF_US:
+                return Standing.OUTSIDER
+            raise Unreadable(str(error)) from error
+        return standing(reply["user"], self._team)
+
+    async def _group(self, group: GroupId, user: UserId, since: datetime) -> _Members:
+        async with self._locks[group]:
+            members = self._members.get(group)
+            if members is None or members.read_at < since:
+                try:
+                    members = await self._read_group(group)
+                except Unreadable:
+                    if user not in self._named:
+                        raise
+                    return _Members(frozenset(), self._clock.now())
+                self._members[group] = members
+        return members
+
+    async def _read_group(self, group: GroupId) -> _Members:
+        read_at = self._clock.now()
+        try:
+            reply = await ask(self._client, "usergroups.users.list", usergroup=group)
+        except SlackFailed as error:
+            if error.code in NO_SUCH_GROUP:
+                return _Members(frozenset(), read_at)
+            raise Unreadable(str(error)) from error
+        return _Members(frozenset(UserId(one) for one in reply["users"]), read_at)
+
+
+def standing(user: Mapping[str, Any], team: TeamId) -> Standing:
+    """Say what a user object makes of somebody.
+
+    https://docs.slack.dev/reference/objects/user-object (USLACKBOT has is_bot false).
+    """
+    if user.get("deleted"):
+        return Standing.DEACTIVATED
+    if user.get("is_bot") or user.get("id") == "USLACKBOT":
+        return Standing.BOT
+    if user.get("is_stranger") or user.get("team_id") != team:
+        return Standing.OUTSIDER
+    if user.get("is_restricted") or user.get("is_ultra_restricted"):
+        return Standing.GUEST
+    return Standing.MEMBER

@@ -1,0 +1,138 @@
+"""The words that people read, where they are more than a label."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from bot.core.kick import Kick, Outcome, State, Target, Why
+from bot.core.policy import Role, Rules, Verdict
+from bot.core.ports import Busy, Refused, RoomsError, StoreDown, Unreachable, Unreadable
+from bot.core.roster import Participant, display, tail
+
+REJOIN = "Kicked people can rejoin with the same link."
+
+Trouble = RoomsError | Unreadable | StoreDown
+
+
+def trouble(error: Trouble) -> str:
+    """Say what is wrong, whose it is, and what to do; nothing was changed."""
+    if isinstance(error, Unreadable):
+        return f"Slack could not be asked who you are ({error}). Nobody was removed. Try again."
+    if isinstance(error, StoreDown):
+        return f"The bot's database does not answer ({error}). Nobody was removed. Try again."
+    if isinstance(error, Refused):
+        return f"RealtimeKit refuses the bot: {error}. Please tell its operator."
+    if isinstance(error, Busy):
+        return f"RealtimeKit asks the bot to wait{_seconds(error.retry_after)}. Then try again."
+    if isinstance(error, Unreachable):
+        return "RealtimeKit can't be reached. Nobody was removed. Try again."
+    return f"RealtimeKit could not be read: {error}. Nobody was removed. Try again."
+
+
+def _seconds(wait: float | None) -> str:
+    return f" {wait:.0f} s" if wait else ""
+
+
+def people(count: int) -> str:
+    """Count people in words."""
+    return "1 person" if count == 1 else f"{count} people"
+
+
+def ago(date: datetime | None, now: datetime) -> str:
+    """Say how long ago somebody joined; menus have no other way to be right in every time zone."""
+    if date is None:
+        return "join time unknown"
+    minutes = int((now - date).total_seconds()) // 60
+    if minutes < 1:
+        return "joined just now"
+    return f"joined {minutes} min ago" if minutes < 60 else f"joined {minutes // 60} h ago"  # noqa: PLR2004 - an hour
+
+
+def details(person: Participant, now: datetime, among: Iterable[Participant] = ()) -> str:
+    """Tell a person from another of the same name."""
+    tabs = len(person.open_peers)
+    parts = [
+        display(person.preset, 28) if person.preset else "preset unknown",
+        ago(person.joined_at, now),
+        f"{tabs} connections" if tabs > 1 else "",
+        f"id …{display(tail(person, among), 12)}",
+    ]
+    return " · ".join(filter(None, parts))
+
+
+_WHY = {
+    Why.CONFIRMED: "",
+    Why.NOT_FOUND: "had left before the kick",
+    Why.LEFT: "left; the answer to the kick was lost",
+    Why.NOBODY: "nobody with this id in the session",
+    Why.NOT_TRIED: "not tried: the bot stopped before",
+    Why.PROTECTED: "protected by the policy",
+    Why.STILL_THERE: "still there: the kick had no effect",
+    Why.NO_ANSWER: "RealtimeKit's answer was lost, and nothing proves what happened",
+    Why.EMPTY_ANSWER: "RealtimeKit said yes but named nobody",
+    Why.REFUSED: "RealtimeKit refused the bot; tell its operator",
+    Why.BUSY: "RealtimeKit was too busy",
+    Why.UNREACHABLE: "RealtimeKit could not be reached",
+}
+
+_WITH_DETAIL = {Why.PROTECTED, Why.REFUSED, Why.BUSY, Why.NOT_TRIED}
+
+
+def because(target: Target) -> str:
+    """Say what a target's outcome rests on; empty where the outcome says it all."""
+    if target.why is None:
+        return ""
+    detail = f" ({display(target.detail, 150)})" if target.detail else ""
+    return _WHY[target.why] + (detail if target.why in _WITH_DETAIL else "")
+
+
+_SIGN = {
+    Outcome.KICKED: "✓",
+    Outcome.GONE: "○",
+    Outcome.FAILED: "✗",
+    Outcome.UNKNOWN: "?",
+}
+
+
+def outcome(target: Target) -> str:
+    """Say what became of a target, with a sign that can be told apart without colour."""
+    if target.outcome is None:
+        return "… not known yet"
+    return f"{_SIGN[target.outcome]} {target.outcome}"
+
+
+def summary(kick: Kick) -> str:
+    """Say in a line how a kick ended: what a notification or a screen reader gets."""
+    if kick.state is not State.DONE:
+        return f"Kick #{kick.number} {kick.state}: nobody was removed."
+    counts = [
+        f"{sum(target.outcome is one for target in kick.targets)} {one}"
+        for one in Outcome
+        if any(target.outcome is one for target in kick.targets)
+    ]
+    return f"Kick #{kick.number} in {display(kick.meeting.title, 75)}: {', '.join(counts)}."
+
+
+def ending(kick: Kick) -> str:
+    """Say why a kick ended before anybody was called."""
+    if kick.state is State.EXPIRED:
+        return "It was not carried out within a minute, so it lapsed. Nobody was removed."
+    return f"Nobody was removed. {kick.refusal}"
+
+
+_ROLES = {
+    Role.HELPER: "As a helper you may ask for a kick; a moderator has to do it.",
+    Role.MODERATOR: "As a moderator you may remove people.",
+    Role.LEAD: "As a lead you may remove people, also where two are needed.",
+}
+
+
+def usage(command: str, verdict: Verdict, role: Role | None, rules: Rules) -> str:
+    """Explain the command, and what this user may do with it."""
+    may = _ROLES[role] if verdict and role else verdict.reason
+    minutes = rules.quota.within.total_seconds() / 60
+    return f"""\
+{command} opens a form: meeting, who, reason, then a review.
+{command} mallory spamming links fills the form in; one match and a reason open the review.
+Nobody is removed before you press Kick under the names. {REJOIN}
+{may}
+At most {rules.quota.targets} people per moderator within {minutes:.0f} minutes."""

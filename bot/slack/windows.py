@@ -1,0 +1,115 @@
+"""Views that are open in front of somebody, and the response_urls that may still answer.
+
+Both are kept in memory only: a view is a courtesy, and a response_url is a secret.
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.core.ports import Clock
+from bot.slack.api import SlackFailed, call, respond
+from bot.slack.modals import Modal
+
+logger = logging.getLogger(__name__)
+
+# https://docs.slack.dev/interactivity/handling-user-interaction#message_responses
+ANSWERS = 5
+ANSWERS_WITHIN = timedelta(minutes=30)
+ORIGINS_KEPT = 1000
+# A view pushed by an ack appears only when Slack has read that ack.
+APPEARS_WITHIN = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds between looks
+
+
+@dataclass(slots=True)
+class Origin:
+    """An interaction that can still be answered by its response_url."""
+
+    response_url: str = field(repr=False)
+    until: datetime
+    left: int = ANSWERS
+
+
+class Origins:
+    """The interactions that may still be answered, by a name that views can carry."""
+
+    def __init__(self, client: AsyncWebClient, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self._origins: OrderedDict[str, Origin] = OrderedDict()
+
+    def note(self, response_url: str) -> str:
+        """Remember a response_url; return the name for it."""
+        name = uuid4().hex
+        self._origins[name] = Origin(response_url, self._clock.now() + ANSWERS_WITHIN)
+        while len(self._origins) > ORIGINS_KEPT:
+            self._origins.popitem(last=False)
+        return name
+
+    async def answer(self, name: str, message: Mapping[str, Any], *, openly: bool) -> bool:
+        """Answer an interaction, openly or for its user only; False if that can't be done."""
+        origin = self._origins.get(name)
+        if origin is None or origin.left <= 0 or self._clock.now() >= origin.until:
+            return False
+        origin.left -= 1
+        kind = "in_channel" if openly else "ephemeral"
+        body = {**message, "response_type": kind, "replace_original": False}
+        try:
+            await respond(self._client, origin.response_url, body)
+        except SlackFailed as error:
+            logger.warning("an interaction was not answered: %s", error)
+            return False
+        return True
+
+
+class Windows:
+    """Opens and updates views, by a name of ours: so one whose answer was lost is found again."""
+
+    def __init__(self, client: AsyncWebClient, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+
+    async def open(self, trigger_id: str, view: Modal) -> str | None:
+        """Open a view at once; return its name, or None if Slack did not open it."""
+        name = uuid4().hex
+        try:
+            named = {**view, "external_id": name}
+            await call(self._client, "views.open", trigger_id=trigger_id, view=named)
+        except SlackFailed as error:
+            # The trigger was used: then the view may be open, and an update will tell.
+            if not error.maybe and error.code != "exchanged_trigger_id":
+                logger.warning("a view was not opened: %s", error)
+                return None
+        return name
+
+    async def fill(self, name: str, view: Modal) -> bool:
+        """Update a view that is open, or about to be, by its name; False if it is not there."""
+        named = {**view, "external_id": name}
+        for pause in APPEARS_WITHIN:
+            failure = await self._failure({"external_id": name, "view": named})
+            if failure != "not_found":
+                return failure is None
+            await self._clock.sleep(pause)
+        return False
+
+    async def update(self, view_id: str, view: Modal) -> bool:
+        """Update a view by its id; False if it is not there any more."""
+        return await self._failure({"view_id": view_id, "view": view}) is None
+
+    async def update_as_seen(self, view_id: str, seen: str, view: Modal) -> bool:
+        """Update a view unless it changed since it was seen with this hash."""
+        return await self._failure({"view_id": view_id, "hash": seen, "view": view}) is None
+
+    async def _failure(self, arguments: Mapping[str, Any]) -> str | None:
+        try:
+            await call(self._client, "views.update", **arguments)
+        except SlackFailed as error:
+            logger.info("a view was not updated: %s", error)
+            return error.code
+        return None

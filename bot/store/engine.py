@@ -1,0 +1,131 @@
+"""Connections to SQLite or PostgreSQL, set up alike; what goes wrong with them is StoreDown."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import ceil
+from typing import Any
+
+from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from bot.core.ports import StoreDown
+
+WRITES = {"kickbot_writes": True}
+_POOL = {"pool_size": 5, "max_overflow": 5}
+
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+}
+
+_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",  # readers do not wait for the writer
+    "PRAGMA synchronous = FULL",  # what was committed survives a loss of power
+    "PRAGMA foreign_keys = ON",  # off by default, and per connection
+)
+
+# A part of what a driver says, and what helps.
+_ADVICE = {
+    "is locked": "another process keeps the file to itself",
+    "is full": "free some space where the database is kept",
+    "unable to open": "see that the folder exists and that this process may write to it",
+    "readonly": "see that this process may write to the file and its folder",
+    "malformed": "restore a backup",
+    "not a database": "DATABASE_URL names a file of another kind",
+    "refused": "see that the server runs and that DATABASE_URL names its host and port",
+    "authentication": "see that DATABASE_URL has the right user and password",
+    "permission denied": "give the database's user the right to create and write tables",
+}
+
+
+def url(database_url: str) -> URL:
+    """Name the driver that goes with a DATABASE_URL.
+
+    Raises ValueError for one that this store can't use, in words without the password.
+    """
+    try:
+        given = make_url(database_url)
+    except (ArgumentError, ValueError):
+        # What these say may quote the URL, and with it the password.
+        raise ValueError("this is not the URL of a database") from None
+    driver = _DRIVERS.get(given.drivername)
+    if not driver:
+        known = ", ".join(f"{one}://" for one in _DRIVERS)
+        raise ValueError(f"{given.drivername}:// is none of {known}")
+    if given.drivername == "sqlite" and _in_memory(given):
+        raise ValueError("SQLite needs a file, as in sqlite:///kickbot.db: memory forgets kicks")
+    return given.set(drivername=driver)
+
+
+def _in_memory(given: URL) -> bool:
+    return ":memory:" in (given.database or ":memory:") or "mode" in given.query
+
+
+def build(database: URL, patience: float) -> AsyncEngine:
+    """Build an engine; it connects when first used.
+
+    `patience` is how long, in seconds, a call waits for a lock, a free connection or a server.
+    """
+    if database.get_backend_name() == "sqlite":
+        return _sqlite(database, patience)
+    return create_async_engine(
+        database,
+        hide_parameters=True,
+        # Conditional updates rely on it: under a stricter default the loser of a race would be
+        # told of a failed serialization, not of who won.
+        isolation_level="READ COMMITTED",
+        pool_pre_ping=True,
+        pool_timeout=patience,
+        connect_args={"connect_timeout": ceil(patience)},
+        **_POOL,
+    )
+
+
+def _sqlite(database: URL, patience: float) -> AsyncEngine:
+    engine = create_async_engine(
+        database,
+        hide_parameters=True,
+        pool_timeout=patience,
+        connect_args={"timeout": patience},
+        **_POOL,
+    )
+    event.listen(engine.sync_engine, "connect", _prepare)
+    event.listen(engine.sync_engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    # The driver would begin transactions by itself: late, and never for reads. `_begin` does it.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    # A transaction that reads first and asks for the write lock later can't wait for it.
+    writes = WRITES.items() <= connection.get_execution_options().items()
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what a driver raises into StoreDown; a broken constraint stays what it is."""
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except NoConnectionFree as error:
+        raise StoreDown("every connection to the database is in use for too long") from error
+    except DBAPIError as error:
+        raise StoreDown(_words(str(error.orig))) from error
+
+
+def _words(said: str) -> str:
+    first = said.strip().partition("\n")[0]
+    advice = next((advice for sign, advice in _ADVICE.items() if sign in said), "")
+    return f"the database says: {first}" + (f" ({advice})" if advice else "")

@@ -1,0 +1,141 @@
+"""The rate limit: what headers say, and what may still be sent."""
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.realtimekit.budget import Budget, Held, quota, retry_after
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def answer(status: int = 200, **headers: str) -> httpx.Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.Response(status, headers=named)
+
+
+def held(budget: Budget, *, read: bool) -> float | None:
+    """For how long it is held back, or None."""
+    try:
+        budget.check(read=read)
+    except Held as error:
+        return error.retry_after
+    return None
+
+
+@pytest.mark.parametrize(
+    ("header", "limits"),
+    [
+        ('"default";r=50;t=30', [(50, 30.0)]),
+        ('"burst"; r=1; t=2, "daily";t=9;r=0', [(1, 2.0), (0, 9.0)]),
+        ('"default";r=50', []),
+        ('"default";r=-1;t=soon', []),
+        ("", []),
+    ],
+)
+def test_ratelimit_is_read(header: str, limits: list[tuple[int, float]]) -> None:
+    assert quota(httpx.Headers({"Ratelimit": header})) == limits
+
+
+@given(st.binary() | st.from_regex(rb'"a";r=\d+;t=\d+|[a-z0-9 :,-]+', fullmatch=True))
+def test_no_header_makes_it_fail(raw: bytes) -> None:
+    headers = httpx.Headers([(b"Ratelimit", raw), (b"Retry-After", raw), (b"Date", raw)])
+    quota(headers)
+    wait = retry_after(headers)
+    assert wait is None or wait >= 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "30"}, 30),
+        ({"Retry-After": "0"}, 0),
+        ({"Retry-After": "1.5"}, 1.5),
+        ({"Retry-After": "300"}, 300),
+        (
+            {
+                "Retry-After": "Tue, 06 Oct 2026 12:02:00 GMT",
+                "Date": "Tue, 06 Oct 2026 12:00:00 GMT",
+            },
+            120,
+        ),
+        (
+            {
+                "Retry-After": "Tue, 06 Oct 2026 12:02:00 -0000",
+                "Date": "Tue, 06 Oct 2026 12:03:00 GMT",
+            },
+            0,
+        ),
+        ({"Retry-After": "Tue, 06 Oct 2015 12:00:00 GMT"}, 0),
+        ({"Retry-After": "-5"}, None),
+        ({"Retry-After": "soon", "Ratelimit": '"default";r=0;t=17'}, 17),
+        ({"Ratelimit": '"default";r=3;t=17'}, None),
+        ({}, None),
+    ],
+)
+def test_retry_after_is_read(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(httpx.Headers(headers)) == seconds
+
+
+def test_at_first_everything_may_be_sent() -> None:
+    budget = Budget()
+    assert held(budget, read=True) is None
+    assert held(budget, read=False) is None
+
+
+def test_a_429_blocks_everything_until_its_end() -> None:
+    clock = FakeClock()
+    budget = Budget(clock=clock)
+    budget.note(answer(429, Retry_After="300"))
+    clock.seconds += 299
+    assert (held(budget, read=True), held(budget, read=False)) == (1, 1)
+    clock.seconds += 1
+    assert (held(budget, read=True), held(budget, read=False)) == (None, None)
+
+
+def test_a_block_does_not_get_shorter_by_a_reply_that_was_overtaken() -> None:
+    clock = FakeClock()
+    budget = Budget(clock=clock)
+    budget.note(answer(429, Retry_After="300"))
+    budget.note(answer(200, Ratelimit='"default";r=900;t=10'))
+    budget.note(answer(429, Retry_After="5"))
+    assert held(budget, read=False) == 300
+
+
+def test_a_429_that_says_nothing_blocks_nothing() -> None:
+    budget = Budget(clock=FakeClock())
+    budget.note(answer(429))
+    assert held(budget, read=False) is None
+
+
+def test_no_calls_left_blocks_everything() -> None:
+    budget = Budget(clock=FakeClock())
+    budget.note(answer(Ratelimit='"default";r=0;t=30'))
+    assert (held(budget, read=True), held(budget, read=False)) == (30, 30)
+
+
+@pytest.mark.parametrize(("left", "wait"), [(21, None), (20, 30), (1, 30)])
+def test_the_last_calls_are_for_kicks(left: int, wait: float | None) -> None:
+    budget = Budget(reserve=20, clock=FakeClock())
+    budget.note(answer(Ratelimit=f'"default";r={left};t=30'))
+    assert (held(budget, read=True), held(budget, read=False)) == (wait, None)
+
+
+def test_reads_go_on_when_there_are_calls_again() -> None:
+    clock = FakeClock()
+    budget = Budget(clock=clock)
+    budget.note(answer(Ratelimit='"default";r=5;t=30'))
+    budget.note(answer())
+    assert held(budget, read=True) == 30
+    clock.seconds += 30
+    assert held(budget, read=True) is None
+    budget.note(answer(Ratelimit='"default";r=5;t=30'))
+    budget.note(answer(Ratelimit='"default";r=1199;t=300'))
+    assert held(budget, read=True) is None

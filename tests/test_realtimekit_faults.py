@@ -1,0 +1,234 @@
+"""What real sockets do: was it sent, and is the answer whole?"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+from pydantic import SecretStr
+
+from bot.core.ports import Busy, RoomsError, Unreachable, Unsure
+from bot.core.roster import MeetingId, ParticipantId, SessionId
+from bot.realtimekit import App, RealtimeKit, http_client
+from bot.sandbox.realtimekit.cast import lone_meeting, weekly_ama
+from bot.sandbox.realtimekit.people import Meeting, Participant
+from bot.sandbox.realtimekit.server import RealtimeKitStandIn
+
+DEADLINE = 0.4
+
+
+class Stage:
+    """The stand-in with somebody to kick in it, and the client that does."""
+
+    def __init__(self, stand_in: RealtimeKitStandIn, rtk: RealtimeKit, meeting: Meeting) -> None:
+        self.stand_in = stand_in
+        self.rtk = rtk
+        self.meeting = MeetingId(meeting.id)
+        self.person: Participant = stand_in.world.who_is_in(meeting)[0]
+        session = stand_in.world.live_session(meeting)
+        self.session = SessionId(session.id if session else "")
+
+    async def kick(self) -> object:
+        return await self.rtk.kick(self.meeting, participant_ids=[ParticipantId(self.person.id)])
+
+    @property
+    def kicks(self) -> int:
+        return sum(call.op == "kick" for call in self.stand_in.calls)
+
+
+@asynccontextmanager
+async def on_stage(people: int = 3, deadline: float = 8.0) -> AsyncIterator[Stage]:
+    world = lone_meeting(people=people)
+    async with (
+        RealtimeKitStandIn(world) as stand_in,
+        http_client(stand_in.url) as http,
+    ):
+        app = App(stand_in.account_id, stand_in.app_id, SecretStr(stand_in.api_token))
+        yield Stage(stand_in, RealtimeKit(http, app, deadline=deadline), world.meetings[0])
+        assert stand_in.problems == []
+
+
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize(
+    "fault",
+    ["reset_before", "reset_after", "closed_before", "closed_after", "server_error", "bad_gateway"]
+    + ["truncated", "empty_body", "wrong_shape", "success_false", "unknown_format"],
+)
+async def test_a_kick_whose_answer_is_lost_is_sent_once(fault: str, *, warm: bool) -> None:
+    async with on_stage() as stage:
+        if warm:
+            await stage.rtk.active_session(stage.meeting)
+        stage.stand_in.faults.switch_on(fault)
+        with pytest.raises(Unsure):
+            await stage.kick()
+        assert stage.kicks == 1
+
+
+@pytest.mark.parametrize("fault", ["hang", "dripping"])
+async def test_the_deadline_holds_for_the_whole_call(fault: str) -> None:
+    async with on_stage(deadline=DEADLINE) as stage:
+        # Each byte comes sooner than any read timeout, and there is no end of them.
+        stage.stand_in.faults.switch_on(fault, **({"endless": True} if fault != "hang" else {}))
+        with pytest.raises(Unsure, match="no answer within"):
+            await stage.kick()
+        assert stage.kicks == 1
+
+
+async def test_after_a_lost_answer_the_next_call_is_well() -> None:
+    async with on_stage() as stage:
+        stage.stand_in.faults.switch_on("reset_before", times=1)
+        with pytest.raises(Unsure):
+            await stage.kick()
+        assert await stage.kick() == [stage.person.id]
+
+
+async def test_a_short_429_is_waited_for() -> None:
+    async with on_stage() as stage:
+        stage.stand_in.faults.switch_on("rate_limited", times=1, retry_after=0)
+        assert await stage.kick() == [stage.person.id]
+        assert stage.kicks == 2
+
+
+async def test_when_the_budget_is_spent_nothing_more_is_sent() -> None:
+    async with on_stage() as stage:
+        stage.stand_in.budget.limit = 22
+        await stage.rtk.active_session(stage.meeting)
+        await stage.kick()
+        with pytest.raises(Busy, match="for kicks"):
+            await stage.rtk.active_session(stage.meeting)
+        stage.stand_in.budget.limit = 3
+        with pytest.raises(RoomsError):
+            await stage.kick()
+        with pytest.raises(Busy, match="rate limit"):
+            await stage.kick()
+        assert len(stage.stand_in.calls) == 3
+
+
+@pytest.mark.parametrize(
+    "quirk",
+    ["left_at_null", "left_at_string_null", "stray_quote_dates", "absent_fields"]
+    + ["no_paging", "paging_inside_data", "capped_pages"],
+)
+async def test_everybody_is_read_however_sloppy_the_service(quirk: str) -> None:
+    async with on_stage(people=450) as stage:
+        stage.stand_in.faults.switch_on(quirk)
+        peers = await stage.rtk.participants(stage.session)
+        assert len({peer.id for peer in peers}) == 450
+        assert all(peer.left_at is None for peer in peers)
+        assert stage.stand_in.peak <= 7
+
+
+async def test_a_thousand_calls_use_the_connections_they_have() -> None:
+    async with on_stage() as stage:
+        for _ in range(3):
+            await asyncio.gather(
+                *(stage.rtk.active_session(stage.meeting) for _ in range(20)), stage.kick()
+            ) if stage.kicks == 0 else None
+        assert stage.stand_in.connections <= 8
+        assert stage.stand_in.peak <= 8
+
+
+async def test_neither_httpx_nor_httpcore_logs_the_token(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with on_stage() as stage:
+        await stage.kick()
+        assert "send_request_headers" in caplog.text
+        assert stage.stand_in.api_token not in caplog.text
+
+
+# Before the first byte
+
+
+@asynccontextmanager
+async def accepting(
+    talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[int]:
+    """A server that accepts connections and then does as told; yields its port."""
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await talk(reader, writer)
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def refused_port() -> int:
+    async with accepting(lambda _reader, _writer: asyncio.sleep(0)) as port:
+        return port
+
+
+@asynccontextmanager
+async def client_of(url: str, deadline: float = 8.0) -> AsyncIterator[RealtimeKit]:
+    async with http_client(url) as http:
+        yield RealtimeKit(http, App("a", "b", SecretStr("token")), deadline=deadline)
+
+
+async def kick(rtk: RealtimeKit) -> object:
+    return await rtk.kick(MeetingId("m"), participant_ids=[ParticipantId("p")])
+
+
+async def test_a_refused_connection_means_that_nothing_was_sent() -> None:
+    port = await refused_port()
+    async with client_of(f"http://127.0.0.1:{port}") as rtk:
+        with pytest.raises(Unreachable, match="ConnectError"):
+            await kick(rtk)
+
+
+async def test_a_handshake_that_does_not_end_means_that_nothing_was_sent() -> None:
+    done = asyncio.Event()
+    connections = 0
+
+    async def say_nothing(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await done.wait()
+
+    async with accepting(say_nothing) as port:
+        async with client_of(f"https://127.0.0.1:{port}", deadline=DEADLINE) as rtk:
+            with pytest.raises(Unreachable, match="not sent within"):
+                await kick(rtk)
+        done.set()
+    assert connections == 1
+
+
+async def test_a_server_that_closes_at_the_handshake_means_that_nothing_was_sent() -> None:
+    async def close(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+
+    async with accepting(close) as port, client_of(f"https://127.0.0.1:{port}") as rtk:
+        with pytest.raises(Unreachable):
+            await kick(rtk)
+
+
+async def test_what_is_no_http_is_no_answer() -> None:
+    posts: list[bytes] = []
+
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        posts.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
+        await writer.drain()
+
+    async with accepting(babble) as port, client_of(f"http://127.0.0.1:{port}") as rtk:
+        with pytest.raises(Unsure, match="RemoteProtocolError"):
+            await kick(rtk)
+    assert len(posts) == 1
+
+
+async def test_those_who_wait_behind_a_hanging_service_sent_nothing() -> None:
+    async with AsyncExitStack() as stack:
+        stage = await stack.enter_async_context(on_stage(deadline=DEADLINE))
+        stage.stand_in.faults.switch_on("hang")
+        answers = await asyncio.gather(*(stage.kick() for _ in range(10)), return_exceptions=True)
+        assert [type(answer) for answer in answers] == [Unsure] * 8 + [Unreachable] * 2
+        assert stage.kicks == 8
+
+
+async def test_the_demo_world_is_read_whole() -> None:
+    cast = weekly_ama()
+    async with RealtimeKitStandIn(cast.world) as stand_in, http_client(stand_in.url) as http:
+        app = App(stand_in.account_id, stand_in.app_id, SecretStr(stand_in.api_token))
+        (session,) = await RealtimeKit(http, app).live_sessions("weekly")
+        assert session.meeting.id == cast.ama.id
