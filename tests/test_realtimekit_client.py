@@ -79,6 +79,10 @@ def kick(rtk: RealtimeKit) -> Any:
 # Requests
 
 
+NEWEST = "sort_by=createdAt&sort_order=DESC"
+NEWEST_PEERS = "sort_by=joinedAt&sort_order=DESC"
+
+
 def page_of(rows: Any) -> httpx.Response:
     return ok({"success": True, "data": rows, "paging": {"total_count": 0}})
 
@@ -89,13 +93,12 @@ def page_of(rows: Any) -> httpx.Response:
         (
             lambda rtk: rtk.live_sessions(),
             page_of({"sessions": []}),
-            "sessions?page_no=1&per_page=200&status=LIVE&sort_by=createdAt&sort_order=DESC",
+            "sessions?page_no=1&per_page=200&status=LIVE&" + NEWEST,
         ),
         (
             lambda rtk: rtk.live_sessions("ask me"),
             page_of({"sessions": []}),
-            "sessions?page_no=1&per_page=200&search=ask+me"
-            "&status=LIVE&sort_by=createdAt&sort_order=DESC",
+            "sessions?page_no=1&per_page=200&search=ask+me&status=LIVE&" + NEWEST,
         ),
         (
             lambda rtk: rtk.meetings("a&b=ö", page_no=2),
@@ -115,8 +118,7 @@ def page_of(rows: Any) -> httpx.Response:
         (
             lambda rtk: rtk.participants(SESSION, "mal"),
             page_of({"participants": []}),
-            f"sessions/{SESSION}/participants?page_no=1&per_page=200&search=mal"
-            "&sort_by=joinedAt&sort_order=DESC",
+            f"sessions/{SESSION}/participants?page_no=1&per_page=200&search=mal&" + NEWEST_PEERS,
         ),
         (
             lambda rtk: rtk.records(AMA),
@@ -328,7 +330,7 @@ async def test_a_short_429_is_waited_for_and_sent_again() -> None:
 @pytest.mark.parametrize(
     ("answer", "wait"),
     [
-        (too_many(Retry_After="8"), 8),
+        (too_many(Retry_After="7"), 7),
         (too_many(Retry_After="120"), 120),
         (too_many(Ratelimit='"default";r=0;t=300'), 300),
         (too_many(), None),

@@ -65,7 +65,7 @@ def maya(slack: SlackStandIn) -> Person:
 
 
 def trigger(slack: SlackStandIn, user: str = "U0MAYA", view_id: str | None = None) -> str:
-    return slack.workspace.triggers.give(user, view_id)
+    return slack.trigger(user, view_id)
 
 
 async def refusal(call: Any) -> Json:
@@ -310,6 +310,26 @@ class TestChanging:
         posted = await client.chat_postMessage(channel="U0MAYA", text="x")
         update = client.chat_update(channel="U0MAYA", ts=posted["ts"], text="y")
         assert await error(update) == "channel_not_found"
+
+    async def test_in_an_archived_channel(
+        self,
+        slack: SlackStandIn,
+        client: AsyncWebClient,
+    ) -> None:
+        posted = await client.chat_postMessage(channel="C0LIVE", text="x")
+        live = slack.workspace.directory.channels["C0LIVE"]
+        slack.recast(replace(live, is_archived=True))
+        update = client.chat_update(channel="C0LIVE", ts=posted["ts"], text="y")
+        assert await error(update) == "is_inactive"
+
+    async def test_rich_text_stays_rich(self, client: AsyncWebClient) -> None:
+        run = {"type": "rich_text_section", "elements": [{"type": "text", "text": "x"}]}
+        rich = {"type": "rich_text", "elements": [run]}
+        posted = await client.chat_postMessage(channel="C0LIVE", text="x", blocks=[rich])
+        ts = posted["ts"]
+        await client.chat_update(channel="C0LIVE", ts=ts, text="y", blocks=[section(), rich])
+        update = client.chat_update(channel="C0LIVE", ts=ts, text="y", blocks=[section()])
+        assert await error(update) == "block_mismatch"
 
     async def test_delete(self, client: AsyncWebClient, maya: Person) -> None:
         posted = await client.chat_postMessage(channel="C0LIVE", text="x")
@@ -807,8 +827,9 @@ class TestConsole:
             async with http.post(f"{base}/as/U0MAYA/submit") as answer:
                 assert answer.status == 409
                 assert "no modal open" in (await answer.json())["error"]
-            async with http.post(f"{base}/as/U0MAYA/command", json={}) as answer:
-                assert answer.status == 400
+            for act_name, wrong in (("command", {}), ("choose", {"action_id": "a", "values": "v"})):
+                async with http.post(f"{base}/as/U0MAYA/{act_name}", json=wrong) as answer:
+                    assert answer.status == 400
             async with http.get(f"{base}/as/U0NONE") as answer:
                 assert answer.status == 404
 

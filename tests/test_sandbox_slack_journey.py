@@ -133,11 +133,11 @@ def build(bot: Bot, signing_secret: str) -> AsyncApp:
 async def socket_mode(slack: SlackStandIn, app: AsyncApp) -> AsyncIterator[None]:
     client = AsyncWebClient(token=slack.app_token, base_url=slack.api_url)
     handler = AsyncSocketModeHandler(app, slack.app_token, web_client=client, ping_interval=0.2)
-    await handler.connect_async()  # type: ignore[no-untyped-call]
+    await handler.connect_async()
     try:
         yield
     finally:
-        await handler.close_async()  # type: ignore[no-untyped-call]
+        await handler.close_async()
 
 
 @asynccontextmanager
@@ -154,7 +154,7 @@ async def signed_http(slack: SlackStandIn, app: AsyncApp) -> AsyncIterator[None]
 
 @pytest.fixture
 async def slack() -> AsyncIterator[SlackStandIn]:
-    async with SlackStandIn(MANIFEST, ack_limit=0.5) as stand_in:
+    async with SlackStandIn(MANIFEST) as stand_in:
         yield stand_in
 
 
@@ -201,7 +201,11 @@ async def test_a_command_opens_a_form_that_is_filled_in_and_sent(
         await maya.until(lambda person: person.modal, timeout=0.01)
 
 
-async def test_values_that_the_client_does_not_send(bot: Bot, maya: Person) -> None:
+async def test_values_that_the_client_does_not_send(
+    slack: SlackStandIn,
+    bot: Bot,
+    maya: Person,
+) -> None:
     await maya.command("live-ops", "/kick")
     with pytest.raises(CannotError, match="required"):
         await maya.submit()
@@ -217,8 +221,12 @@ async def test_values_that_the_client_does_not_send(bot: Bot, maya: Person) -> N
         await maya.press("nothing")
     with pytest.raises(CannotError, match="no button"):
         await maya.press("reason")
-    with pytest.raises(CannotError, match="not in"):
+    with pytest.raises(CannotError, match="no channel"):
         await maya.command("C0NONE", "/kick")
+    with pytest.raises(CannotError, match="archived"):
+        await maya.command("old-ops", "/kick")
+    with pytest.raises(CannotError, match="Stan is not in"):
+        await slack.person("U0STAN").command("private-ops", "/kick")
 
 
 async def test_a_client_that_was_tampered_with(bot: Bot, maya: Person) -> None:
@@ -278,10 +286,11 @@ class TestCommands:
             await ack("too late")
 
         bot.command = answer
+        slack.ack_limit = 0.05
         await maya.command("live-ops", "/kick mallory")
         gate.set()
         assert maya.notices == ['/kick failed with the error "operation_timeout"']
-        assert slack.problems == ["/kick mallory: no answer within 0.5 s"]
+        assert slack.problems == ["/kick mallory: no answer within 0.05 s"]
         assert maya.messages("live-ops") == []
 
     async def test_nobody_listens_to_strangers(self, bot: Bot, slack: SlackStandIn) -> None:
@@ -339,7 +348,7 @@ class TestSuggestions:
         maya: Person,
     ) -> None:
         await maya.command("live-ops", "/kick")
-        bot.pause = 0.6
+        bot.pause, slack.ack_limit = 0.1, 0.05
         assert await maya.type_ahead("who", "m") == []
         assert "no answer within" in slack.problems[0]
 
@@ -418,10 +427,10 @@ class TestSubmissions:
         assert complaint in slack.problems[0]
 
     async def test_an_ack_too_late(self, slack: SlackStandIn, bot: Bot, maya: Person) -> None:
-        bot.pause = 0.6
+        bot.pause, slack.ack_limit = 0.1, 0.05
         await maya.submit()
         assert "operation_timeout" in str(maya.modal.strip)
-        assert slack.problems[0] == "view_submission form: no answer within 0.5 s"
+        assert slack.problems[0] == "view_submission form: no answer within 0.05 s"
 
     async def test_a_double_tap_sends_twice(self, bot: Bot, maya: Person) -> None:
         await asyncio.gather(maya.submit(), maya.submit())
@@ -544,8 +553,10 @@ class TestFaults:
     async def test_slack_loses_a_click(self, slack: SlackStandIn, bot: Bot, maya: Person) -> None:
         slack.faults.switch_on("lost_delivery", type="block_actions", times=1)
         await maya.command("live-ops", "/kick")
+        slack.ack_limit = 0.05
         await maya.press("more")
         assert "operation_timeout" in maya.strips[0]
+        slack.ack_limit = 3.0
         await maya.press("more")
         assert len(bot.seen) == 2
         assert not slack.problems
@@ -596,7 +607,27 @@ class TestSockets:
         assert sum(len(bot.seen) for bot in bots) == 2
         assert not slack.problems
 
-    async def test_nobody_connected(self, slack: SlackStandIn, maya: Person) -> None:
+    @pytest.mark.parametrize("reason", ["warning", "refresh_requested"])
+    async def test_a_refresh_of_the_only_socket(
+        self,
+        slack: SlackStandIn,
+        maya: Person,
+        reason: str,
+    ) -> None:
+        bot = Bot(AsyncWebClient(token=slack.bot_token, base_url=slack.api_url))
+        async with socket_mode(slack, build(bot, slack.signing_secret)):
+            (old,) = await slack.until(lambda stand_in: list(stand_in.sockets.open))
+            slack.faults.switch_on("socket_refresh", reason=reason, times=1)
+            await maya.command("live-ops", "/kick")
+            assert maya.modal.title == "Kick"
+            await slack.until(
+                lambda stand_in: stand_in.sockets.open and old not in stand_in.sockets.open,
+            )
+            await maya.press("more")
+        assert len(bot.seen) == 2
+        assert not slack.problems
+
+    async def test_nobody_connected(self, maya: Person) -> None:
         await maya.command("live-ops", "/kick")
         assert maya.notices == ['/kick failed with the error "dispatch_failed"']
 

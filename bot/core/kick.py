@@ -282,9 +282,10 @@ def evidence(
     """
     if target.called_at is None or not target.peers:
         return None
+    seen = {peer.peer_id for peer in target.peers}
     rows = {peer.id: peer for peer in peers_now}
-    before = [rows.get(seen.peer_id) for seen in target.peers]
-    old = [peer for peer in peers_now if not _joined_after(peer, target.called_at)]
+    before = [rows.get(peer_id) for peer_id in seen]
+    old = [one for one in peers_now if one.id in seen or not _after(one, target.called_at)]
     if any(peer.left_at is None for peer in old):
         late = read_at - target.called_at >= SETTLED_AFTER
         return (Outcome.FAILED, Why.STILL_THERE, None) if late else None
@@ -299,5 +300,6 @@ def _request(kick: Kick) -> tuple[object, ...]:
     return (kick.requester, kick.meeting.id, kick.session_id, people, kick.reason)
 
 
-def _joined_after(peer: Peer, moment: datetime) -> bool:
-    return peer.joined_at is not None and peer.joined_at > moment
+def _after(peer: Peer, moment: datetime) -> bool:
+    # RealtimeKit's dates are cut to milliseconds.
+    return peer.joined_at is not None and peer.joined_at + timedelta(milliseconds=1) > moment

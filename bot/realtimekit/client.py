@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 _READS_IN_FLIGHT: Final = IN_FLIGHT - 1
 _PAUSE: Final = 0.2
+_FOR_THE_ANSWER: Final = 1 / 8
 _NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
@@ -41,7 +42,7 @@ class RealtimeKit:
     A call (one page of a list, too) ends within `deadline` seconds, whatever the service does.
     At most 8 are in flight, 7 of them reads, so that reading never keeps a kick waiting. Sent
     again, once, is only what was not sent, or what was turned away with a 429 whose
-    `Retry-After` still fits the deadline.
+    `Retry-After` ends soon enough for an answer within the deadline.
 
     The token is sent in the Authorization header only. Neither httpx nor httpcore logs it, at
     any level; httpx's Headers don't show it.
@@ -137,15 +138,14 @@ class RealtimeKit:
         return await every_row(lambda page_no: self._call(page(page_no)), _READS_IN_FLIGHT)
 
     async def _call(self, call: Call[T]) -> T:
-        now = asyncio.get_running_loop().time
-        until = now() + self._deadline
+        until = asyncio.get_running_loop().time() + self._deadline
         try:
             return await self._attempt(call, until)
         except Held:
             raise
         except (Busy, Unreachable) as error:
             wait = _wait_after(error)
-            if wait is None or now() + wait >= until:
+            if wait is None or not self._leaves_time(until, wait):
                 raise
         await self._sleep(wait)
         return await self._attempt(call, until)
@@ -154,6 +154,8 @@ class RealtimeKit:
         progress = _Progress()
         try:
             async with asyncio.timeout_at(until), self._lane(call), self._slots:
+                if not self._leaves_time(until):
+                    raise Unreachable("not sent: its turn came too late")
                 self._budget.check(read=call.is_read)
                 response = await self._send(call, progress)
         except TimeoutError as error:
@@ -180,6 +182,11 @@ class RealtimeKit:
             headers=self._headers,
             extensions={"trace": progress},
         )
+
+    def _leaves_time(self, until: float, wait: float = 0) -> bool:
+        # What is sent at the last moment can only end as Unsure.
+        latest = until - self._deadline * _FOR_THE_ANSWER
+        return asyncio.get_running_loop().time() + wait < latest
 
     def _lane(self, call: Call[Any]) -> AbstractAsyncContextManager[None]:
         return self._reads if call.is_read else nullcontext()

@@ -33,7 +33,7 @@ def result(kick: Kick) -> Message:
 
 def _headline(kick: Kick) -> list[Element]:
     title = display(kick.meeting.title, 75)
-    where = [kit.words(" in "), kit.words(title, bold=True), kit.words(f" · kick #{kick.number}")]
+    where = [kit.words(" from "), kit.words(title, bold=True), kit.words(f" · kick #{kick.number}")]
     return [kit.user(kick.requester), kit.words(f" {_deed(kick)}"), *where]
 
 

@@ -107,7 +107,11 @@ class Chat:
             raise RefusedError("msg_too_long")
         if self._directory.as_bot_sees(channel).is_archived:
             raise RefusedError("is_inactive")
-        return self.change(self._own(channel, ts, "cant_update_message"), draft)
+        message = self._own(channel, ts, "cant_update_message")
+        # When exactly Slack answers this is not documented, only that rich text must stay some.
+        if draft.blocks and _is_rich(message.blocks) and not _is_rich(draft.blocks):
+            raise RefusedError("block_mismatch")
+        return self.change(message, draft)
 
     def change(self, message: Message, draft: Draft) -> Message:
         """Put a draft in the place of a message, ephemeral or not."""
@@ -163,3 +167,7 @@ class Chat:
         self._messages[message.channel, message.ts] = message
         self._pulse.beat()
         return message
+
+
+def _is_rich(blocks: Sequence[Json]) -> bool:
+    return any(block["type"] == "rich_text" for block in blocks)

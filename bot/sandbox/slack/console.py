@@ -2,9 +2,7 @@
 
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
-from ipaddress import ip_address
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, Self
 
 from aiohttp import web
 
@@ -20,25 +18,55 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LONGEST_WAIT = 25.0
 
 
-def is_loopback(host: str | None) -> bool:
-    """Tell whether a host name can only mean this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host or "").is_loopback
-    except ValueError:
-        return False
+class Given:
+    """What a request to act carries; anything missing or malformed is answered 400."""
+
+    def __init__(self, given: Json) -> None:
+        self._given = given
+
+    @classmethod
+    async def read(cls, request: web.Request) -> Self:
+        """Read a request's JSON object; an empty body counts as an empty one."""
+        if not request.can_read_body:
+            return cls({})
+        # A form that another site submits can't have this type.
+        if request.content_type != "application/json":
+            raise web.HTTPUnsupportedMediaType(text="send JSON")
+        try:
+            given = await request.json()
+        except ValueError as error:
+            raise web.HTTPBadRequest(text="no JSON") from error
+        if not isinstance(given, dict):
+            raise web.HTTPBadRequest(text="send an object")
+        return cls(given)
+
+    def __call__(self, name: str) -> str:
+        """Return a text that must be there."""
+        value = self._given.get(name)
+        if not isinstance(value, str):
+            raise web.HTTPBadRequest(text=f"{name} must be a text")
+        return value
+
+    def maybe(self, name: str) -> str | None:
+        """Return a text that may be left out."""
+        return self(name) if name in self._given else None
+
+    def words(self, name: str) -> list[str]:
+        """Return a list of texts."""
+        value = self._given.get(name)
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise web.HTTPBadRequest(text=f"{name} must be a list of texts")
+        return value
+
+    def number(self, name: str) -> float:
+        """Return a number."""
+        value = self._given.get(name)
+        if not isinstance(value, int | float):
+            raise web.HTTPBadRequest(text=f"{name} must be a number")
+        return float(value)
 
 
-@web.middleware
-async def only_from_here(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse what a page of another site sends, and names that merely resolve to this machine."""
-    origin = request.headers.get("Origin")
-    if not is_loopback(urlsplit(f"//{request.host}").hostname):
-        raise web.HTTPForbidden(text="reach this as 127.0.0.1 or localhost")
-    if origin is not None and not is_loopback(urlsplit(origin).hostname):
-        raise web.HTTPForbidden(text="not for other sites")
-    return await handler(request)
+Act = Callable[[Person, Given], Awaitable[None]]
 
 
 class Console:
@@ -57,15 +85,26 @@ class Console:
 
     def routes(self) -> list[web.RouteDef]:
         """Name the paths served."""
-        acts = {
-            "command": lambda person, given: person.command(given["channel"], given["text"]),
-            "choose": lambda person, given: person.choose(given["action_id"], *given["values"]),
-            "write": lambda person, given: person.write(given["action_id"], given["text"]),
-            "press": lambda person, given: person.press(given["action_id"]),
+        acts: dict[str, Act] = {
+            "command": lambda person, given: person.command(given("channel"), given("text")),
+            "choose": lambda person, given: person.choose(
+                given("action_id"),
+                *given.words("values"),
+                block_id=given.maybe("block_id"),
+            ),
+            "write": lambda person, given: person.write(
+                given("action_id"),
+                given("text"),
+                block_id=given.maybe("block_id"),
+            ),
+            "press": lambda person, given: person.press(
+                given("action_id"),
+                block_id=given.maybe("block_id"),
+            ),
             "submit": lambda person, _: person.submit(),
             "cancel": lambda person, _: person.cancel(),
             "dismiss": lambda person, _: person.dismiss(),
-            "click": self._click,
+            "click": _click,
         }
         return [
             web.get("/sandbox/people", self._list_people),
@@ -98,39 +137,30 @@ class Console:
             return  # nothing has changed, and that is an answer, too
 
     async def _type_ahead(self, request: web.Request) -> web.Response:
-        given = await _given(request)
+        given = await Given.read(request)
         try:
             options = await self._person(request).type_ahead(
-                given["action_id"],
-                given.get("query", ""),
+                given("action_id"),
+                given.maybe("query") or "",
+                block_id=given.maybe("block_id"),
             )
         except CannotError as error:
             return _cannot(error)
         return web.json_response({"options": [dataclasses.asdict(option) for option in options]})
 
-    def _doing(self, act: Callable[[Person, Json], Awaitable[None]]) -> Handler:
+    def _doing(self, act: Act) -> Handler:
         async def handle(request: web.Request) -> web.Response:
             person = self._person(request)
-            given = await _given(request)
             try:
-                await act(person, given)
+                await act(person, await Given.read(request))
             except CannotError as error:
                 return _cannot(error)
-            except KeyError as error:
-                raise web.HTTPBadRequest(text=f"missing: {error}") from error
             return web.json_response(self._sight(person))
 
         return handle
 
-    async def _click(self, person: Person, given: Json) -> None:
-        for message in person.messages(given["channel"]):
-            if message.ts == given["ts"]:
-                await person.click(message, given["action_id"])
-                return
-        raise CannotError("there is no such message")
-
     async def _advance(self, request: web.Request) -> web.Response:
-        self._workspace.clock.advance(float((await _given(request))["seconds"]))
+        self._workspace.clock.advance((await Given.read(request)).number("seconds"))
         return web.json_response({"now": self._workspace.clock()})
 
     async def _refresh(self, _: web.Request) -> web.Response:
@@ -171,19 +201,12 @@ class Console:
         }
 
 
-async def _given(request: web.Request) -> Json:
-    if not request.can_read_body:
-        return {}
-    # A form that another site submits can't have this type.
-    if request.content_type != "application/json":
-        raise web.HTTPUnsupportedMediaType(text="send JSON")
-    try:
-        given = await request.json()
-    except ValueError as error:
-        raise web.HTTPBadRequest(text="no JSON") from error
-    if not isinstance(given, dict):
-        raise web.HTTPBadRequest(text="send an object")
-    return given
+async def _click(person: Person, given: Given) -> None:
+    for message in person.messages(given("channel")):
+        if message.ts == given("ts"):
+            await person.click(message, given("action_id"), block_id=given.maybe("block_id"))
+            return
+    raise CannotError("there is no such message")
 
 
 def _cannot(error: CannotError) -> web.Response:

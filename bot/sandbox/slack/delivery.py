@@ -14,6 +14,7 @@ Kind = Literal["slash_commands", "interactive"]
 
 TIMED_OUT = "operation_timeout"
 UNREACHABLE = "dispatch_failed"
+UNANSWERED = {"block_actions", "view_closed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ class Delivery:
         delivered.outcome = outcome = await self._exchange(delivered)
         if outcome.failure and outcome.is_fault_of_bot:
             self.complain(payload, outcome.detail or outcome.failure)
+        if payload.get("type") in UNANSWERED and outcome.body not in (None, ""):
+            self.complain(payload, f"a body where Slack reads none: {str(outcome.body)[:200]}")
         self.pulse.beat()
         return outcome
 

@@ -1,7 +1,5 @@
 """Who and where: people, user groups and channels, and what the bot may see of them."""
 
-from dataclasses import replace
-
 from bot.sandbox.slack.cast import Cast, Channel, Group, User
 from bot.sandbox.slack.errors import RefusedError
 
@@ -15,22 +13,22 @@ class Directory:
         self.groups = {group.id: group for group in cast.groups}
         self.channels = {channel.id: channel for channel in cast.channels}
         for user in cast.users:
-            if not user.is_stranger:
-                self._add_direct(user)
+            self._add_direct(user)
 
     def recast(self, part: User | Group | Channel) -> None:
         """Put this person, group or channel in the place of the one with the same id."""
         match part:
             case User():
                 self.users[part.id] = part
+                self._add_direct(part)
             case Group():
                 self.groups[part.id] = part
             case Channel():
                 self.channels[part.id] = part
 
-    def direct(self, user: str) -> Channel:
-        """Return the direct conversation of somebody with the bot."""
-        return self.channels[_direct_id(user)]
+    def direct(self, user: str) -> Channel | None:
+        """Return the direct conversation of somebody with the bot; strangers have none."""
+        return self.channels.get(_direct_id(user))
 
     def named(self, channel: str) -> Channel | None:
         """Find a channel by id or by name."""
@@ -49,15 +47,24 @@ class Directory:
         user = self.users.get(channel)
         if user is None:
             return self.as_bot_sees(channel)
-        # What Slack says of a deactivated user here is not documented; bots and people of other
-        # workspaces cannot be written to by a bot of this one.
-        if user.deleted or user.is_bot or user.is_stranger:
+        direct = self.direct(user.id)
+        # What Slack says of a deactivated user here is not documented.
+        if direct is None or user.deleted:
             raise RefusedError("channel_not_found")
-        return self.direct(user.id)
+        return direct
 
     def _add_direct(self, user: User) -> None:
-        base = Channel(_direct_id(user.id), "", is_private=True, is_im=True, bot_is_member=True)
-        self.channels[base.id] = replace(base, members=(user.id,))
+        # People of other workspaces and bots cannot be written to by a bot of this one.
+        if not (user.is_stranger or user.is_bot):
+            direct = Channel(
+                _direct_id(user.id),
+                name="",
+                members=(user.id,),
+                bot_is_member=True,
+                is_private=True,
+                is_im=True,
+            )
+            self.channels[direct.id] = direct
 
 
 def _direct_id(user: str) -> str:

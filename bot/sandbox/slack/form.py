@@ -66,7 +66,9 @@ class Form:
         """Fill a new view, or what an update made of it.
 
         Where block_id and action_id stay the same, so does the value, even an empty one, and a
-        new `initial_*` counts for nothing; elsewhere the view starts from its `initial_*`.
+        new `initial_*` counts for nothing; elsewhere the view starts from its `initial_*`. Whether
+        an option survives that is no longer offered is not documented; here it does, so that the
+        bot has to check what it is sent.
         """
         form = cls()
         for used in used_in(blocks):

@@ -1,4 +1,4 @@
-"""A person at Slack's client: what they see, and what they can do."""
+"""A person at Slack's client: what they can do, on top of what they see."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -40,6 +40,8 @@ class Person(Sight):
     async def command(self, channel: str, line: str, *, force: bool = False) -> None:
         """Type a slash command into a channel, by id or name."""
         where = self._channel(channel, force=force)
+        if where.is_archived and not force:
+            raise CannotError("nobody can write into an archived channel")
         name, _, text = line.partition(" ")
         # Slack offers an app's commands to nobody from another workspace.
         is_offered = name in self._workspace.manifest.commands and not self.user.is_stranger
@@ -234,6 +236,7 @@ class Person(Sight):
         try:
             answer()
         except RefusedError as error:
+            # The view may be gone by now, closed by the answer to a double tap.
             if error.error != "not_found":
                 self._delivery.complain(payload, f"its answer: {error}")
                 return otherwise

@@ -20,9 +20,10 @@ class Pulse:
         self._next.set()
         self._next = asyncio.Event()
 
-    async def until(self, predicate: Callable[[], T], patience: float) -> T:
+    async def until(self, predicate: Callable[[], T | None], patience: float) -> T:
         """Return the first truthy value of the predicate, or raise TimeoutError."""
         async with asyncio.timeout(patience):
-            while not (value := predicate()):
+            while True:
+                if value := predicate():
+                    return value
                 await self._next.wait()
-            return value

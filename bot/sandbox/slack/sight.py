@@ -55,7 +55,10 @@ class Sight:
 
     def dm(self) -> list[Message]:
         """Return the direct conversation with the bot."""
-        return self.messages(self._workspace.directory.direct(self._id).id)
+        direct = self._workspace.directory.direct(self._id)
+        if direct is None:
+            raise CannotError(f"{self.user.name} cannot write to the bot")
+        return self.messages(direct.id)
 
     def read(self, message: Message) -> str:
         """Show a message as text."""
@@ -89,11 +92,9 @@ class Sight:
                 return None
 
         try:
-            value = await self._workspace.pulse.until(attempt, timeout)
+            return await self._workspace.pulse.until(attempt, timeout)
         except TimeoutError as error:
             raise WaitedInVainError(f"waited {timeout} s in vain. {self.screen()}") from error
-        assert value is not None  # noqa: S101 - a truthy value
-        return value
 
     def _top(self) -> View:
         stack = self._workspace.views.stack(self._id)

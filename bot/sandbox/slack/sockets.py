@@ -9,23 +9,29 @@ from typing import Any
 from aiohttp import ClientConnectionResetError, WSMsgType, web
 
 from bot.sandbox.faults import Faults
-from bot.sandbox.slack.delivery import UNREACHABLE, Kind, Outcome
+from bot.sandbox.slack.delivery import UNANSWERED, UNREACHABLE, Kind, Outcome
 from bot.sandbox.slack.pulse import Pulse
 
 Json = dict[str, Any]
 
 MOST_SOCKETS = 10
+CLOSING_TIME = 0.5
 
 
 @dataclass(slots=True)
 class Sockets:
-    """The open sockets of the app; each payload goes to one of them, in turn."""
+    """The open sockets of the app; each payload goes to one of them, in turn.
+
+    `open` are those that payloads still go to; after a `disconnect` that is no mere warning a
+    socket gets none, but may still bring acks.
+    """
 
     app_id: str
     faults: Faults
     pulse: Pulse
     problems: list[str]
     open: list[web.WebSocketResponse] = field(default_factory=list)
+    _all: list[web.WebSocketResponse] = field(default_factory=list)
     _tickets: set[str] = field(default_factory=set)
     _pending: dict[str, asyncio.Future[Any]] = field(default_factory=dict)
     _turn: int = 0
@@ -42,7 +48,7 @@ class Sockets:
         if ticket not in self._tickets:
             raise web.HTTPForbidden(text="this URL was used, or never given")
         self._tickets.remove(ticket)
-        socket = web.WebSocketResponse()
+        socket = web.WebSocketResponse(timeout=CLOSING_TIME)
         await socket.prepare(request)
         if len(self.open) >= MOST_SOCKETS:
             await self._dismiss(socket, "too_many_websockets")
@@ -60,7 +66,7 @@ class Sockets:
             "envelope_id": envelope_id,
             "type": kind,
             "payload": payload,
-            "accepts_response_payload": payload.get("type") not in {"block_actions", "view_closed"},
+            "accepts_response_payload": payload.get("type") not in UNANSWERED,
         }
         try:
             socket = await self._send(envelope)
@@ -79,11 +85,12 @@ class Sockets:
 
     async def close(self) -> None:
         """Close all sockets."""
-        for socket in list(self.open):
+        for socket in list(self._all):
             await socket.close()
 
     async def _serve(self, socket: web.WebSocketResponse) -> None:
         self.open.append(socket)
+        self._all.append(socket)
         await socket.send_json(
             {
                 "type": "hello",
@@ -98,20 +105,29 @@ class Sockets:
                 if frame.type is WSMsgType.TEXT:
                     self._receive(frame.data)
         finally:
-            self.open.remove(socket)
-            self.pulse.beat()
+            self._all.remove(socket)
+            self._retire(socket)
 
     def _receive(self, frame: str) -> None:
         try:
             ack = json.loads(frame)
             answer = self._pending.get(ack["envelope_id"])
         except (ValueError, TypeError, KeyError):
-            self.problems.append(f"a frame that is no ack: {frame[:200]!r}")
+            self._complain(f"a frame that is no ack: {frame[:200]!r}")
             return
         if answer is None or answer.done():
-            self.problems.append(f"an ack too late, or twice: {frame[:200]!r}")
+            self._complain(f"an ack too late, or twice: {frame[:200]!r}")
         else:
             answer.set_result(ack.get("payload"))
+
+    def _complain(self, what: str) -> None:
+        self.problems.append(what)
+        self.pulse.beat()
+
+    def _retire(self, socket: web.WebSocketResponse) -> None:
+        if socket in self.open:
+            self.open.remove(socket)
+        self.pulse.beat()
 
     async def _send(self, envelope: Json) -> web.WebSocketResponse | None:
         for _ in range(len(self.open)):
@@ -124,7 +140,8 @@ class Sockets:
             return socket
         return None
 
-    @staticmethod
-    async def _dismiss(socket: web.WebSocketResponse, reason: str) -> None:
+    async def _dismiss(self, socket: web.WebSocketResponse, reason: str) -> None:
+        if reason != "warning":
+            self._retire(socket)
         frame = {"type": "disconnect", "reason": reason, "debug_info": {"host": "sandbox"}}
         await socket.send_json(frame)

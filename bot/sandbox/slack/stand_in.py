@@ -11,9 +11,11 @@ from aiohttp import web
 from bot.sandbox.faults import Faults
 from bot.sandbox.slack import cast as casting
 from bot.sandbox.slack.cast import Cast, Channel, Group, User
-from bot.sandbox.slack.console import Console, only_from_here
+from bot.sandbox.slack.console import Console
 from bot.sandbox.slack.delivery import Delivered, Delivery, Outcome, Transport
 from bot.sandbox.slack.errors import WaitedInVainError
+from bot.sandbox.slack.known_faults import KNOWN_FAULTS
+from bot.sandbox.slack.loopback import only_from_here
 from bot.sandbox.slack.methods import Methods
 from bot.sandbox.slack.payloads import Payloads
 from bot.sandbox.slack.person import Person
@@ -24,23 +26,6 @@ from bot.sandbox.slack.workspace import Clock, Workspace
 
 Json = dict[str, Any]
 T = TypeVar("T")
-
-KNOWN_FAULTS = {
-    "rate_limited": "answers 429 [method, channel, retry_after=1]",
-    "server_error": "answers 500 and does nothing [method, channel]",
-    "broken_before": "breaks the connection and does nothing [method, channel]",
-    "broken_after": "does it, then breaks the connection instead of answering [method, channel]",
-    "slow": "takes its time before doing anything [method, channel, seconds=1]",
-    "refused": "answers an error code [method, channel, error=internal_error]",
-    "expired_trigger": "calls a trigger id expired [method]",
-    "hash_conflict": "calls a hash stale, in views.update with a hash",
-    "not_in_channel": "calls the bot no member, in chat.post* [method, channel]",
-    "token_revoked": "refuses the tokens",
-    "account_inactive": "refuses the tokens of a bot that was removed",
-    "no_delivery": "cannot reach the bot, and says so to the person [type]",
-    "lost_delivery": "loses what a person did; they see a time-out [type]",
-    "socket_refresh": "asks for a new socket right after a payload [reason=refresh_requested]",
-}
 
 
 class SlackStandIn:
@@ -72,7 +57,7 @@ class SlackStandIn:
         self.problems: list[str] = []
         pulse = self.workspace.pulse
         self.sockets = Sockets(cast.app_id, self.faults, pulse, self.problems)
-        self.http: SignedHttp | None = None
+        self._http_transports: list[SignedHttp] = []
         self._delivery = Delivery(
             self._transport,
             self.faults,
@@ -88,9 +73,9 @@ class SlackStandIn:
             Tokens(self.bot_token, self.app_token),
             self.faults,
         )
-        self._people = {
-            user.id: Person(user.id, self.workspace, self._delivery) for user in cast.users
-        }
+        self._people: dict[str, Person] = {}
+        for user in cast.users:
+            self.recast(user)
         self._port = port
         self._runner: web.AppRunner | None = None
 
@@ -115,8 +100,8 @@ class SlackStandIn:
         _trace: TracebackType | None,
     ) -> None:
         await self.sockets.close()
-        if self.http is not None:
-            await self.http.close()
+        for http in self._http_transports:
+            await http.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -126,9 +111,23 @@ class SlackStandIn:
         return self.workspace.url
 
     @property
+    def http(self) -> SignedHttp | None:
+        """The HTTP transport in use, if any."""
+        return self._http_transports[-1] if self._http_transports else None
+
+    @property
     def api_url(self) -> str:
         """The base URL of the Web API, for SLACK_API_URL."""
         return f"{self.url}/api/"
+
+    @property
+    def ack_limit(self) -> float:
+        """How many seconds the bot has to answer a payload."""
+        return self._delivery.ack_limit
+
+    @ack_limit.setter
+    def ack_limit(self, seconds: float) -> None:
+        self._delivery.ack_limit = seconds
 
     @property
     def calls(self) -> list[Call]:
@@ -150,13 +149,19 @@ class SlackStandIn:
         return self._people[user_id]
 
     def recast(self, part: User | Group | Channel) -> None:
-        """Put this person, group or channel in the place of the one with the same id."""
+        """Put this person, group or channel in the place of the one with the same id, or add it."""
+        if isinstance(part, User) and part.id not in self._people:
+            self._people[part.id] = Person(part.id, self.workspace, self._delivery)
         self.workspace.recast(part)
 
     def deliver_to(self, url: str) -> SignedHttp:
         """Deliver by HTTP to this URL from now on; the transport returned can also forge."""
-        self.http = SignedHttp(url, self.signing_secret)
-        return self.http
+        self._http_transports.append(SignedHttp(url, self.signing_secret))
+        return self._http_transports[-1]
+
+    def trigger(self, user_id: str, view_id: str | None = None) -> str:
+        """Return a new trigger id, for payloads and calls made up by hand."""
+        return self.workspace.triggers.give(user_id, view_id)
 
     async def deliver(self, payload: Json) -> Outcome:
         """Deliver any payload, such as a replayed or a forged one; nobody sees the answer."""

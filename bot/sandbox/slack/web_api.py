@@ -209,4 +209,6 @@ def _refusal(error: RefusedError) -> Json:
     answer: Json = {"ok": False, "error": error.error, **error.more}
     if error.messages:
         answer["response_metadata"] = {"messages": list(error.messages)}
+    if error.error == "invalid_blocks":
+        answer["errors"] = [message.removeprefix("[ERROR] ") for message in error.messages]
     return answer

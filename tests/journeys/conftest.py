@@ -1,0 +1,66 @@
+"""Journeys: the whole bot over loopback, in both transports, against the stand-ins."""
+
+import tomllib
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.app import Bot, running
+from bot.config import read_settings
+from bot.core.policy import Policy
+from bot.policy_file import parse_policy
+from bot.sandbox.place import EXAMPLE_POLICY, Place, open_place
+
+Start = Callable[..., AbstractAsyncContextManager[Bot]]
+
+
+@pytest.fixture(params=["socket", "http"])
+def transport(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[Place]:
+    async with open_place() as opened:
+        yield opened
+        assert opened.slack.problems == []
+        assert opened.rooms.problems == []
+
+
+def example_policy(**rules: Any) -> Policy:
+    """Make the example policy, with some rules changed."""
+    given: dict[str, Any] = tomllib.loads(EXAMPLE_POLICY.read_text())
+    given["rules"] |= rules
+    return parse_policy(given, EXAMPLE_POLICY)
+
+
+@pytest.fixture
+def start(place: Place, transport: str, sqlite_url: str) -> Start:
+    """Return how to start the bot: with rules of the policy and settings changed."""
+
+    @asynccontextmanager
+    async def started(
+        rules: Mapping[str, Any] | None = None, **settings: str
+    ) -> AsyncIterator[Bot]:
+        http = transport == "http"
+        environment = place.settings(http=http, database_url=sqlite_url) | settings
+        async with running(read_settings(environment), example_policy(**rules or {})) as bot:
+            if http:
+                place.slack.deliver_to(f"http://127.0.0.1:{bot.port}/slack/events")
+            yield bot
+
+    return started
+
+
+@pytest.fixture
+async def bot(start: Start) -> AsyncIterator[Bot]:
+    async with start() as running_bot:
+        yield running_bot
+
+
+def database_of(sqlite_url: str) -> Path:
+    """Find the file of an SQLite database."""
+    return Path(sqlite_url.removeprefix("sqlite:///"))
