@@ -230,7 +230,8 @@ async def _serve(settings: Settings, app: AsyncApp, health: _Health, stack: Asyn
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     try:
-        await web.TCPSite(runner, port=settings.port).start()
+        # Platforms route to every interface; one address family, so that port 0 is one port.
+        await web.TCPSite(runner, "0.0.0.0", settings.port).start()  # noqa: S104 - as said above
     except OSError as error:
         raise CantStart(f"PORT {settings.port}: {error.strerror}") from error
     return int(runner.addresses[0][1])

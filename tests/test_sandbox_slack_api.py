@@ -536,6 +536,17 @@ class TestViews:
             "invalid_trigger_id"
         )
 
+    async def test_a_refused_view_uses_its_trigger_up(
+        self,
+        slack: SlackStandIn,
+        client: AsyncWebClient,
+    ) -> None:
+        once = trigger(slack)
+        assert await error(client.views_open(trigger_id=once, view={})) == "invalid_arguments"
+        assert await error(client.views_open(trigger_id=once, view=modal())) == (
+            "exchanged_trigger_id"
+        )
+
     async def test_an_update_keeps_the_id_and_gives_another_hash(
         self,
         slack: SlackStandIn,

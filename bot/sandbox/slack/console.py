@@ -125,8 +125,9 @@ class Console:
     async def _see(self, request: web.Request) -> web.Response:
         """Show what a person sees; with `?after=<beat>`, wait for a change since then."""
         person = self._person(request)
-        if "after" in request.query:
-            await self._change_since(int(request.query["after"]))
+        after = request.query.get("after", "")
+        if after.isdecimal():
+            await self._change_since(int(after))
         return web.json_response(self._sight(person))
 
     async def _change_since(self, beat: int) -> None:
@@ -134,7 +135,7 @@ class Console:
         try:
             await pulse.until(lambda: pulse.beats > beat, LONGEST_WAIT)
         except TimeoutError:
-            return  # nothing has changed, and that is an answer, too
+            return  # nothing has changed: an answer, too
 
     async def _type_ahead(self, request: web.Request) -> web.Response:
         given = await Given.read(request)

@@ -133,14 +133,15 @@ class Methods:
         return {"channel": given["channel"], "ts": given["ts"]}
 
     def _open(self, given: Json) -> Json:
-        content = checked_view(given["view"])
         trigger = self._workspace.triggers.exchange(given["trigger_id"])
+        # Whether a view that is refused uses its trigger up is not documented; here it does.
+        content = checked_view(given["view"])
         view = self._workspace.views.open(trigger.user, content)
         return {"view": self._payloads.view(view)}
 
     def _push(self, given: Json) -> Json:
-        content = checked_view(given["view"])
         trigger = self._workspace.triggers.exchange(given["trigger_id"])
+        content = checked_view(given["view"])
         # A trigger from outside a modal has nothing to push onto.
         view = self._workspace.views.push(trigger.view_id or "", content)
         return {"view": self._payloads.view(view)}

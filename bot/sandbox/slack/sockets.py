@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -130,18 +131,22 @@ class Sockets:
         self.pulse.beat()
 
     async def _send(self, envelope: Json) -> web.WebSocketResponse | None:
-        for _ in range(len(self.open)):
-            self._turn += 1
-            socket = self.open[self._turn % len(self.open)]
+        for socket in self._in_turn():
             try:
                 await socket.send_json(envelope)
             except ClientConnectionResetError:
-                continue
+                continue  # it has just gone: its own handler will notice
             return socket
         return None
+
+    def _in_turn(self) -> list[web.WebSocketResponse]:
+        self._turn += 1
+        first = self._turn % max(1, len(self.open))
+        return self.open[first:] + self.open[:first]
 
     async def _dismiss(self, socket: web.WebSocketResponse, reason: str) -> None:
         if reason != "warning":
             self._retire(socket)
         frame = {"type": "disconnect", "reason": reason, "debug_info": {"host": "sandbox"}}
-        await socket.send_json(frame)
+        with suppress(ClientConnectionResetError):
+            await socket.send_json(frame)
