@@ -19,7 +19,7 @@ from bot.config import Settings
 from bot.core.flow import Flow, Identity
 from bot.core.kick import TeamId, UserId
 from bot.core.policy import Policy
-from bot.core.ports import StoreDown
+from bot.core.ports import Clock, StoreDown
 from bot.core.review import Desk
 from bot.realtimekit import App, RealtimeKit, SharedRooms, http_client
 from bot.slack.api import SlackFailed, ask, http_session, web_client
@@ -51,7 +51,9 @@ class Bot:
 
 
 @asynccontextmanager
-async def running(settings: Settings, policy: Policy) -> AsyncIterator[Bot]:
+async def running(
+    settings: Settings, policy: Policy, *, clock: Clock | None = None
+) -> AsyncIterator[Bot]:
     """Run the bot as long as the context lasts; then take no more work, and drain.
 
     Raises CantStart.
@@ -66,14 +68,21 @@ async def running(settings: Settings, policy: Policy) -> AsyncIterator[Bot]:
         store = await _store(settings, team, stack)
         rooms = await _rooms(settings, stack)
         flow, listeners = _house(
-            settings, policy, client, team=team, store=store, rooms=rooms, tasks=tasks
+            settings,
+            policy,
+            client,
+            team=team,
+            store=store,
+            rooms=rooms,
+            tasks=tasks,
+            clock=clock or SystemClock(),
         )
         app = _bolt(settings, client, authorized)
         listeners.register(app)
         # Entered before the transports, so left after them: no new work, then the drain.
         stack.push_async_callback(tasks.drain, DRAIN)
         await flow.resume()
-        socket = await _socket(settings, app, session, stack)
+        socket = await _socket(settings, app, client, stack)
         health = _Health(store, socket)
         port = await _serve(settings, app, health, stack)
         yield Bot(port, health)
@@ -125,8 +134,8 @@ def _house(
     store: SqlStore,
     rooms: SharedRooms,
     tasks: Tasks,
+    clock: Clock,
 ) -> tuple[Flow, Listeners]:
-    clock = SystemClock()
     named = frozenset[UserId]().union(*(grant.users for grant in policy.grants))
     people = SlackPeople(client, clock, team=team, groups=policy.groups, named=named)
     windows = Windows(client, clock)
@@ -172,7 +181,8 @@ def _bolt(settings: Settings, client: AsyncWebClient, authorized: AuthorizeResul
     secret = settings.slack_signing_secret
     return AsyncApp(
         name="kickbot",
-        client=client,
+        # Without the token, which authorize gives it: with both, Bolt warns that it ignores one.
+        client=AsyncWebClient(base_url=client.base_url, session=client.session),
         authorize=authorize,
         signing_secret=secret.get_secret_value() if secret else "",
         # Bolt's default looks for the ack every 10 ms; this answers when the listener returns.
@@ -181,13 +191,16 @@ def _bolt(settings: Settings, client: AsyncWebClient, authorized: AuthorizeResul
 
 
 async def _socket(
-    settings: Settings, app: AsyncApp, session: aiohttp.ClientSession, stack: AsyncExitStack
+    settings: Settings, app: AsyncApp, client: AsyncWebClient, stack: AsyncExitStack
 ) -> AsyncSocketModeHandler | None:
-    if settings.slack_app_token is None:
+    if settings.slack_app_token is None or client.session is None:
         return None
-    handler = AsyncSocketModeHandler(app, settings.slack_app_token.get_secret_value())
-    own = handler.client.aiohttp_client_session
-    handler.client.aiohttp_client_session = session
+    token = settings.slack_app_token.get_secret_value()
+    handler = AsyncSocketModeHandler(app, token, web_client=client)
+    own, handler.client.aiohttp_client_session = (
+        handler.client.aiohttp_client_session,
+        client.session,
+    )
     await own.close()
     stack.push_async_callback(_hang_up, handler)
     try:

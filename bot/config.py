@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     """What an operator sets; the README's table says what each is for."""
 
     model_config = SettingsConfigDict(
-        env_file=None, case_sensitive=True, frozen=True, hide_input_in_errors=True
+        case_sensitive=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
     slack_bot_token: Annotated[SecretStr, _with_prefix("xoxb-")] = Field(alias="SLACK_BOT_TOKEN")

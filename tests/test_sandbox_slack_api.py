@@ -688,6 +688,13 @@ class TestPeople:
         (group,) = (await client.usergroups_list(include_users=True))["usergroups"]
         assert group["users"] == ["U0MO"]
 
+    async def test_a_disabled_group(self, slack: SlackStandIn, client: AsyncWebClient) -> None:
+        slack.recast(replace(MODS, is_disabled=True))
+        members = client.usergroups_users_list
+        assert await error(members(usergroup="S0MODS")) == "no_such_subteam"
+        assert (await members(usergroup="S0MODS", include_disabled=True))["users"]
+        assert (await client.usergroups_list())["usergroups"] == []
+
     async def test_a_person_who_is_deactivated_meanwhile(
         self,
         slack: SlackStandIn,

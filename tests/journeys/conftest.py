@@ -11,6 +11,7 @@ import pytest
 from bot.app import Bot, running
 from bot.config import read_settings
 from bot.core.policy import Policy
+from bot.core.ports import Clock
 from bot.policy_file import parse_policy
 from bot.sandbox.place import EXAMPLE_POLICY, Place, open_place
 
@@ -43,11 +44,12 @@ def start(place: Place, transport: str, sqlite_url: str) -> Start:
 
     @asynccontextmanager
     async def started(
-        rules: Mapping[str, Any] | None = None, **settings: str
+        rules: Mapping[str, Any] | None = None, *, clock: Clock | None = None, **settings: str
     ) -> AsyncIterator[Bot]:
         http = transport == "http"
         environment = place.settings(http=http, database_url=sqlite_url) | settings
-        async with running(read_settings(environment), example_policy(**rules or {})) as bot:
+        policy = example_policy(**rules or {})
+        async with running(read_settings(environment), policy, clock=clock) as bot:
             if http:
                 place.slack.deliver_to(f"http://127.0.0.1:{bot.port}/slack/events")
             yield bot

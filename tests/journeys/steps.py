@@ -1,6 +1,20 @@
 """Steps that journeys share."""
 
+import asyncio
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import pytest
+
+from bot.core.kick import Event, Kick
+from bot.sandbox.place import Place
+from bot.sandbox.realtimekit.calls import Call
 from bot.sandbox.slack import Message, Person
+from bot.store import SqlStore
+
+ONE_TRANSPORT: Final = pytest.mark.parametrize("transport", ["http"], indirect=True)
+"""For tables about RealtimeKit, in which the way to Slack makes no difference."""
 
 
 async def to_review(person: Person, line: str = "/kick mallory spamming links") -> None:
@@ -18,3 +32,61 @@ async def to_form(person: Person, line: str = "/kick", channel: str = "C0LIVE") 
 async def result(person: Person, channel: str = "C0LIVE") -> Message:
     """Wait for the next message in a channel that was empty."""
     return (await person.until(lambda sees: sees.messages(channel)[-1:]))[0]
+
+
+class HastyClock:
+    """The real time, but a long sleep takes none: it only makes it that much later.
+
+    While `awake` is not set, long sleeps last until it is.
+    """
+
+    def __init__(self) -> None:
+        self.awake = asyncio.Event()
+        self.awake.set()
+        self._ahead = timedelta()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    async def sleep(self, seconds: float) -> None:
+        # Short ones wait for Slack, which is in no haste.
+        if seconds < 1.7:
+            await asyncio.sleep(seconds)
+        else:
+            await self.awake.wait()
+            self._ahead += timedelta(seconds=seconds)
+
+
+async def stored(sqlite_url: str, number: int = 1) -> Kick:
+    """Read a kick as the database has it."""
+    store = SqlStore(sqlite_url)
+    try:
+        found = await store.by_number(number)
+    finally:
+        await store.close()
+    assert found is not None
+    return found
+
+
+async def record(sqlite_url: str, number: int = 1) -> list[Event]:
+    """Read what the database says has happened with a kick."""
+    kick = await stored(sqlite_url, number)
+    store = SqlStore(sqlite_url)
+    try:
+        return list(await store.events(kick.id))
+    finally:
+        await store.close()
+
+
+def kick_calls(place: Place) -> list[Call]:
+    """List the kick calls that reached RealtimeKit."""
+    return [call for call in place.rooms.calls if call.op == "kick"]
+
+
+def assert_in_plain_words(place: Place) -> None:
+    """Check that nobody in the workspace has the inside of a program before them."""
+    everybody = [place.slack.person(user.id) for user in place.slack.workspace.cast.users]
+    inside = re.compile(r'Traceback|File "|[a-z]Error\b|Exception|object at 0x|httpx|aiohttp')
+    found = [line for one in everybody for line in one.screen().split("\n") if inside.search(line)]
+    assert found == []
+

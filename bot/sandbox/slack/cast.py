@@ -34,6 +34,7 @@ class Group:
     id: str
     handle: str
     members: tuple[str, ...] = ()
+    is_disabled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

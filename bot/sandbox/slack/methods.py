@@ -169,7 +169,8 @@ class Methods:
 
     def _members(self, given: Json) -> Json:
         group = self._workspace.directory.groups.get(given["usergroup"])
-        if group is None:
+        # What Slack says of a disabled group that was not asked for is not documented.
+        if group is None or (group.is_disabled and not given.get("include_disabled")):
             raise RefusedError("no_such_subteam")
         return {"users": list(group.members)}
 
@@ -189,6 +190,7 @@ class Methods:
                     **({"users": list(group.members)} if with_users else {}),
                 }
                 for group in groups
+                if given.get("include_disabled") or not group.is_disabled
             ],
         }
 

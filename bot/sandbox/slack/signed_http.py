@@ -27,8 +27,8 @@ class SignedHttp:
         """Post a payload and read the answer."""
         try:
             status, body = await self.post(payload_form(kind, payload))
-        except aiohttp.ClientConnectorError:
-            return Outcome(failure=UNREACHABLE)
+        except aiohttp.ClientConnectorError as error:
+            return Outcome(failure=UNREACHABLE, detail=str(error))
         except aiohttp.ClientError as error:
             return Outcome(failure=UNREACHABLE, detail=f"{error!r}", is_fault_of_bot=True)
         if status != HTTPStatus.OK:

@@ -72,7 +72,7 @@ class Sockets:
         try:
             socket = await self._send(envelope)
             if socket is None:
-                return Outcome(failure=UNREACHABLE)
+                return Outcome(failure=UNREACHABLE, detail="no socket is open")
             if (how := self.faults.strike("socket_refresh")) is not None:
                 await self._dismiss(socket, how.get("reason", "refresh_requested"))
             return Outcome(body=await answer)
