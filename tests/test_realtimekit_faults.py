@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
@@ -252,8 +252,7 @@ async def test_what_is_no_http_is_no_answer() -> None:
 
 
 async def test_those_who_wait_behind_a_hanging_service_sent_nothing() -> None:
-    async with AsyncExitStack() as stack:
-        stage = await stack.enter_async_context(on_stage(deadline=DEADLINE))
+    async with on_stage(deadline=DEADLINE) as stage:
         stage.stand_in.faults.switch_on("hang")
         answers = await asyncio.gather(*(stage.kick() for _ in range(10)), return_exceptions=True)
         assert [type(answer) for answer in answers] == [Unsure] * 8 + [Unreachable] * 2

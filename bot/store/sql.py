@@ -1,11 +1,11 @@
 """The store, in SQL."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
@@ -26,6 +26,8 @@ from bot.store.rows import (
     target_rows,
 )
 from bot.store.schema import drafts, events, kicks, targets
+
+T = TypeVar("T")
 
 OPEN = (State.WAITING, State.READY, State.RUNNING)
 CAME_TO_NOTHING = (State.REFUSED, State.DENIED, State.CANCELLED, State.EXPIRED)
@@ -50,8 +52,9 @@ _KEEP = (
 class SqlStore:
     """The `Store` of the core, and what an operator asks of it besides.
 
-    Every write is one transaction: it happens as a whole or not at all, also when its caller is
-    cancelled. Every call may raise StoreDown. Connections are opened when first needed.
+    Every write is one transaction: it happens as a whole or not at all. One whose caller is
+    cancelled goes on to its end. Every call may raise StoreDown. Connections are opened when
+    first needed.
     `team_id` and `app_id` go with events that belong to no kick; the others carry their kick's.
     `patience` is how long, in seconds, a call waits for a lock, a free connection or a server.
     """
@@ -69,16 +72,17 @@ class SqlStore:
         self._writer = self._engine.execution_options(**WRITES)
         self._origin = {"team_id": team_id, "app_id": app_id}
         self._patience = patience
+        self._writes: set[asyncio.Task[Any]] = set()
         # SQLite has one writer at a time, and those who wait for it poll; a queue is fair.
         self._queue = asyncio.Lock() if database.get_backend_name() == "sqlite" else None
 
     async def start(self) -> None:
         """Bring the tables up to date. StoreDown if a newer program made them."""
-        async with self._writing() as db:
-            await migrate(db)
+        await self._write(migrate)
 
     async def close(self) -> None:
-        """Close the connections; for when nothing is under way any more."""
+        """Let the writes under way end, and close the connections."""
+        await asyncio.gather(*self._writes, return_exceptions=True)
         await self._engine.dispose()
 
     async def check(self) -> int:
@@ -95,8 +99,7 @@ class SqlStore:
         Numbers rise, but a second one may leave a gap.
         """
         try:
-            async with self._writing() as db:
-                return await _insert(db, kick, event)
+            return await self._write(lambda db: _insert(db, kick, event))
         except IntegrityError:
             # The constraint decides, not a look before the leap: it holds between processes.
             first = await self._one(kicks.c.key == kick.key)
@@ -108,14 +111,7 @@ class SqlStore:
         """Store the move, with its events, if the kick still is `before`; else Overtaken."""
         if (after.id, after.version) != (before.id, before.version + 1):
             raise ValueError(f"kick {before.number}: a move raises its version by one")
-        async with self._writing() as db:
-            changed = await db.execute(
-                update(kicks).where(*_still(before)).values(kick_row(after)),
-            )
-            if changed.rowcount != 1:
-                raise Overtaken(await _existing(db, before.id))
-            await _update_targets(db, before, after)
-            await _insert_events(db, *(event_row(one, after) for one in events))
+        await self._write(lambda db: _move(db, before, after, events))
         return after
 
     async def get(self, kick: KickId) -> Kick | None:
@@ -178,15 +174,11 @@ class SqlStore:
 
     async def record(self, event: Event) -> None:
         """Keep an event that belongs to no move."""
-        async with self._writing() as db:
-            await _insert_events(db, event_row(event) | self._origin)
+        await self._write(lambda db: _insert_events(db, event_row(event) | self._origin))
 
     async def keep(self, draft: Draft) -> None:
         """Keep the draft that a review shows, in the place of one of the same id, for a day."""
-        async with self._writing() as db:
-            old = drafts.c.created_at < draft.created_at - _DRAFTS_KEPT
-            await db.execute(delete(drafts).where(old))
-            await db.execute(_KEEP, draft_row(draft))
+        await self._write(lambda db: _replace(db, draft))
 
     async def draft(self, draft_id: str) -> Draft | None:
         """Read a draft."""
@@ -198,6 +190,18 @@ class SqlStore:
     async def _one(self, which: ColumnElement[bool]) -> Kick | None:
         async with self._reading() as db:
             return next(iter(await _read(db, which)), None)
+
+    async def _write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        # In a task of its own: cancelled midway, aiosqlite may leave the transaction open, and
+        # the file locked, until the garbage collector comes by.
+        task = asyncio.create_task(self._transaction(work))
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+        return await asyncio.shield(task)
+
+    async def _transaction(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        async with self._writing() as db:
+            return await work(db)
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:
@@ -229,6 +233,14 @@ class SqlStore:
 
 async def _read(db: AsyncConnection, which: ColumnElement[bool]) -> list[Kick]:
     return kicks_from((await db.execute(_KICKS.where(which))).mappings().all())
+
+
+async def _move(db: AsyncConnection, before: Kick, after: Kick, noted: Iterable[Event]) -> None:
+    changed = await db.execute(update(kicks).where(*_still(before)).values(kick_row(after)))
+    if changed.rowcount != 1:
+        raise Overtaken(await _existing(db, before.id))
+    await _update_targets(db, before, after)
+    await _insert_events(db, *(event_row(one, after) for one in noted))
 
 
 async def _existing(db: AsyncConnection, kick: KickId) -> Kick:
@@ -264,3 +276,9 @@ async def _update_targets(db: AsyncConnection, before: Kick, after: Kick) -> Non
 async def _insert_events(db: AsyncConnection, *rows: dict[str, Any]) -> None:
     if rows:
         await db.execute(insert(events), rows)
+
+
+async def _replace(db: AsyncConnection, draft: Draft) -> None:
+    old = drafts.c.created_at < draft.created_at - _DRAFTS_KEPT
+    await db.execute(delete(drafts).where(old))
+    await db.execute(_KEEP, draft_row(draft))

@@ -90,3 +90,13 @@ def assert_in_plain_words(place: Place) -> None:
     found = [line for one in everybody for line in one.screen().split("\n") if inside.search(line)]
     assert found == []
 
+
+
+async def choose(person: Person, *names: str, reason: str = "spamming links") -> None:
+    """Open the form, choose the people by name, and go to the review."""
+    await to_form(person)
+    found = [one for name in names for one in await person.type_ahead("who", name)]
+    await person.choose("who", *found)
+    await person.write("reason", reason)
+    await person.submit()
+    await person.until(lambda sees: sees.modal.title == "Review" and sees.modal.submit)

@@ -13,6 +13,7 @@ from tests.journeys.steps import (
     ONE_TRANSPORT,
     HastyClock,
     assert_in_plain_words,
+    choose,
     kick_calls,
     result,
     stored,
@@ -141,4 +142,110 @@ async def test_what_is_told_and_stored_is_what_happened(
     is_gone = place.cast.mallory not in place.cast.world.who_is_in(place.cast.ama)
     assert is_gone is case.gone
     assert len(kick_calls(place)) == case.posts
+    assert_in_plain_words(place)
+
+
+async def test_each_person_of_a_kick_has_an_outcome_of_their_own(
+    place: Place, hasty: HastyClock, sqlite_url: str
+) -> None:
+    maya = place.slack.person("U0MAYA")
+    tom, ana, jun, olu, mia = place.cast.crowd
+    silent = {"op": "kick", "times": 1}
+    place.rooms.faults.switch_on("hang", participant_id=tom.id, **silent)
+    place.rooms.faults.switch_on(
+        "dripping", participant_id=ana.id, endless=True, seconds=0.5, **silent
+    )
+    place.rooms.faults.switch_on("reset_after", participant_id=jun.id, **silent)
+    place.rooms.faults.switch_on("forbidden", participant_id=olu.id, **silent)
+    await choose(maya, "Tom", "Ana", "Jun", "Olu", "Mia")
+    await maya.submit()
+    posted = maya.read(await result(maya))
+    for told in (
+        f"Tom — {STILL}",
+        f"Ana — {LEFT}",
+        f"Jun — {LEFT}",
+        f"Olu — {REFUSED}",
+        "Mia — ✓ kicked",
+        "@Maya removed 1 of 5 people",
+    ):
+        assert told in posted
+    kick = await stored(sqlite_url)
+    assert {one.name: one.outcome for one in kick.targets} == {
+        "Tom": Outcome.FAILED,
+        "Ana": Outcome.GONE,
+        "Jun": Outcome.GONE,
+        "Olu": Outcome.FAILED,
+        "Mia": Outcome.KICKED,
+    }
+    inside = place.cast.world.who_is_in(place.cast.ama)
+    assert [one in inside for one in (tom, ana, jun, olu, mia)] == [True, False, False, True, False]
+    assert len(kick_calls(place)) == 5
+
+
+async def test_three_tabs_are_one_person_one_call_and_all_closed(
+    place: Place, hasty: HastyClock, sqlite_url: str
+) -> None:
+    maya = place.slack.person("U0MAYA")
+    place.rooms.faults.switch_on("kick_answers_peer_ids")
+    await to_review(maya, "/kick yusuf three tabs")
+    assert "3 connections" in maya.modal
+    await maya.submit()
+    assert "Yusuf — ✓ kicked" in maya.read(await result(maya))
+    [effect] = place.cast.world.kicks
+    assert len(effect.peers) == 3
+    assert len(kick_calls(place)) == 1
+    assert len((await stored(sqlite_url)).targets) == 1
+
+
+async def test_while_answers_are_looked_into_the_moderator_sees_so(
+    place: Place, hasty: HastyClock
+) -> None:
+    maya = place.slack.person("U0MAYA")
+    await to_review(maya)
+    hasty.awake.clear()
+    place.rooms.faults.switch_on("reset_before", op="kick", times=1)
+    await maya.submit()
+    await maya.until(lambda sees: "Looking who is still there" in sees.modal)
+    assert "Mallory — … not known yet" in maya.modal
+    assert maya.messages("C0LIVE") == []
+    hasty.awake.set()
+    assert STILL in maya.read(await result(maya))
+
+
+async def test_who_came_back_after_a_lost_answer_is_told_and_can_be_kicked_again(
+    place: Place, hasty: HastyClock, sqlite_url: str
+) -> None:
+    maya = place.slack.person("U0MAYA")
+    await to_review(maya)
+    place.cast.world.comes_back(place.cast.mallory)
+    place.rooms.faults.switch_on("reset_after", op="kick", times=1)
+    await maya.submit()
+    message = await result(maya)
+    assert f"Mallory — {LEFT}, came back " in maya.read(message)
+    await maya.click(message, "kick_again")
+    await maya.until(lambda sees: sees.modal.submit == "Kick")
+    await maya.submit()
+    await maya.until(lambda sees: "Mallory — ✓ kicked" in sees.modal)
+    assert place.cast.mallory not in place.cast.world.who_is_in(place.cast.ama)
+    first, second = await stored(sqlite_url, 1), await stored(sqlite_url, 2)
+    assert second.repeats == first.id
+
+
+@pytest.mark.parametrize("fault", ["empty_participants", "server_error", "success_false"])
+@ONE_TRANSPORT
+async def test_what_nothing_proves_stays_unknown(
+    place: Place, hasty: HastyClock, sqlite_url: str, fault: str
+) -> None:
+    maya = place.slack.person("U0MAYA")
+    await to_review(maya)
+    hasty.awake.clear()
+    place.rooms.faults.switch_on("reset_after", op="kick", times=1)
+    await maya.submit()
+    place.rooms.faults.switch_on(fault, op="participants")
+    await maya.until(lambda sees: "Looking" in sees.modal)
+    hasty.awake.set()
+    posted = maya.read(await result(maya))
+    assert "Mallory — ? unknown: RealtimeKit's answer was lost, and nothing proves" in posted
+    assert "Kick again" in posted
+    assert (await stored(sqlite_url)).targets[0].outcome is Outcome.UNKNOWN
     assert_in_plain_words(place)
