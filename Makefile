@@ -1,7 +1,7 @@
 # What `make demo` and `make test` need they set up themselves, in .venv; again when a pin changes.
 PYTHON ?= python3
 BIN := .venv/bin
-PINS := requirements.txt tests/requirements.txt pyproject.toml
+PINS := requirements.txt tests/requirements.txt
 
 .PHONY: demo test check clean
 
@@ -10,7 +10,6 @@ demo: .venv/ready ## play one kick against stand-ins, then stay up to try it
 
 test: .venv/ready ## all tests, with branch coverage
 	@$(BIN)/python -m coverage run -m pytest
-	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
 
 check: .venv/ready ## format, lint, types, layering

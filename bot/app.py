@@ -13,6 +13,7 @@ from aiohttp import web
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.config import Settings
@@ -33,6 +34,7 @@ from bot.tasks import SystemClock, Tasks
 
 logger = logging.getLogger(__name__)
 
+CONNECT_WITHIN = 30.0  # seconds
 DRAIN = 20.0  # seconds that calls already sent are waited for
 LOOK_EVERY = 10.0  # seconds between looks at the socket
 SILENT_FOR = 12  # looks without a connection after which a fresh process has better chances
@@ -79,10 +81,13 @@ async def running(
         )
         app = _bolt(settings, client, authorized)
         listeners.register(app)
-        # Entered before the transports, so left after them: no new work, then the drain.
+        socket = await _socket(settings, app, client, stack)
+        # Entered before the transports open, so left after them: no new work, then the drain.
         stack.push_async_callback(tasks.drain, DRAIN)
         await flow.resume()
-        socket = await _socket(settings, app, client, stack)
+        if socket:
+            stack.push_async_callback(_hang_up, socket)
+            await _connect(socket)
         health = _Health(store, socket)
         port = await _serve(settings, app, health, stack)
         yield Bot(port, health)
@@ -193,21 +198,29 @@ def _bolt(settings: Settings, client: AsyncWebClient, authorized: AuthorizeResul
 async def _socket(
     settings: Settings, app: AsyncApp, client: AsyncWebClient, stack: AsyncExitStack
 ) -> AsyncSocketModeHandler | None:
+    """Make the socket's client, over the session there is; it is closed after the drain."""
     if settings.slack_app_token is None or client.session is None:
         return None
     token = settings.slack_app_token.get_secret_value()
     handler = AsyncSocketModeHandler(app, token, web_client=client)
-    own, handler.client.aiohttp_client_session = (
-        handler.client.aiohttp_client_session,
-        client.session,
-    )
-    await own.close()
-    stack.push_async_callback(_hang_up, handler)
-    try:
-        await handler.client.connect()
-    except (SlackFailed, aiohttp.ClientError, OSError) as error:
-        raise CantStart(f"Slack refuses SLACK_APP_TOKEN ({error}).") from error
+    await handler.client.aiohttp_client_session.close()
+    handler.client.aiohttp_client_session = client.session
+    stack.push_async_callback(handler.client.close)
     return handler
+
+
+async def _connect(handler: AsyncSocketModeHandler) -> None:
+    try:
+        async with asyncio.timeout(CONNECT_WITHIN):
+            # connect() would try for ever, also with a token that Slack refuses.
+            handler.client.wss_uri = await handler.client.issue_new_wss_url()
+            await handler.client.connect()
+    except SlackApiError as error:
+        raise CantStart(f"Slack refuses SLACK_APP_TOKEN ({error.response['error']}).") from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise CantStart(
+            f"Slack's Socket Mode can't be reached ({type(error).__name__})."
+        ) from error
 
 
 async def _hang_up(handler: AsyncSocketModeHandler) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -15,6 +15,7 @@ from bot.slack.windows import Origins, Windows
 logger = logging.getLogger(__name__)
 
 WATCHED = 1000
+ON_ITS_WAY = {State.READY, State.RUNNING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Watching:
     view_id: str
     root_view_id: str | None
     origin: str
+    # What is shown must come in the order in which it happened.
+    order: asyncio.Lock = field(default_factory=asyncio.Lock, compare=False)
 
 
 class SlackNotices:
@@ -70,11 +73,13 @@ class SlackNotices:
         if failure:
             await self._unpublished(kick, failure, shown=shown)
 
-    async def close(self, kick: Kick) -> None:
-        """Replace the form under a review that led to nothing: it must not be sent again."""
+    async def cover(self, kick: Kick) -> None:
+        """Replace the form under a review that was sent: its submit would ask for it again."""
         watching = self._watching.get(kick.id)
         if watching and watching.root_view_id not in {None, watching.view_id}:
-            await self._windows.update(watching.root_view_id or "", modals.done(kick))
+            view = modals.working(kick) if kick.state in ON_ITS_WAY else modals.done(kick)
+            async with watching.order:
+                await self._windows.update(watching.root_view_id or "", view)
 
     async def _publish(self, kick: Kick) -> SlackFailed | None:
         message = messages.result(kick)
@@ -100,10 +105,10 @@ class SlackNotices:
         watching = self._watching.get(kick.id)
         if watching is None:
             return False
-        shown = await self._windows.update(watching.view_id, view)
-        if watching.root_view_id and watching.root_view_id != watching.view_id:
-            # The form underneath must not stay alive: its submit would ask for the same again.
-            await self._windows.update(watching.root_view_id, view)
+        async with watching.order:
+            shown = await self._windows.update(watching.view_id, view)
+            if watching.root_view_id and watching.root_view_id != watching.view_id:
+                await self._windows.update(watching.root_view_id, view)
         return shown
 
     async def _direct(self, user: UserId, text: str, kick: Kick | None = None) -> None:

@@ -21,7 +21,7 @@ from bot.core.review import Desk, Found
 from bot.core.roster import Meeting, MeetingId, Session
 from bot.slack import blocks as kit
 from bot.slack import messages, modals, texts
-from bot.slack.channel import SlackNotices, Watching
+from bot.slack.channel import ON_ITS_WAY, SlackNotices, Watching
 from bot.slack.payloads import Context, Interaction, View, command, context_of, interaction
 from bot.slack.screens import Screens
 
@@ -171,15 +171,14 @@ class Listeners:
             await ack(response_action="update", view=modals.note("Kick", proposed.reason))
             return
         self._start(proposed, view, context)
-        await ack(response_action="update", view=_after(proposed, view))
+        await ack(response_action="update", view=_after(proposed))
 
     def _start(self, kick: Kick, view: View, context: Context) -> None:
         watching = Watching(view.id, view.root_view_id, context.origin)
         self._notices.watch(kick.id, watching)
+        self._spawn(self._notices.cover(kick))
         if kick.state is State.READY:
             self._flow.start(kick)
-        elif kick.state is not State.RUNNING:
-            self._spawn(self._notices.close(kick))
 
     async def again(self, ack: AsyncAck, body: Body) -> None:
         """Open the review that does a kick again."""
@@ -219,7 +218,7 @@ class Listeners:
         return context_of(sent.view)
 
 
-def _after(kick: Kick, view: View) -> modals.Modal:
-    if kick.state in {State.READY, State.RUNNING}:
-        return modals.working(kick, view.private_metadata)
+def _after(kick: Kick) -> modals.Modal:
+    if kick.state in ON_ITS_WAY:
+        return modals.working(kick)
     return modals.done(kick)

@@ -324,11 +324,11 @@ def _remark(line: Line) -> str:
     }[line.mark]
 
 
-def working(kick: Kick, metadata: str) -> Modal:
+def working(kick: Kick) -> Modal:
     """Show that a kick is on its way."""
     what = texts.people(len(kick.targets))
     text = f"Removing {what} from {display(kick.meeting.title, 75)}…"
-    return note(f"Kick #{kick.number}", text, metadata=metadata)
+    return note(f"Kick #{kick.number}", text)
 
 
 def doubtful(kick: Kick) -> Modal:

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 ANSWERS = 5
 ANSWERS_WITHIN = timedelta(minutes=30)
 ORIGINS_KEPT = 1000
+LOST = "lost"
 # A view pushed by an ack appears only when Slack has read that ack.
 APPEARS_WITHIN = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds between looks
 
@@ -107,9 +108,14 @@ class Windows:
         return await self._failure({"view_id": view_id, "hash": seen, "view": view}) is None
 
     async def _failure(self, arguments: Mapping[str, Any]) -> str | None:
+        code = await self._attempt(arguments)
+        # The same update twice is the same view: what may have got lost is sent again.
+        return await self._attempt(arguments) if code == LOST else code
+
+    async def _attempt(self, arguments: Mapping[str, Any]) -> str | None:
         try:
             await call(self._client, "views.update", **arguments)
         except SlackFailed as error:
             logger.info("a view was not updated: %s", error)
-            return error.code
+            return LOST if error.maybe else error.code
         return None

@@ -10,7 +10,7 @@ import pytest
 from bot.core.kick import Event, Kick
 from bot.sandbox.place import Place
 from bot.sandbox.realtimekit.calls import Call
-from bot.sandbox.slack import Message, Person
+from bot.sandbox.slack import Message, Option, Person
 from bot.store import SqlStore
 
 ONE_TRANSPORT: Final = pytest.mark.parametrize("transport", ["http"], indirect=True)
@@ -95,8 +95,16 @@ def assert_in_plain_words(place: Place) -> None:
 async def choose(person: Person, *names: str, reason: str = "spamming links") -> None:
     """Open the form, choose the people by name, and go to the review."""
     await to_form(person)
-    found = [one for name in names for one in await person.type_ahead("who", name)]
-    await person.choose("who", *found)
+    await pick(person, *names)
     await person.write("reason", reason)
     await person.submit()
     await person.until(lambda sees: sees.modal.title == "Review" and sees.modal.submit)
+
+
+async def pick(person: Person, *names: str) -> None:
+    """Choose people by name in the form, one search after the other."""
+    picked: list[Option] = []
+    for name in names:
+        offered = await person.type_ahead("who", name)
+        picked += [option for option in offered if option.text == name]
+        await person.choose("who", *picked)

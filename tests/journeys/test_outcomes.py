@@ -1,5 +1,6 @@
 """What RealtimeKit may answer to a kick, and what the moderator and the record then say."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -240,7 +241,7 @@ async def test_what_nothing_proves_stays_unknown(
     await to_review(maya)
     hasty.awake.clear()
     place.rooms.faults.switch_on("reset_after", op="kick", times=1)
-    await maya.submit()
+    await asyncio.gather(maya.submit(), place.rooms.until(lambda: bool(kick_calls(place))))
     place.rooms.faults.switch_on(fault, op="participants")
     await maya.until(lambda sees: "Looking" in sees.modal)
     hasty.awake.set()
