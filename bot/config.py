@@ -1,12 +1,13 @@
 """Settings, from environment variables only; the one place that reads them."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, HttpUrl, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, Field, HttpUrl, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 SLACK_API = "https://slack.com/api/"
 CLOUDFLARE_API = "https://api.cloudflare.com/client/v4"
@@ -21,16 +22,17 @@ class BadSettings(Exception):
         self.faults = faults
 
 
-def _with_prefix(prefix: str) -> AfterValidator:
+def _token(prefix: str = "") -> AfterValidator:
     def check(token: SecretStr) -> SecretStr:
-        if not token.get_secret_value().startswith(prefix):
+        text = token.get_secret_value()
+        if not text.startswith(prefix):
             raise ValueError(f"should start with {prefix}")
+        if not re.fullmatch("[!-~]+", text):
+            # It goes into a header, where the error of an HTTP library would quote it.
+            raise ValueError("should have no blanks, line breaks or letters beyond ASCII in it")
         return token
 
     return AfterValidator(check)
-
-
-Required = Field(min_length=1)
 
 
 class Settings(BaseSettings):
@@ -40,13 +42,13 @@ class Settings(BaseSettings):
         case_sensitive=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
-    slack_bot_token: Annotated[SecretStr, _with_prefix("xoxb-")] = Field(alias="SLACK_BOT_TOKEN")
-    slack_app_token: Annotated[SecretStr, _with_prefix("xapp-")] | None = Field(
+    slack_bot_token: Annotated[SecretStr, _token("xoxb-")] = Field(alias="SLACK_BOT_TOKEN")
+    slack_app_token: Annotated[SecretStr, _token("xapp-")] | None = Field(
         None, alias="SLACK_APP_TOKEN"
     )
     slack_signing_secret: SecretStr | None = Field(None, alias="SLACK_SIGNING_SECRET")
     slack_api_url: HttpUrl = Field(HttpUrl(SLACK_API), alias="SLACK_API_URL")
-    cloudflare_api_token: SecretStr = Field(alias="CLOUDFLARE_API_TOKEN", min_length=1)
+    cloudflare_api_token: Annotated[SecretStr, _token()] = Field(alias="CLOUDFLARE_API_TOKEN")
     cloudflare_account_id: str = Field(alias="CLOUDFLARE_ACCOUNT_ID", pattern=r"^\w{1,32}$")
     realtimekit_app_id: str = Field(alias="REALTIMEKIT_APP_ID", pattern=r"^[\w-]+$")
     cloudflare_base_url: HttpUrl = Field(HttpUrl(CLOUDFLARE_API), alias="CLOUDFLARE_BASE_URL")
@@ -54,21 +56,20 @@ class Settings(BaseSettings):
     policy_file: Path = Field(Path("policy.toml"), alias="KICKBOT_POLICY")
     command: str = Field("/kick", alias="KICKBOT_COMMAND", pattern=r"^/[^\s/]{1,31}$")
     port: int = Field(3000, alias="PORT", ge=0, le=65535)
-    log_level: str = Field("INFO", alias="LOG_LEVEL", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", alias="LOG_LEVEL")
 
-    @model_validator(mode="before")
     @classmethod
-    def _leave_out_empty(cls, given: Any) -> Any:
-        """Take an empty variable for one that is not set, as shells and platforms do."""
-        return {name: value for name, value in dict(given).items() if value not in {"", None}}
-
-    @model_validator(mode="after")
-    def _one_transport(self) -> Self:
-        if self.slack_app_token is None and self.slack_signing_secret is None:
-            raise ValueError(
-                "SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP) is missing"
-            )
-        return self
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what is given only: else the process's own environment would fill the gaps."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
 
     @property
     def slack_api(self) -> str:
@@ -77,10 +78,14 @@ class Settings(BaseSettings):
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings; raises BadSettings with all that is wrong at once."""
-    faults = _pitfalls(environment)
+    """Read the settings; raises BadSettings with all that is wrong at once.
+
+    An empty variable counts as one that is not set, as in shells and on platforms.
+    """
+    given = {name: text.strip() for name, text in environment.items() if text.strip()}
+    faults = _pitfalls(given)
     try:
-        settings = Settings.model_validate(dict(environment))
+        settings = Settings.model_validate(given)
     except ValidationError as error:
         faults += [_fault(one) for one in error.errors(include_url=False, include_input=False)]
     if faults:
@@ -90,6 +95,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
 
 def _pitfalls(environment: Mapping[str, str]) -> list[str]:
     faults = []
+    if not environment.keys() & {"SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"}:
+        faults.append("SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP) is missing")
     if environment.get("SLACK_CLIENT_ID") and environment.get("SLACK_CLIENT_SECRET"):
         faults.append(
             "SLACK_CLIENT_ID and SLACK_CLIENT_SECRET: unset them, Bolt would switch to OAuth"
@@ -104,5 +111,4 @@ def _fault(error: Mapping[str, Any]) -> str:
     name = ".".join(str(part) for part in error["loc"])
     if error["type"] == "missing":
         return f"{name}: is missing"
-    words = str(error["msg"]).removeprefix("Value error, ")
-    return f"{name}: {words}" if name else words
+    return f"{name}: {str(error['msg']).removeprefix('Value error, ')}"

@@ -5,24 +5,35 @@ from collections.abc import Sequence
 from bot.config import Settings
 from bot.core.kick import Event, Kick
 from bot.core.ports import StoreDown
+from bot.core.roster import display
 from bot.store import SqlStore
 
 NEWEST = 20
+LINE_LIMIT = 10_000
 
 
 async def show(settings: Settings, number: int | None) -> int:
     """Print the newest kicks, or one with its events; return the exit code."""
-    store = SqlStore(settings.database_url.get_secret_value())
     try:
-        if number is None:
-            for kick in await store.history(NEWEST):
+        store = SqlStore(settings.database_url.get_secret_value())
+    except ValueError as error:
+        _say(f"DATABASE_URL: {error}")
+        return 1
+    try:
+        # Version 0: the bot has never run with this database.
+        newest = await store.history(NEWEST) if await store.check() else ()
+        if number is None or not newest:
+            for kick in newest:
                 _say(_line(kick))
+            if not newest:
+                _say("There are no kicks yet.")
             return 0
         found = await store.by_number(number)
         if found is None:
             _say(f"There is no kick #{number}.")
             return 1
-        _say("\n".join(_whole(found, await store.events(found.id))))
+        for line in _whole(found, await store.events(found.id)):
+            _say(line)
     except StoreDown as error:
         _say(f"The database does not answer: {error}")
         return 1
@@ -32,7 +43,8 @@ async def show(settings: Settings, number: int | None) -> int:
 
 
 def _say(text: str) -> None:
-    print(text)  # noqa: T201 - the command's output
+    # Titles, reasons and errors are other people's text: nothing in it steers the terminal.
+    print(display(text, LINE_LIMIT))  # noqa: T201 - the command's output
 
 
 def _line(kick: Kick) -> str:

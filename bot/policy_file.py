@@ -94,7 +94,7 @@ class _Protected(_Strict):
 
 class _Rules(_Strict):
     second_person: SecondPerson = SecondPerson.NEVER
-    bulk: Annotated[int, Field(ge=1, le=25)] = 3
+    bulk: Annotated[int, Field(strict=True, ge=1, le=25)] = 3
     expires: _Duration = timedelta(minutes=10)
     reason: Annotated[str, Field(pattern="^(required|optional)$")] = "required"
     # Slack's radio buttons take ten options; the tenth is "Other".

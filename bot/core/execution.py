@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from math import ceil
 
 from bot.core.kick import (
     SETTLED_AFTER,
@@ -81,10 +82,18 @@ class Execution:
             named = await self._send(target)
         except NotThere as error:
             await self._nobody(target, str(error))
-        except (Refused, Busy, Unreachable) as error:
-            await self._settle(target.key, Outcome.FAILED, _WHY[type(error)], _detail(error))
+        except Refused as error:
+            await self._settle(target.key, Outcome.FAILED, Why.REFUSED, str(error))
+        except Busy as error:
+            await self._settle(target.key, Outcome.FAILED, Why.BUSY, _detail(error))
+        except Unreachable as error:
+            await self._settle(target.key, Outcome.FAILED, Why.UNREACHABLE, str(error))
         except RoomsError as error:
             self._doubts[target.key] = (Why.NO_ANSWER, str(error))
+        except Exception:
+            # A fault of our own: whether the call was sent is not known.
+            logger.exception("kick %s: a call failed", self.kick.number)
+            self._doubts[target.key] = (Why.NO_ANSWER, "")
         else:
             if named:
                 await self._settle(target.key, Outcome.KICKED, Why.CONFIRMED)
@@ -92,9 +101,10 @@ class Execution:
                 self._doubts[target.key] = (Why.EMPTY_ANSWER, "")
 
     async def _mark(self, target: Target, peers: tuple[Peer, ...]) -> None:
-        now = self._clock.now()
-        event = Event(now, What.CALLED, None, _about(target), self.kick.id)
-        await self._step(lambda kick: kick.mark_called(target, peers, now), event)
+        async with self._lock:
+            now = self._clock.now()
+            event = Event(now, What.CALLED, None, _about(target), self.kick.id)
+            await self._step(lambda kick: kick.mark_called(target, peers, now), event)
 
     async def _send(self, target: Target) -> tuple[str, ...]:
         meeting = self.kick.meeting.id
@@ -152,8 +162,10 @@ class Execution:
         found = evidence(self.kick.target(key), rows, read_at)
         why, words = self._doubts[key]
         if found:
-            outcome, why, back_at = found
-            await self._settle(key, outcome, why, words, back_at)
+            outcome, proof, back_at = found
+            # Whoever was not found did not leave by a kick whose answer was lost.
+            left_before = outcome is Outcome.GONE and why is Why.NOT_FOUND
+            await self._settle(key, outcome, why if left_before else proof, words, back_at)
         elif why is Why.NOT_FOUND and all(peer.left_at for peer in rows):
             await self._settle(key, Outcome.GONE, why)
 
@@ -179,37 +191,31 @@ class Execution:
         self._doubts.pop(key, None)
 
     async def _patiently(self, change: Callable[[Kick], Kick], event: Event) -> None:
-        for _ in range(STORE_TRIES - 1):
-            try:
-                return await self._step(change, event)
-            except StoreDown as error:
-                logger.warning("kick %s: the store did not take it: %s", self.kick.number, error)
-                await self._clock.sleep(STORE_PAUSE.total_seconds())
-        return await self._step(change, event)
+        # Nobody else gets a turn while it is not known whether a try was written after all.
+        async with self._lock:
+            for _ in range(STORE_TRIES - 1):
+                try:
+                    return await self._step(change, event)
+                except StoreDown as error:
+                    logger.warning("kick %s: not stored: %s", self.kick.number, error)
+                    await self._clock.sleep(STORE_PAUSE.total_seconds())
+            return await self._step(change, event)
 
     async def _step(self, change: Callable[[Kick], Kick], event: Event) -> None:
-        async with self._lock:
-            after = change(self.kick)
-            try:
-                self.kick = await self._store.move(self.kick, after, event)
-            except Overtaken as error:
-                # A commit whose answer was lost looks like this: it was our own move that won.
-                if error.current != after:
-                    raise
-                self.kick = after
+        after = change(self.kick)
+        try:
+            self.kick = await self._store.move(self.kick, after, event)
+        except Overtaken as error:
+            # A commit whose answer was lost looks like this: it was our own move that won.
+            if error.current.owner != self.kick.owner:
+                raise
+            self.kick = error.current
+            if error.current != after:
+                self.kick = await self._store.move(self.kick, change(self.kick), event)
 
 
-_WHY: Mapping[type[RoomsError], Why] = {
-    Refused: Why.REFUSED,
-    Busy: Why.BUSY,
-    Unreachable: Why.UNREACHABLE,
-}
-
-
-def _detail(error: RoomsError) -> str:
-    if isinstance(error, Busy) and error.retry_after:
-        return f"{error}; try again in {error.retry_after:.0f} s"
-    return str(error)
+def _detail(error: Busy) -> str:
+    return f"{error}; try again in {ceil(error.retry_after)} s" if error.retry_after else str(error)
 
 
 def _about(target: Target) -> str:

@@ -5,6 +5,7 @@ marked before its call is sent. What became of it is stored before anybody is to
 """
 
 import logging
+from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -143,8 +144,11 @@ class Flow:
 
     async def run(self, kick: Kick) -> None:
         """Carry out a ready kick and tell what became of it; says so where it can't go on."""
+        await self._tell(kick, self._run(kick))
+
+    async def _tell(self, kick: Kick, work: Awaitable[Kick]) -> None:
         try:
-            ended = await self._run(kick)
+            ended = await work
         except Overtaken as error:
             logger.info("kick %s: %s", kick.number, error)
         except StoreDown as error:
@@ -158,6 +162,8 @@ class Flow:
             await self._notices.ended(ended)
 
     async def _run(self, kick: Kick) -> Kick:
+        if self._clock.now() > kick.claimable_until:
+            return await self._lapse(kick)
         recheck = await self._recheck(kick)
         now = self._clock.now()
         if not recheck.verdict:
@@ -175,13 +181,17 @@ class Flow:
         return execution.kick
 
     async def _carry_out(self, execution: Execution, recheck: _Recheck) -> None:
+        # One custom id may stand for several records, so there may be several lines for a target.
         peers: dict[Key | None, tuple[Peer, ...]] = {}
+        spared: dict[Key, str] = {}
         for line in recheck.lines:
             key = Key(line.asked)
             if line.mark is Mark.PROTECTED:
-                await execution.spare(key, line.by)
+                spared[key] = line.by
             elif line.person:
                 peers[key] = peers.get(key, ()) + line.person.open_peers
+        for key, by in spared.items():
+            await execution.spare(key, by)
         await execution.call(peers)
         await self._end(execution)
 
@@ -226,22 +236,18 @@ class Flow:
         """Take up what a process that died left: settle by evidence, lapse, or carry out."""
         for kick in await self._store.open_kicks():
             if kick.state is State.RUNNING:
-                self._spawn(self._take_over(kick))
+                self._spawn(self._tell(kick, self._take_over(kick)))
             elif kick.state is State.READY:
                 self.start(kick)
 
-    async def _take_over(self, kick: Kick) -> None:
+    async def _take_over(self, kick: Kick) -> Kick:
         now = self._clock.now()
         taken = kick.take_over(self._identity.process, now)
         event = Event(now, What.TAKEN_OVER, None, "", kick.id)
-        try:
-            execution = self._execution(await self._store.move(kick, taken, event))
-            await execution.take_up()
-            await self._end(execution)
-        except (Overtaken, StoreDown):
-            logger.exception("kick %s can't be taken over now", kick.number)
-        else:
-            await self._notices.ended(execution.kick)
+        execution = self._execution(await self._store.move(kick, taken, event))
+        await execution.take_up()
+        await self._end(execution)
+        return execution.kick
 
     async def _lapse(self, kick: Kick) -> Kick:
         now = self._clock.now()

@@ -1,6 +1,6 @@
 """Who is meant by what somebody chose or pasted, and how they stand; pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -59,23 +59,32 @@ class Asked:
 def identify(
     rules: Rules, roster: Roster, asked: Asked, records: Sequence[Participant] = ()
 ) -> tuple[Line, ...]:
-    """Find out who is meant, each person once, in the order asked.
+    """Find out who is meant by each thing asked for, in the order asked.
 
     A key names its kind. A pasted id is matched exactly: the session's participant ids, then its
     custom ids, then the meeting's records; its kind is never guessed from its shape. One that is
     found nowhere becomes a target only if it was written with its kind (`custom:…`).
     """
-    finder = _Finder(rules, roster, records)
-    lines: dict[object, Line] = {}
-    for line in finder.lines(asked):
-        named = line.target.key if line.target else line.person.key if line.person else None
-        lines.setdefault(named or line.asked, line)
-    return tuple(lines.values())
+    return tuple(_Finder(rules, roster, records).lines(asked))
+
+
+def each_once(lines: Iterable[Line]) -> tuple[Line, ...]:
+    """Leave out what names somebody again who was named before.
+
+    The id of a connection names nobody to remove, so it stands in nobody's way.
+    """
+    first: dict[Key | str, Line] = {}
+    for line in lines:
+        person = line.person.key if line.person and line.mark is not Mark.PEER else None
+        key = line.target.key if line.target else person
+        first.setdefault(key or line.asked, line)
+    return tuple(first.values())
 
 
 def target_of(rules: Rules, person: Participant, *, live: bool) -> Target:
     """Make a target of a participant; unchecked where the reply left out what protects."""
-    checked = person.preset is not None or not rules.protected.presets
+    by_preset = person.preset is not None or not rules.protected.presets
+    checked = by_preset and (person.custom_id is not None or not rules.protected.custom_ids)
     name = display(person.name, NAME_LIMIT)
     return Target(person.id, person.custom_id, name, person.preset, live=live, checked=checked)
 

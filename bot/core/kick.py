@@ -146,8 +146,12 @@ class Kick:
     done_at: datetime | None = None
 
     def same_request(self, other: "Kick") -> bool:
-        """Tell whether `other` asks for the same thing; the same view may ask it only once."""
-        return _request(self) == _request(other)
+        """Tell whether `other` asks for the same thing; the same view may ask it only once.
+
+        One asked for where no session was seen is given its session when it is claimed.
+        """
+        sessions = {self.session_id, other.session_id}
+        return _request(self) == _request(other) and (len(sessions) == 1 or None in sessions)
 
     @property
     def claimable_until(self) -> datetime:
@@ -160,6 +164,7 @@ class Kick:
         Raises IllegalMove when it is not ready, has been so for longer than a minute, or was
         shown in another session.
         """
+        self._must_be(State.READY)
         if now > self.claimable_until:
             raise IllegalMove(f"kick {self.number} was not claimed in time")
         if self.session_id not in {None, session_id}:
@@ -177,6 +182,7 @@ class Kick:
 
     def take_over(self, owner: str, now: datetime) -> "Kick":
         """Go on with the kick of a process that died: to read what happened, never to call."""
+        self._must_be(State.RUNNING)
         return self._move(State.RUNNING, owner=owner, lease_until=now + LEASE)
 
     def mark_called(self, target: Target, peers: tuple[Peer, ...], now: datetime) -> "Kick":
@@ -205,6 +211,7 @@ class Kick:
 
     def finish(self, now: datetime) -> "Kick":
         """End a running kick all of whose targets have an outcome."""
+        self._must_be(State.RUNNING)
         if any(target.outcome is None for target in self.targets):
             raise IllegalMove(f"kick {self.number} has targets without an outcome")
         return self._move(State.DONE, done_at=now, lease_until=None)
@@ -218,6 +225,11 @@ class Kick:
             raise IllegalMove(f"{old.name!r} is no target of kick {self.number} as it stands")
         targets = tuple(new if target == old else target for target in self.targets)
         return self._move(self.state, targets=targets)
+
+    def _must_be(self, state: State) -> None:
+        # The table lets a running kick run on, and a done one be settled: not every move does.
+        if self.state is not state:
+            raise IllegalMove(f"kick {self.number} is {self.state}, not {state}")
 
     def _move(self, to: State, **changes: Any) -> "Kick":
         if to not in MOVES[self.state]:
@@ -276,30 +288,31 @@ def evidence(
     """Conclude from a later read of the session what a call with a lost answer did, or None.
 
     `peers_now` are this participant's rows in a read begun at `read_at`. An empty list or a
-    missing row proves nothing. A connection opened after the call says that they came back,
+    missing row proves nothing, nor does a row that says neither which nor how old it is. A
+    connection opened after the call says that they came back,
     and when; one from before it that is still open when the service's own lag (about 10 s) is
     over says that the call had no effect.
     """
     if target.called_at is None or not target.peers:
         return None
     seen = {peer.peer_id for peer in target.peers}
-    rows = {peer.id: peer for peer in peers_now}
-    before = [rows.get(peer_id) for peer_id in seen]
-    old = [one for one in peers_now if one.id in seen or not _after(one, target.called_at)]
-    if any(peer.left_at is None for peer in old):
+    if not all(seen):
+        return None
+    now_open = [peer for peer in peers_now if peer.left_at is None]
+    if any(peer.id in seen or _joined_before(peer, target.called_at) for peer in now_open):
         late = read_at - target.called_at >= SETTLED_AFTER
         return (Outcome.FAILED, Why.STILL_THERE, None) if late else None
-    if any(peer is None for peer in before):
+    back = [peer.joined_at for peer in now_open if peer.joined_at]
+    if len(back) < len(now_open) or not seen.issubset(peer.id for peer in peers_now):
         return None
-    back = [peer.joined_at for peer in peers_now if peer.left_at is None]
-    return Outcome.GONE, Why.LEFT, max((date for date in back if date), default=None)
+    return Outcome.GONE, Why.LEFT, max(back, default=None)
 
 
 def _request(kick: Kick) -> tuple[object, ...]:
     people = frozenset(target.key for target in kick.targets)
-    return (kick.requester, kick.meeting.id, kick.session_id, people, kick.reason)
+    return (kick.requester, kick.meeting.id, people, kick.reason)
 
 
-def _after(peer: Peer, moment: datetime) -> bool:
+def _joined_before(peer: Peer, moment: datetime) -> bool:
     # RealtimeKit's dates are cut to milliseconds.
-    return peer.joined_at is not None and peer.joined_at + timedelta(milliseconds=1) > moment
+    return peer.joined_at is not None and peer.joined_at + timedelta(milliseconds=1) <= moment

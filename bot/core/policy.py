@@ -188,11 +188,10 @@ def judge(policy: Policy, request: Request, now: datetime) -> Verdict:
     role = role_in(policy, request.requester, request.meeting)
     if role is None:
         return _refused(f"The policy gives you no role in {request.meeting.title}.")
-    return (
-        _bounds(policy.rules, request)
-        or _second_person(policy.rules, role, request)
-        or Verdict(Answer.ALLOWED, f"{role.name.lower()} in {request.meeting.title}")
-    )
+    # Not by `or`: a verdict that says no is false.
+    verdicts = (_bounds(policy.rules, request), _second_person(policy.rules, role, request))
+    allowed = Verdict(Answer.ALLOWED, f"{role.name.lower()} in {request.meeting.title}")
+    return next((one for one in verdicts if one is not None), allowed)
 
 
 def _bounds(rules: Rules, request: Request) -> Verdict | None:
@@ -204,9 +203,8 @@ def _bounds(rules: Rules, request: Request) -> Verdict | None:
     if rules.reason_required and not request.reason.strip():
         return _refused("The policy wants a reason.")
     if request.recent + count > rules.quota.targets:
-        minutes = rules.quota.within // timedelta(minutes=1)
         return _refused(
-            f"That would be {request.recent + count} people within {minutes} minutes; "
+            f"That would be {request.recent + count} people within {_span(rules.quota.within)}; "
             f"the policy allows one moderator {rules.quota.targets}.",
         )
     spared = [one.name for one in request.targets if spares(rules, one)]
@@ -238,6 +236,13 @@ def _why_two(rules: Rules, role: Role, request: Request) -> str | None:
     if rules.second_person is SecondPerson.BULK and count > rules.bulk:
         return f"The policy wants a second person for more than {rules.bulk} people."
     return None
+
+
+def _span(time: timedelta) -> str:
+    minutes, rest = divmod(time, timedelta(minutes=1))
+    if rest:
+        return f"{time.total_seconds():.0f} seconds"
+    return "1 minute" if minutes == 1 else f"{minutes} minutes"
 
 
 def _like(text: str, pattern: str) -> bool:

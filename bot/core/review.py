@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import uuid4
 
-from bot.core.identify import Asked, Line, Mark, identify
+from bot.core.identify import Asked, Line, Mark, each_once, identify
 from bot.core.kick import ChannelId, Draft, KickId, Target, TeamId, UserId
 from bot.core.policy import (
     BULK_WITHIN,
@@ -74,8 +74,9 @@ class Found:
 class Opening:
     """What the form opens with: the sessions this user may act in, one of them chosen or none.
 
-    `match` is whom the command's text may mean in that session; `trouble` says why the list of
-    sessions could not be read.
+    `match` is whom the command's text may mean in that session, or in several of them if none is
+    chosen; all of it is `rest` where it could not be looked for everywhere. `trouble` says why
+    the list of sessions could not be read.
     """
 
     verdict: Verdict
@@ -123,10 +124,13 @@ class Desk:
             return Opening(verdict)
         try:
             sessions = self._covered(who, await self._rooms.live_sessions())
-            chosen = await self._usual(sessions, team, channel)
-            chosen, match = await self._match(sessions, chosen, text)
         except RoomsError as error:
-            return Opening(verdict, match=Match((), text, ""), trouble=error)
+            return Opening(verdict, match=_not_looked_for(text), trouble=error)
+        chosen = await self._usual(sessions, team, channel)
+        try:
+            chosen, match = await self._match(sessions, chosen, text)
+        except RoomsError:
+            match = _not_looked_for(text)
         return Opening(verdict, sessions, chosen, match)
 
     def _covered(self, who: Membership, sessions: Iterable[Session]) -> tuple[Session, ...]:
@@ -152,8 +156,14 @@ class Desk:
             for session, roster in zip(searched, rosters, strict=True)
             if (match := roster.match(text)).people
         ]
-        # Found in two meetings: which of them is meant is for a person to say.
-        return matches[0] if len(matches) == 1 else (chosen, Match((), text, ""))
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            # Found in several meetings: which of them is meant is for a person to say.
+            who = tuple(one for _, match in matches for one in match.people)
+            return chosen, replace(matches[0][1], people=who)
+        everywhere = chosen or len(searched) == len(sessions)
+        return chosen, Match((), text, "") if everywhere else _not_looked_for(text)
 
     async def meetings(
         self, user: UserId, query: str
@@ -187,6 +197,8 @@ class Desk:
         Raises Unreadable, RoomsError.
         """
         who = await self._people.membership(user)
+        if not may_open(self._policy, who, self._clock.now()):
+            return Found()
         session = await self._rooms.active_session(meeting)
         if session is None or not role_in(self._policy, who, session.meeting):
             return Found()
@@ -202,11 +214,13 @@ class Desk:
         session = await self._rooms.active_session(choice.meeting, fresh=True)
         meeting = session.meeting if session else await self._rooms.meeting(choice.meeting)
         request = Request(who, meeting, (), choice.reason)
-        if not role_in(self._policy, who, meeting):
+        now = self._clock.now()
+        if not (may_open(self._policy, who, now) and role_in(self._policy, who, meeting)):
             # Whoever has no role there hears so, and nothing of who is in it.
-            verdict = judge(self._policy, request, self._clock.now())
+            verdict = judge(self._policy, request, now)
             return Review(meeting, session, (), verdict, choice.reason)
-        lines = await look(self._rooms, self.rules, meeting.id, session, choice.asked)
+        found = await look(self._rooms, self.rules, meeting.id, session, choice.asked)
+        lines = each_once(found)
         request = replace(request, targets=tuple(line.target for line in lines if line.target))
         request = await facts(self._store, self._policy, self._clock.now(), request)
         verdict = judge(self._policy, request, self._clock.now())
@@ -246,6 +260,10 @@ class Desk:
             reason=old.reason,
             repeats=old.id,
         )
+
+
+def _not_looked_for(text: str) -> Match:
+    return Match((), "", text)
 
 
 async def look(

@@ -20,6 +20,15 @@ NO_NAME = "(no visible name)"
 _JOINERS = "\u200c\u200d"
 _BLANKS = "\u115f\u1160\u2800\u3164\uffa0"
 _MARKS_IN_A_ROW = 3
+# Of what may be shown, what has no shape: besides joiners some marks, as variation selectors.
+_SHAPELESS = frozenset(
+    [
+        *_JOINERS,
+        *"\u034f\u17b4\u17b5\u180b\u180c\u180d\u180f",
+        *map(chr, range(0xFE00, 0xFE10)),
+        *map(chr, range(0xE0100, 0xE01F0)),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +107,28 @@ def ids(named: str) -> tuple[ParticipantId | None, CustomId | None] | None:
 def display(text: str, limit: int) -> str:
     """Make hostile text safe to show on one line: at most `limit` UTF-16 units, never empty.
 
-    Control, format and bidirectional characters go (joiners inside a word stay), runs of
-    combining marks are cut, every white space is one blank.
+    Control, format and bidirectional characters go (joiners inside a word stay), combining marks
+    go where they stand on nothing or too many on one letter, every white space is one blank.
     """
-    return cut(" ".join("".join(_visible(text)).split()).strip(_JOINERS), limit) or NO_NAME
+    words = (word.strip(_JOINERS) for word in "".join(_visible(text)).split())
+    return cut(" ".join(filter(None, words)) or NO_NAME, limit)
 
 
 def _visible(text: str) -> Iterator[str]:
-    marks = 0
+    room = 0  # for marks on the last character that shows
     for char in text:
         category = unicodedata.category(char)
-        marks = marks + 1 if category in {"Mn", "Me"} else 0
-        if char in _BLANKS or category.startswith("Z") or char in "\t\n\r\v\f":
+        if char in _BLANKS or char.isspace():
+            room = 0
             yield " "
-        elif char in _JOINERS or not (category.startswith("C") or marks > _MARKS_IN_A_ROW):
+        elif category in {"Mn", "Me"}:
+            room -= 1
+            if room >= 0:
+                yield char
+        elif char in _JOINERS:
+            yield char
+        elif not category.startswith("C"):
+            room = _MARKS_IN_A_ROW
             yield char
 
 
@@ -133,8 +150,12 @@ def _units(text: str) -> int:
 
 def fold(text: str) -> str:
     """Return the form in which two names that look alike are equal."""
-    shown = "".join(char for char in _visible(text) if char not in _JOINERS)
-    return " ".join(unicodedata.normalize("NFKC", shown).casefold().split())
+    if text.isascii() and text.isprintable():
+        return " ".join(text.casefold().split())
+    shown = "".join(char for char in _visible(text) if char not in _SHAPELESS)
+    # Folding case can take a letter apart again.
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", shown).casefold())
+    return " ".join(folded.split())
 
 
 class Roster:
@@ -158,7 +179,7 @@ class Roster:
         self._names = [fold(one.name) for one in self.live]
         self._index = _Index(
             [
-                f"{name}\v{fold(one.custom_id or '')}\v{one.id or ''}"
+                f"{name}\v{fold(one.custom_id or '')}\v{fold(one.id or '')}"
                 for name, one in zip(self._names, self.live, strict=True)
             ]
         )
@@ -210,7 +231,8 @@ class Roster:
         wanted = fold(text)
         pairs = zip(self._names, self.live, strict=True)
         exact = [one for name, one in pairs if name == wanted or text in (one.id, one.custom_id)]
-        return exact or self.search(text, limit=25)
+        # Text without a visible character is part of every name, and means nobody.
+        return exact or (self.search(text, limit=25) if wanted else [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,12 +263,18 @@ class _Index:
 
 def _participant(rows: Sequence[Peer]) -> Participant:
     # The newest row speaks: a rename or a new preset shows on the connection made after it.
-    newest = max(
+    # Where it leaves something out, the one before it does: a host's second tab is a host's.
+    newest = sorted(
         rows,
         key=lambda row: (row.left_at is None, row.joined_at.timestamp() if row.joined_at else 0.0),
+        reverse=True,
     )
     return Participant(
-        newest.participant_id, newest.custom_id, newest.name, newest.preset, tuple(rows)
+        newest[0].participant_id,
+        next((row.custom_id for row in newest if row.custom_id), None),
+        next((row.name for row in newest if row.name), ""),
+        next((row.preset for row in newest if row.preset), None),
+        tuple(rows),
     )
 
 

@@ -14,6 +14,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 PATIENCE = 30  # seconds that a call may be told to wait
 KEPT_OPEN = 300  # seconds that an idle connection is kept
 SCOPES = frozenset({"chat:write", "commands", "usergroups:read", "users:read"})
+# "It's possible some aspect of the operation succeeded before the error was raised."
+# https://docs.slack.dev/reference/methods/chat.postMessage#errors
+MAYBE = frozenset({"fatal_error", "internal_error"})
+# Over a body that is no JSON object slack_sdk stumbles, with errors of its own or of Python's.
+UNUSABLE = (aiohttp.ClientError, SlackClientError, TimeoutError, AttributeError, ValueError)
 CALL_WITHIN = aiohttp.ClientTimeout(total=10)
 
 
@@ -82,8 +87,8 @@ async def scopes(client: AsyncWebClient) -> tuple[str, frozenset[str]]:
         reply = await client.auth_test()
     except SlackApiError as error:
         raise _failed("auth.test", error) from error
-    except (aiohttp.ClientError, SlackClientError, TimeoutError) as error:
-        raise SlackFailed("auth.test", f"no answer ({type(error).__name__})") from error
+    except UNUSABLE as error:
+        raise SlackFailed("auth.test", _broken(error)) from error
     granted = (one.strip() for one in str(reply.headers.get("x-oauth-scopes", "")).split(","))
     return str(reply["team"]), frozenset(filter(None, granted))
 
@@ -97,11 +102,12 @@ async def respond(client: AsyncWebClient, url: str, body: Mapping[str, Any]) -> 
             words = await reply.text()
     except aiohttp.ClientConnectorError as error:
         raise SlackFailed("response_url", "Slack can't be reached") from error
-    except (aiohttp.ClientError, TimeoutError) as error:
-        failure = f"no answer ({type(error).__name__})"
-        raise SlackFailed("response_url", failure, maybe=True) from error
+    except UNUSABLE as error:
+        raise SlackFailed("response_url", _broken(error), maybe=True) from error
+    if reply.status >= 500:  # noqa: PLR2004 - where errors of the server begin
+        raise SlackFailed("response_url", f"HTTP {reply.status}", maybe=True)
     if not reply.ok:
-        raise SlackFailed("response_url", f"{reply.status} {words[:200]}")
+        raise SlackFailed("response_url", f"HTTP {reply.status} {words[:200]}")
 
 
 async def _sent(client: AsyncWebClient, method: str, **how: Any) -> Mapping[str, Any]:
@@ -111,10 +117,16 @@ async def _sent(client: AsyncWebClient, method: str, **how: Any) -> Mapping[str,
         raise _failed(method, error) from error
     except aiohttp.ClientConnectorError as error:
         raise SlackFailed(method, "Slack can't be reached") from error
-    except (aiohttp.ClientError, SlackClientError, TimeoutError) as error:
-        raise SlackFailed(method, f"no answer ({type(error).__name__})", maybe=True) from error
+    except UNUSABLE as error:
+        raise SlackFailed(method, _broken(error), maybe=True) from error
     data = reply.data
     return data if isinstance(data, dict) else {}
+
+
+def _broken(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return "the connection broke" if isinstance(error, aiohttp.ClientError) else "no usable answer"
 
 
 def _failed(method: str, error: SlackApiError) -> SlackFailed:
@@ -122,6 +134,7 @@ def _failed(method: str, error: SlackApiError) -> SlackFailed:
     data = getattr(response, "data", None)
     if isinstance(data, dict) and data.get("error"):
         details = data.get("response_metadata", {}).get("messages", [])
-        return SlackFailed(method, " ".join([str(data["error"]), *details]))
+        words = " ".join([str(data["error"]), *details])
+        return SlackFailed(method, words, maybe=data["error"] in MAYBE)
     status = getattr(response, "status_code", None) or getattr(response, "status", "?")
     return SlackFailed(method, f"HTTP {status}", maybe=True)

@@ -39,8 +39,8 @@ class SlackNotices:
         self._watching: OrderedDict[KickId, Watching] = OrderedDict()
 
     def watch(self, kick: KickId, watching: Watching) -> None:
-        """Remember in which view the requester waits for this kick."""
-        self._watching[kick] = watching
+        """Remember in which view the requester waits for this kick; the first one counts."""
+        self._watching.setdefault(kick, watching)
         while len(self._watching) > WATCHED:
             self._watching.popitem(last=False)
 
@@ -90,13 +90,14 @@ class SlackNotices:
             watching = self._watching.get(kick.id)
             origin = watching.origin if watching else ""
             # One that may have been posted is not posted once more.
-            if not error.maybe and await self._origins.answer(origin, message, openly=True):
-                return None
-            return error
+            if error.maybe:
+                return error
+            failure = await self._origins.answer(origin, message, openly=True)
+            return error if failure and not failure.maybe else failure
         return None
 
     async def _unpublished(self, kick: Kick, failure: SlackFailed, *, shown: bool) -> None:
-        remark = _remedy(failure)
+        remark = _remedy(kick, failure)
         if shown:
             await self._show(kick, modals.done(kick, remark))
         await self._direct(kick.requester, f"{texts.summary(kick)} {remark}", kick)
@@ -122,9 +123,13 @@ class SlackNotices:
             logger.error("%s could not be told: %s (%s)", user, text, error)  # noqa: TRY400 - no traceback needed
 
 
-def _remedy(failure: SlackFailed) -> str:
+def _remedy(kick: Kick, failure: SlackFailed) -> str:
     if failure.maybe:
         return f"Slack did not confirm the message in the channel ({failure.code})."
+    if failure.code == "is_archived":
+        return "The channel could not be told: it is archived."
     if failure.code in {"not_in_channel", "channel_not_found"}:
+        if kick.channel_id.startswith("D"):
+            return "The bot can't post into a conversation between others."
         return "The channel could not be told: invite the bot there with /invite."
     return f"The channel could not be told ({failure.code})."

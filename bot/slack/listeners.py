@@ -71,12 +71,14 @@ class Listeners:
         app.action(messages.AGAIN)(self.again)
         app.action(re.compile(""))(self.unknown_action)
         app.view(re.compile(""))(self.unknown_view)
+        app.options(re.compile(""))(self.unknown_options)
 
     async def open(self, ack: AsyncAck, body: Body) -> None:
         """Answer the command: refuse, explain, or open the form."""
         sent = command(body)
         verdict = self._desk.may_open_now(sent.user_id)
         if sent.team_id != self._team:
+            self._refuse(sent.user_id, ELSEWHERE)
             await ack(ELSEWHERE)
         elif sent.text.strip().casefold() == "help":
             self._spawn(self._screens.help(sent))
@@ -136,7 +138,7 @@ class Listeners:
         context = self._ours(sent)
         view = sent.view
         if context is None or view is None:
-            await ack(response_action="update", view=modals.note("Kick", NOT_OURS))
+            await ack(response_action="update", view=modals.note("Kick", self._not_ours(sent)))
             return
         verdict = self._desk.may_open_now(sent.user.id)
         if verdict is not None and not verdict:
@@ -160,7 +162,7 @@ class Listeners:
         context = self._ours(sent)
         view = sent.view
         if context is None or view is None:
-            await ack(response_action="update", view=modals.note("Kick", NOT_OURS))
+            await ack(response_action="update", view=modals.note("Kick", self._not_ours(sent)))
             return
         try:
             proposed = await self._flow.propose(modals.parse_review(view), view.id, sent.user.id)
@@ -186,7 +188,7 @@ class Listeners:
         value = sent.actions[0].value if sent.actions else None
         verdict = self._desk.may_open_now(sent.user.id)
         if sent.home != self._team or value is None:
-            self._spawn(self._screens.answer(sent, ELSEWHERE))
+            self._spawn(self._screens.answer(sent, self._not_ours(sent)))
         elif verdict is not None and not verdict:
             self._refuse(sent.user.id, verdict.reason)
             self._spawn(self._screens.answer(sent, verdict.reason))
@@ -202,6 +204,16 @@ class Listeners:
     async def unknown_view(self, ack: AsyncAck) -> None:
         """Answer a view that this version has not made."""
         await ack(response_action="update", view=modals.note("Kick", NOT_OURS))
+
+    async def unknown_options(self, ack: AsyncAck) -> None:
+        """Answer a menu that this version has not made."""
+        await ack(options=[])
+
+    def _not_ours(self, sent: Interaction) -> str:
+        if sent.home == self._team:
+            return NOT_OURS
+        self._refuse(sent.user.id, ELSEWHERE)
+        return ELSEWHERE
 
     def _refuse(self, user: UserId, why: str) -> None:
         self._spawn(self._record(user, why))

@@ -42,6 +42,8 @@ def _deed(kick: Kick) -> str:
     if kick.state is not State.DONE:
         return f"asked to remove {count}"
     kicked = sum(target.outcome is Outcome.KICKED for target in kick.targets)
+    if not kicked:
+        return f"tried to remove {count}"
     return f"removed {count}" if kicked == len(kick.targets) else f"removed {kicked} of {count}"
 
 

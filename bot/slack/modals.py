@@ -6,9 +6,12 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from pydantic import ValidationError
+
 from bot.core.identify import Asked, Line, Mark
-from bot.core.kick import Kick, State, TeamId, UserId
+from bot.core.kick import Kick, Outcome, State, TeamId, UserId
 from bot.core.policy import MAX_TARGETS_AT_ONCE, Rules
+from bot.core.ports import Busy, Refused, Unreachable
 from bot.core.review import Choice, Found, Opening, Review
 from bot.core.roster import Key, Meeting, MeetingId, Participant, Session, display
 from bot.slack import blocks as kit
@@ -81,7 +84,9 @@ def _form(asked: Sequence[Block], context: Context) -> Modal:
 
 def _warnings(opening: Opening, filled: Filled) -> list[Block]:
     said = []
-    if opening.trouble:
+    if isinstance(opening.trouble, Refused | Busy | Unreachable):
+        said.append(texts.trouble(opening.trouble))
+    elif opening.trouble:
         said.append(
             f"{texts.trouble(opening.trouble)} You can still search a meeting and paste ids."
         )
@@ -234,9 +239,9 @@ def _block_of(view: View, action_id: str) -> str:
 def _reason_of(view: View, rules: Rules) -> str:
     typed = " ".join((view.answer(REASON).value or "").split())
     chosen = view.answer("reasons").selected_option
-    if chosen is None or not chosen.value.isdigit() or int(chosen.value) >= len(rules.reasons):
-        return typed
-    return ": ".join(filter(None, [rules.reasons[int(chosen.value)], typed]))
+    offered = {f"{at}": one for at, one in enumerate(rules.reasons)}
+    ready = offered.get(chosen.value, "") if chosen else ""
+    return ": ".join(filter(None, [ready, typed]))
 
 
 def _errors(
@@ -284,8 +289,11 @@ class _Reviewed(Context):
 
 
 def parse_review(view: View) -> str:
-    """Read which draft a review showed."""
-    return _Reviewed.model_validate_json(view.private_metadata).draft
+    """Read which draft a review showed; there is none of an empty name."""
+    try:
+        return _Reviewed.model_validate_json(view.private_metadata).draft
+    except ValidationError:
+        return ""
 
 
 def _listed(title: str, lines: Sequence[Line], now: datetime) -> list[Block]:
@@ -343,7 +351,8 @@ def done(kick: Kick, remark: str = "") -> Modal:
     if kick.state is not State.DONE:
         return note(f"Kick #{kick.number}", texts.ending(kick))
     shown = [kit.rich(kit.bullets(outcomes(kick)))]
-    shown += [kit.context(text) for text in (texts.REJOIN, remark) if text]
+    rejoin = texts.REJOIN if any(one.outcome is Outcome.KICKED for one in kick.targets) else ""
+    shown += [kit.context(text) for text in (rejoin, remark) if text]
     return kit.modal(f"Kick #{kick.number}", shown, callback_id=NOTE)
 
 

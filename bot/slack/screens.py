@@ -53,9 +53,11 @@ class Screens:
         await self._origins.answer(origin, messages.whisper(text), openly=False)
 
     async def answer(self, sent: Interaction, text: str) -> None:
-        """Tell something to the person who pressed a button in a message."""
+        """Tell something to the person who pressed a button, in a message or in a view."""
         if sent.response_url:
             await self.whisper(self._origins.note(sent.response_url), text)
+        elif sent.view:
+            await self._windows.update(sent.view.id, modals.note("Kick", text))
 
     async def open(self, sent: Command) -> None:
         """Open the form, or the review where the command says everything."""

@@ -1,7 +1,7 @@
 """The words that people read, where they are more than a label."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.core.kick import Kick, Outcome, State, Target, Why
 from bot.core.policy import Role, Rules, Verdict
@@ -35,6 +35,17 @@ def _seconds(wait: float | None) -> str:
 def people(count: int) -> str:
     """Count people in words."""
     return "1 person" if count == 1 else f"{count} people"
+
+
+def span(time: timedelta) -> str:
+    """Say how long, in the largest unit that fits."""
+    seconds = int(time.total_seconds())
+    unit, name = next(one for one in _UNITS if seconds % one[0] == 0)
+    count = seconds // unit
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"
+
+
+_UNITS = ((3600, "hour"), (60, "minute"), (1, "second"))
 
 
 def ago(date: datetime | None, now: datetime) -> str:
@@ -129,10 +140,9 @@ _ROLES = {
 def usage(command: str, verdict: Verdict, role: Role | None, rules: Rules) -> str:
     """Explain the command, and what this user may do with it."""
     may = _ROLES[role] if verdict and role else verdict.reason
-    minutes = rules.quota.within.total_seconds() / 60
     return f"""\
 {command} opens a form: meeting, who, reason, then a review.
 {command} mallory spamming links fills the form in; one match and a reason open the review.
 Nobody is removed before you press Kick under the names. {REJOIN}
 {may}
-At most {rules.quota.targets} people per moderator within {minutes:.0f} minutes."""
+At most {people(rules.quota.targets)} per moderator within {span(rules.quota.within)}."""

@@ -53,11 +53,13 @@ class Origins:
             self._origins.popitem(last=False)
         return name
 
-    async def answer(self, name: str, message: Mapping[str, Any], *, openly: bool) -> bool:
-        """Answer an interaction, openly or for its user only; False if that can't be done."""
+    async def answer(
+        self, name: str, message: Mapping[str, Any], *, openly: bool
+    ) -> SlackFailed | None:
+        """Answer an interaction, openly or for its user only; return why that can't be done."""
         origin = self._origins.get(name)
         if origin is None or origin.left <= 0 or self._clock.now() >= origin.until:
-            return False
+            return SlackFailed("response_url", "used up, or too old")
         origin.left -= 1
         kind = "in_channel" if openly else "ephemeral"
         body = {**message, "response_type": kind, "replace_original": False}
@@ -65,8 +67,8 @@ class Origins:
             await respond(self._client, origin.response_url, body)
         except SlackFailed as error:
             logger.warning("an interaction was not answered: %s", error)
-            return False
-        return True
+            return error
+        return None
 
 
 class Windows:
@@ -83,10 +85,10 @@ class Windows:
             named = {**view, "external_id": name}
             await call(self._client, "views.open", trigger_id=trigger_id, view=named)
         except SlackFailed as error:
-            # The trigger was used: then the view may be open, and an update will tell.
-            if not error.maybe and error.code != "exchanged_trigger_id":
-                logger.warning("a view was not opened: %s", error)
-                return None
+            logger.warning("a view was not opened: %s", error)
+            # Where the trigger was used the view may be open all the same: an update will tell.
+            doubtful = error.maybe or error.code == "exchanged_trigger_id"
+            return name if doubtful and await self.fill(name, view) else None
         return name
 
     async def fill(self, name: str, view: Modal) -> bool:

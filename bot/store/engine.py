@@ -61,7 +61,7 @@ def url(database_url: str) -> URL:
 
 
 def _in_memory(given: URL) -> bool:
-    return ":memory:" in (given.database or ":memory:") or "mode" in given.query
+    return ":memory:" in (given.database or ":memory:") or given.query.get("mode") == "memory"
 
 
 def build(database: URL, patience: float) -> AsyncEngine:
@@ -98,7 +98,7 @@ def _sqlite(database: URL, patience: float) -> AsyncEngine:
 
 
 def _prepare(connection: Any, _record: object) -> None:
-    # The driver would begin transactions by itself: late, and never for reads. `_begin` does it.
+    # The driver would begin transactions by itself, too late for a lock: `_begin` does it.
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in _PRAGMAS:
@@ -107,9 +107,10 @@ def _prepare(connection: Any, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    # A transaction that reads first and asks for the write lock later can't wait for it.
-    writes = WRITES.items() <= connection.get_execution_options().items()
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    # At once, because who reads first and asks for the write lock later can't wait for it.
+    # Reads are single statements, which see one state of the database anyway.
+    if WRITES.items() <= connection.get_execution_options().items():
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 @contextmanager

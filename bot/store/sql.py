@@ -1,22 +1,21 @@
 """The store, in SQL."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.kick import Draft, Event, Kick, KickId, State, TeamId, UserId
-from bot.core.ports import Overtaken, StoreDown
+from bot.core.ports import Overtaken
 from bot.core.roster import MeetingId
-from bot.store.engine import WRITES, build, translated, url
+from bot.store.database import Database
 from bot.store.migrations import migrate, version
 from bot.store.rows import (
+    Row,
     draft_from,
     draft_row,
     event_from,
@@ -26,8 +25,6 @@ from bot.store.rows import (
     target_rows,
 )
 from bot.store.schema import drafts, events, kicks, targets
-
-T = TypeVar("T")
 
 OPEN = (State.WAITING, State.READY, State.RUNNING)
 CAME_TO_NOTHING = (State.REFUSED, State.DENIED, State.CANCELLED, State.EXPIRED)
@@ -40,21 +37,18 @@ _KICKS = (
     .order_by(kicks.c.number, targets.c.position)
 )
 
-_KEEP = (
-    text(
-        "INSERT INTO drafts (id, created_at, body) VALUES (:id, :created_at, :body) "
-        "ON CONFLICT (id) DO UPDATE SET created_at = excluded.created_at, body = excluded.body",
-    )
-    .bindparams(*(bindparam(one.name, type_=one.type) for one in drafts.c))
-)  # fmt: skip
+# As text, because SQLAlchemy's own upsert is another one for each database.
+_KEEP = text(
+    "INSERT INTO drafts (id, created_at, body) VALUES (:id, :created_at, :body) "
+    "ON CONFLICT (id) DO UPDATE SET created_at = excluded.created_at, body = excluded.body",
+).bindparams(*(bindparam(one.name, type_=one.type) for one in drafts.c))
 
 
 class SqlStore:
     """The `Store` of the core, and what an operator asks of it besides.
 
-    Every write is one transaction: it happens as a whole or not at all. One whose caller is
-    cancelled goes on to its end. Every call may raise StoreDown. Connections are opened when
-    first needed.
+    Every write happens as a whole or not at all, and goes on to its end if its caller is
+    cancelled. Every call may raise StoreDown. Connections are opened when first needed.
     `team_id` and `app_id` go with events that belong to no kick; the others carry their kick's.
     `patience` is how long, in seconds, a call waits for a lock, a free connection or a server.
     """
@@ -67,31 +61,23 @@ class SqlStore:
         app_id: str | None = None,
         patience: float = 5,
     ) -> None:
-        database = url(database_url)
-        self._engine = build(database, patience)
-        self._writer = self._engine.execution_options(**WRITES)
+        self._database = Database(database_url, patience)
         self._origin = {"team_id": team_id, "app_id": app_id}
-        self._patience = patience
-        self._writes: set[asyncio.Task[Any]] = set()
-        # SQLite has one writer at a time, and those who wait for it poll; a queue is fair.
-        self._queue = asyncio.Lock() if database.get_backend_name() == "sqlite" else None
 
     async def start(self) -> None:
         """Bring the tables up to date. StoreDown if a newer program made them."""
-        await self._write(migrate)
+        await self._database.write(migrate)
 
     async def close(self) -> None:
-        """Let the writes under way end, and close the connections."""
-        await asyncio.gather(*self._writes, return_exceptions=True)
-        await self._engine.dispose()
+        """Let the work under way end, and close the connections."""
+        await self._database.close()
 
     async def check(self) -> int:
         """Reach the database and read the version of its tables: 0 if it has none yet.
 
         StoreDown if a newer program made them.
         """
-        async with self._reading() as db:
-            return await version(db)
+        return await self._database.read(version)
 
     async def add(self, kick: Kick, event: Event) -> Kick:
         """Store a new kick, give it its number; a second one of the same key returns the first.
@@ -99,7 +85,7 @@ class SqlStore:
         Numbers rise, but a second one may leave a gap.
         """
         try:
-            return await self._write(lambda db: _insert(db, kick, event))
+            return await self._database.write(lambda db: _insert(db, kick, event))
         except IntegrityError:
             # The constraint decides, not a look before the leap: it holds between processes.
             first = await self._one(kicks.c.key == kick.key)
@@ -111,7 +97,7 @@ class SqlStore:
         """Store the move, with its events, if the kick still is `before`; else Overtaken."""
         if (after.id, after.version) != (before.id, before.version + 1):
             raise ValueError(f"kick {before.number}: a move raises its version by one")
-        await self._write(lambda db: _move(db, before, after, events))
+        await self._database.write(lambda db: _move(db, before, after, events))
         return after
 
     async def get(self, kick: KickId) -> Kick | None:
@@ -124,20 +110,17 @@ class SqlStore:
 
     async def open_kicks(self) -> Sequence[Kick]:
         """List the kicks that are waiting, ready or running, oldest first."""
-        async with self._reading() as db:
-            return await _read(db, kicks.c.state.in_(OPEN))
+        return await self._kicks(kicks.c.state.in_(OPEN))
 
     async def history(self, limit: int) -> Sequence[Kick]:
         """List the newest kicks, newest first."""
         newest = select(kicks.c.number).order_by(kicks.c.number.desc()).limit(limit)
-        async with self._reading() as db:
-            return (await _read(db, kicks.c.number.in_(newest)))[::-1]
+        return (await self._kicks(kicks.c.number.in_(newest)))[::-1]
 
     async def events(self, kick: KickId) -> Sequence[Event]:
         """List what happened with a kick, in order."""
         wanted = select(events).where(events.c.kick_id == kick).order_by(events.c.id)
-        async with self._reading() as db:
-            return [event_from(row) for row in (await db.execute(wanted)).mappings()]
+        return [event_from(row) for row in await self._rows(wanted)]
 
     async def recent_targets(
         self,
@@ -158,8 +141,8 @@ class SqlStore:
         )
         if except_for:
             count = count.where(kicks.c.id != except_for)
-        async with self._reading() as db:
-            return (await db.execute(count)).scalar_one()
+        people: int | None = await self._database.read(lambda db: db.scalar(count))
+        return people or 0
 
     async def last_meeting(self, team: TeamId, channel: str) -> MeetingId | None:
         """Find the meeting of the newest kick asked for in a channel."""
@@ -169,74 +152,50 @@ class SqlStore:
             .order_by(kicks.c.number.desc())
             .limit(1)
         )
-        async with self._reading() as db:
-            return await db.scalar(newest)
+        return await self._database.read(lambda db: db.scalar(newest))
 
     async def record(self, event: Event) -> None:
         """Keep an event that belongs to no move."""
-        await self._write(lambda db: _insert_events(db, event_row(event) | self._origin))
+        await self._database.write(lambda db: _insert_events(db, event_row(event) | self._origin))
 
     async def keep(self, draft: Draft) -> None:
         """Keep the draft that a review shows, in the place of one of the same id, for a day."""
-        await self._write(lambda db: _replace(db, draft))
+        await self._database.write(lambda db: _put(db, draft))
 
     async def draft(self, draft_id: str) -> Draft | None:
         """Read a draft."""
-        async with self._reading() as db:
-            found = await db.execute(select(drafts).where(drafts.c.id == draft_id))
-            row = found.mappings().one_or_none()
-        return draft_from(row) if row else None
+        found = await self._rows(select(drafts).where(drafts.c.id == draft_id))
+        return draft_from(found[0]) if found else None
 
     async def _one(self, which: ColumnElement[bool]) -> Kick | None:
-        async with self._reading() as db:
-            return next(iter(await _read(db, which)), None)
+        return next(iter(await self._kicks(which)), None)
 
-    async def _write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        # In a task of its own: cancelled midway, aiosqlite may leave the transaction open, and
-        # the file locked, until the garbage collector comes by.
-        task = asyncio.create_task(self._transaction(work))
-        self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
-        return await asyncio.shield(task)
+    async def _kicks(self, which: ColumnElement[bool]) -> list[Kick]:
+        return kicks_from(await self._rows(_KICKS.where(which)))
 
-    async def _transaction(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        async with self._writing() as db:
-            return await work(db)
-
-    @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[AsyncConnection]:
-        with translated():
-            async with self._engine.connect() as db:
-                yield db
-
-    @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[AsyncConnection]:
-        with translated():
-            async with self._turn(), self._writer.begin() as db:
-                yield db
-
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        if not self._queue:
-            yield
-            return
-        try:
-            async with asyncio.timeout(self._patience):
-                await self._queue.acquire()
-        except TimeoutError:
-            raise StoreDown("too many writes wait for the database") from None
-        try:
-            yield
-        finally:
-            self._queue.release()
+    async def _rows(self, wanted: Select[*tuple[Any, ...]]) -> Sequence[Row]:
+        return await self._database.read(lambda db: _rows(db, wanted))
 
 
-async def _read(db: AsyncConnection, which: ColumnElement[bool]) -> list[Kick]:
-    return kicks_from((await db.execute(_KICKS.where(which))).mappings().all())
+async def _rows(db: AsyncConnection, wanted: Select[*tuple[Any, ...]]) -> Sequence[Row]:
+    return (await db.execute(wanted)).mappings().all()
+
+
+async def _insert(db: AsyncConnection, kick: Kick, event: Event) -> Kick:
+    number = await db.scalar(insert(kicks).returning(kicks.c.number), kick_row(kick))
+    if kick.targets:
+        await db.execute(insert(targets), target_rows(kick))
+    await _insert_events(db, event_row(event, kick))
+    return replace(kick, number=number)
 
 
 async def _move(db: AsyncConnection, before: Kick, after: Kick, noted: Iterable[Event]) -> None:
-    changed = await db.execute(update(kicks).where(*_still(before)).values(kick_row(after)))
+    still = (
+        kicks.c.id == before.id,
+        kicks.c.state == before.state,
+        kicks.c.version == before.version,
+    )
+    changed = await db.execute(update(kicks).where(*still), kick_row(after))
     if changed.rowcount != 1:
         raise Overtaken(await _existing(db, before.id))
     await _update_targets(db, before, after)
@@ -244,33 +203,17 @@ async def _move(db: AsyncConnection, before: Kick, after: Kick, noted: Iterable[
 
 
 async def _existing(db: AsyncConnection, kick: KickId) -> Kick:
-    found = await _read(db, kicks.c.id == kick)
-    if not found:
+    rows = await _rows(db, _KICKS.where(kicks.c.id == kick))
+    if not rows:
         raise LookupError(f"kick {kick} was never added")
-    return found[0]
-
-
-def _still(kick: Kick) -> tuple[ColumnElement[bool], ...]:
-    return (
-        kicks.c.id == kick.id,
-        kicks.c.state == kick.state,
-        kicks.c.version == kick.version,
-    )
-
-
-async def _insert(db: AsyncConnection, kick: Kick, event: Event) -> Kick:
-    number = await db.scalar(insert(kicks).values(kick_row(kick)).returning(kicks.c.number))
-    if kick.targets:
-        await db.execute(insert(targets), target_rows(kick))
-    await _insert_events(db, event_row(event, kick))
-    return replace(kick, number=number)
+    return kicks_from(rows)[0]
 
 
 async def _update_targets(db: AsyncConnection, before: Kick, after: Kick) -> None:
     rows = zip(target_rows(before), target_rows(after), strict=True)
     for row in (new for old, new in rows if old != new):
         which = (targets.c.kick_id == after.id, targets.c.position == row["position"])
-        await db.execute(update(targets).where(*which).values(row))
+        await db.execute(update(targets).where(*which), row)
 
 
 async def _insert_events(db: AsyncConnection, *rows: dict[str, Any]) -> None:
@@ -278,7 +221,7 @@ async def _insert_events(db: AsyncConnection, *rows: dict[str, Any]) -> None:
         await db.execute(insert(events), rows)
 
 
-async def _replace(db: AsyncConnection, draft: Draft) -> None:
+async def _put(db: AsyncConnection, draft: Draft) -> None:
     old = drafts.c.created_at < draft.created_at - _DRAFTS_KEPT
     await db.execute(delete(drafts).where(old))
     await db.execute(_KEEP, draft_row(draft))

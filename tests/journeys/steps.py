@@ -2,13 +2,18 @@
 
 import asyncio
 import re
+import signal
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import pytest
 
 from bot.core.kick import Event, Kick
-from bot.sandbox.place import Place
+from bot.sandbox.place import HOME, Place
 from bot.sandbox.realtimekit.calls import Call
 from bot.sandbox.slack import Message, Option, Person
 from bot.store import SqlStore
@@ -57,6 +62,13 @@ class HastyClock:
             self._ahead += timedelta(seconds=seconds)
 
 
+class TirelessClock(HastyClock):
+    """The real time, but no sleep takes any."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0 * seconds)
+
+
 async def stored(sqlite_url: str, number: int = 1) -> Kick:
     """Read a kick as the database has it."""
     store = SqlStore(sqlite_url)
@@ -91,7 +103,6 @@ def assert_in_plain_words(place: Place) -> None:
     assert found == []
 
 
-
 async def choose(person: Person, *names: str, reason: str = "spamming links") -> None:
     """Open the form, choose the people by name, and go to the review."""
     await to_form(person)
@@ -108,3 +119,83 @@ async def pick(person: Person, *names: str) -> None:
         offered = await person.type_ahead("who", name)
         picked += [option for option in offered if option.text == name]
         await person.choose("who", *picked)
+
+
+def refusals(sqlite_url: str) -> list[tuple[str, str]]:
+    """Read from the record who was refused something, and why; for when the bot has stopped."""
+    asked = "SELECT actor, note FROM events WHERE what = 'refused' ORDER BY id"
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as database:
+        return [(str(actor), str(note)) for actor, note in database.execute(asked)]
+
+
+def kicks_stored(sqlite_url: str) -> list[str]:
+    """Read the states of all kicks there are."""
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as database:
+        rows = database.execute("SELECT state FROM kicks ORDER BY number")
+        return [str(state) for (state,) in rows]
+
+
+class Running:
+    """A process of the bot, as an operator would start it: `said` is what it wrote, in lines."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.said: list[str] = []
+        self._process = process
+        self._reading = asyncio.create_task(self._read())
+        self._more = asyncio.Event()
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.said)
+
+    async def up(self) -> int:
+        """Wait until it serves; return its port."""
+        while not (found := re.search(r"kickbot is up: .*, port (\d+)", self.text)):
+            assert not self._reading.done(), self.text
+            self._more.clear()
+            await self._more.wait()
+        return int(found[1])
+
+    async def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and wait for the exit code."""
+        self._process.send_signal(number)
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """Wait for the exit code."""
+        await self._reading
+        return await self._process.wait()
+
+    async def kill(self) -> None:
+        if self._process.returncode is None:
+            self._process.kill()
+        await self.ended()
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        while line := await self._process.stdout.readline():
+            self.said.append(line.decode().rstrip("\n"))
+            self._more.set()
+        self._more.set()
+
+
+@asynccontextmanager
+async def process(
+    environment: Mapping[str, str], *arguments: str, python: Sequence[str] = (sys.executable,)
+) -> AsyncIterator[Running]:
+    """Run the bot's command line with these variables and no others but those Python needs."""
+    started = await asyncio.create_subprocess_exec(
+        *python,
+        "-m",
+        "bot",
+        *arguments,
+        env={"PYTHONPATH": str(HOME), **environment},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    running = Running(started)
+    try:
+        yield running
+    finally:
+        await running.kill()

@@ -1,0 +1,354 @@
+"""Who may do what: everybody else hears why not, alone, and it is on record."""
+
+import tomllib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.app import Bot, running
+from bot.config import read_settings
+from bot.policy_file import parse_policy
+from bot.sandbox.place import EXAMPLE_POLICY, Place
+from bot.sandbox.realtimekit.cast import open_meeting
+from bot.sandbox.slack import Message, Person
+from bot.sandbox.slack.cast import ABROAD, Group, User
+from tests.journeys.conftest import Start
+from tests.journeys.steps import (
+    ONE_TRANSPORT,
+    HastyClock,
+    assert_in_plain_words,
+    kick_calls,
+    kicks_stored,
+    refusals,
+    result,
+    to_form,
+    to_review,
+)
+
+Json = dict[str, Any]
+Governed = Callable[[Json], AbstractAsyncContextManager[Bot]]
+
+NO_ROLE = "The policy gives you no role. The operator of this bot can change that."
+GUEST = "Your Slack account is a guest: it can't remove anybody."
+DEACTIVATED = "Your Slack account is deactivated: it can't remove anybody."
+A_BOT = "Your Slack account is a bot: it can't remove anybody."
+ABROAD_ACCOUNT = "Your Slack account is from another workspace: it can't remove anybody."
+ELSEWHERE = "Only people of this workspace can use this bot."
+
+ROBO = User("U0ROBO", "Robo", is_bot=True)
+MO = User("U0MO", "Mo")
+
+NOBODIES = {
+    "U0STAN": NO_ROLE,
+    "U0GUS": GUEST,
+    "U0DEE": DEACTIVATED,
+    "U0ROBO": A_BOT,
+    "U0XEN": ABROAD_ACCOUNT,
+}
+
+CHANGES: dict[str, tuple[User | Group, str]] = {
+    "out of the group": (Group("S0MODS", "mods", ("U0MIA",)), NO_ROLE),
+    "a guest by now": (replace(MO, is_restricted=True), GUEST),
+    "deactivated": (replace(MO, deleted=True), DEACTIVATED),
+    "a bot by now": (replace(MO, is_bot=True), A_BOT),
+}
+
+
+@pytest.fixture(autouse=True)
+def robo(place: Place) -> None:
+    live = place.slack.workspace.directory.channels["C0LIVE"]
+    place.slack.recast(ROBO)
+    place.slack.recast(replace(live, members=(*live.members, ROBO.id)))
+
+
+@pytest.fixture
+def governed(place: Place, transport: str, sqlite_url: str) -> Governed:
+    """Return how to start the bot with some of the policy changed."""
+
+    @asynccontextmanager
+    async def started(changes: Json) -> AsyncIterator[Bot]:
+        given = tomllib.loads(EXAMPLE_POLICY.read_text())
+        given["rules"] |= changes.pop("rules", {})
+        policy = parse_policy(given | changes, EXAMPLE_POLICY)
+        http = transport == "http"
+        environment = place.settings(http=http, database_url=sqlite_url)
+        async with running(read_settings(environment), policy) as bot:
+            if http:
+                place.slack.deliver_to(f"http://127.0.0.1:{bot.port}/slack/events")
+            yield bot
+
+    return started
+
+
+def told(person: Person, channel: str = "C0LIVE") -> str:
+    """Return what only this person was told, by modal or by message."""
+    whispers = [one for one in person.messages(channel) if one.only_for == person.user.id]
+    return "\n".join([*map(str, person.stack), *map(person.read, whispers), *person.notices])
+
+
+async def hears(person: Person, words: str) -> None:
+    """Wait until this person is told so, and check that it names nobody in the meeting."""
+    await person.until(lambda sees: words in told(sees))
+    assert "Mallory" not in told(person)
+
+
+async def posted_kick(place: Place) -> Message:
+    """Let Maya kick Mallory; return the message in the channel."""
+    maya = place.slack.person("U0MAYA")
+    await to_review(maya)
+    await maya.submit()
+    await maya.until(lambda sees: "✓ kicked" in sees.modal)
+    return await result(maya)
+
+
+@pytest.mark.parametrize(("user", "words"), NOBODIES.items())
+async def test_whoever_has_no_role_is_refused_at_the_command(
+    place: Place, start: Start, sqlite_url: str, user: str, words: str
+) -> None:
+    person = place.slack.person(user)
+    async with start():
+        await person.command("C0LIVE", "/kick mallory spam", force=True)
+        await hears(person, words)
+        # By now the bot knows them, and refuses with the answer itself.
+        await person.command("C0LIVE", "/kick mallory spam", force=True)
+        assert words in person.read(person.messages("C0LIVE")[-1])
+        assert place.slack.person("U0MAYA").messages("C0LIVE") == []
+    assert refusals(sqlite_url) == [(user, words)] * 2
+    assert kicks_stored(sqlite_url) == []
+    assert_in_plain_words(place)
+
+
+@pytest.mark.parametrize(("user", "words"), {**NOBODIES, "U0XEN": ELSEWHERE}.items())
+async def test_whoever_has_no_role_is_refused_at_kick_again(
+    place: Place, start: Start, sqlite_url: str, user: str, words: str
+) -> None:
+    person = place.slack.person(user)
+    async with start():
+        posted = await posted_kick(place)
+        await person.click(posted, "kick_again", force=True)
+        await hears(person, words)
+        await person.click(posted, "kick_again", force=True)
+        await person.until(lambda sees: told(sees).count(words) == 2)
+        assert len(place.slack.person("U0MAYA").messages("C0LIVE")) == 1
+    assert refusals(sqlite_url) == [(user, words)] * 2
+    assert len(kick_calls(place)) == 1
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["known", "not-known-yet"])
+@pytest.mark.parametrize("change", CHANGES)
+@ONE_TRANSPORT
+async def test_a_role_lost_while_the_form_is_open_ends_it(
+    place: Place, start: Start, sqlite_url: str, change: str, *, is_known: bool
+) -> None:
+    mo, (changed, words) = place.slack.person("U0MO"), CHANGES[change]
+    clock = HastyClock()
+    async with start(clock=clock):
+        await to_form(mo)
+        await mo.choose("who", *await mo.type_ahead("who", "tom"))
+        await mo.write("reason", "rude")
+        place.slack.recast(changed)
+        await clock.sleep(61)
+        if is_known:
+            assert await mo.type_ahead("who", "") == []
+        await mo.submit()
+        await hears(mo, words)
+        assert mo.modal.submit is None
+        assert "Tom" not in mo.modal
+    assert refusals(sqlite_url) == [("U0MO", words)]
+    assert kicks_stored(sqlite_url) == []
+
+
+@pytest.mark.parametrize("later", [0, 61], ids=["at-once", "a-minute-later"])
+@pytest.mark.parametrize("change", CHANGES)
+@ONE_TRANSPORT
+async def test_a_role_lost_after_the_review_keeps_the_kick_from_happening(
+    place: Place, start: Start, sqlite_url: str, change: str, later: int
+) -> None:
+    mo, (changed, words) = place.slack.person("U0MO"), CHANGES[change]
+    clock = HastyClock()
+    async with start(clock=clock):
+        await to_review(mo)
+        place.slack.recast(changed)
+        await clock.sleep(later)
+        await mo.submit()
+        await mo.until(lambda sees: f"Nobody was removed. {words}" in sees.modal)
+        assert mo.messages("C0LIVE") == []
+    assert kick_calls(place) == []
+    assert kicks_stored(sqlite_url) == ["refused"]
+    assert [note for _, note in refusals(sqlite_url)] == [words]
+
+
+ABROAD_PAYLOADS: dict[str, Json] = {
+    "form": {"type": "view_submission", "callback_id": "kick_form"},
+    "review": {"type": "view_submission", "callback_id": "kick_review"},
+}
+
+
+@pytest.mark.parametrize("kind", ABROAD_PAYLOADS)
+async def test_a_submit_from_another_workspace_is_refused(
+    place: Place, start: Start, sqlite_url: str, kind: str
+) -> None:
+    maya = place.slack.person("U0MAYA")
+    async with start():
+        await (to_form(maya, "/kick mallory") if kind == "form" else to_review(maya))
+        # The same id, but of somebody elsewhere: ids are unique within a workspace only.
+        place.slack.recast(replace(maya.user, team_id=ABROAD))
+        await maya.submit(force=True)
+        assert ELSEWHERE in maya.modal
+        assert "Mallory" not in maya.modal
+    assert refusals(sqlite_url) == [("U0MAYA", ELSEWHERE)]
+    assert kicks_stored(sqlite_url) == []
+    assert kick_calls(place) == []
+
+
+async def test_a_menu_offers_nothing_to_another_workspace(place: Place, start: Start) -> None:
+    maya = place.slack.person("U0MAYA")
+    open_meeting(place.cast.world, "Evening show", ["Ed"])
+    async with start():
+        await to_form(maya)
+        assert await maya.type_ahead("meeting", "")
+        place.slack.recast(replace(maya.user, team_id=ABROAD))
+        assert await maya.type_ahead("meeting", "") == []
+        assert await maya.type_ahead("who", "") == []
+
+
+async def test_a_command_from_another_workspace_is_refused(
+    place: Place, start: Start, sqlite_url: str
+) -> None:
+    maya = place.slack.person("U0MAYA")
+    async with start():
+        await maya.command("C0LIVE", "/kick help")
+        payload = place.slack.deliveries[-1].payload | {"team_id": ABROAD}
+        answer = await place.slack.deliver(payload | {"text": "mallory spam"})
+        assert ELSEWHERE in str(answer.body)
+    assert refusals(sqlite_url) == [("U0MAYA", ELSEWHERE)]
+    assert not maya.stack
+
+
+async def test_a_helper_is_shown_whom_they_mean_but_cannot_kick(
+    place: Place, start: Start, sqlite_url: str
+) -> None:
+    hal = place.slack.person("U0HAL")
+    async with start():
+        await to_review(hal)
+        assert hal.modal.submit is None
+        assert "Mallory" in hal.modal
+        assert "A helper may ask; a moderator decides." in hal.modal
+    assert [user for user, _ in refusals(sqlite_url)] == ["U0HAL"]
+    assert kick_calls(place) == []
+
+
+async def test_a_lead_kicks(place: Place, bot: Bot) -> None:
+    lea = place.slack.person("U0LEA")
+    await to_review(lea)
+    await lea.submit()
+    assert "Mallory — ✓ kicked" in lea.read(await result(lea))
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("always", "The policy wants a second person for every kick."),
+        ("bulk", "The policy wants a second person for more than 1 people."),
+    ],
+)
+async def test_where_a_second_person_is_needed_the_kick_is_refused_in_words(
+    place: Place, governed: Governed, sqlite_url: str, rule: str, words: str
+) -> None:
+    rules = {"second_person": rule, "bulk": 1}
+    mo, lea = place.slack.person("U0MO"), place.slack.person("U0LEA")
+    async with governed({"approvals_channel": "C0MODS", "rules": rules}):
+        for person in (mo, lea):
+            await to_form(person)
+            tom, *_ = await person.type_ahead("who", "tom")
+            ana, *_ = await person.type_ahead("who", "ana")
+            await person.type_ahead("who", "")
+            await person.choose("who", tom, ana)
+            await person.write("reason", "rude")
+            await person.submit()
+            await person.until(lambda sees: sees.modal.title == "Review" and "Tom" in sees.modal)
+        assert words in mo.modal
+        assert mo.modal.submit is None
+        assert lea.modal.submit == "Kick"
+    assert [user for user, _ in refusals(sqlite_url)] == ["U0MO"]
+
+
+async def test_a_role_in_some_meetings_reaches_no_other(
+    place: Place, start: Start, sqlite_url: str
+) -> None:
+    show = open_meeting(place.cast.world, "Evening show", ["Ed", "Troll"])
+    hal = place.slack.person("U0HAL")
+    async with start():
+        await to_form(hal, "/kick troll rude")
+        assert "Evening" not in hal.modal
+        assert "Nobody who is live fits “troll rude”." in hal.modal
+        await hal.press("other_meeting")
+        await hal.until(lambda sees: "meeting" in sees.modal.action_ids)
+        assert [one.text for one in await hal.type_ahead("meeting", "")] == ["Weekly AMA · 12 live"]
+        await hal.choose("meeting", show.id, force=True)
+        await hal.until(lambda sees: show.id in sees.modal.private_metadata)
+        assert await hal.type_ahead("who", "") == []
+        await hal.write("ids", "anything")
+        await hal.write("reason", "rude")
+        await hal.submit()
+        await hal.until(lambda sees: "The policy gives you no role in Evening show." in sees.modal)
+        assert hal.modal.submit is None
+    assert refusals(sqlite_url) == [("U0HAL", "The policy gives you no role in Evening show.")]
+
+
+@pytest.mark.parametrize("method", ["users.info", "usergroups.users.list"])
+@pytest.mark.parametrize("fault", ["server_error", "refused", "broken_before"])
+@ONE_TRANSPORT
+async def test_who_cannot_be_read_is_refused_in_words(
+    place: Place, bot: Bot, method: str, fault: str
+) -> None:
+    mo = place.slack.person("U0MO")
+    place.slack.faults.switch_on(fault, method=method)
+    await mo.command("C0LIVE", "/kick mallory spam")
+    await hears(mo, f"Slack could not be asked who you are ({method}: ")
+    assert "Nobody was removed. Try again." in mo.modal
+    place.slack.faults.switch_off()
+    await mo.cancel()
+    await to_review(mo)
+    assert mo.modal.submit == "Kick"
+
+
+@ONE_TRANSPORT
+async def test_a_role_given_by_name_works_while_groups_cannot_be_read(
+    place: Place, bot: Bot
+) -> None:
+    place.slack.faults.switch_on("refused", method="usergroups.users.list", error="fatal_error")
+    maya = place.slack.person("U0MAYA")
+    await to_review(maya)
+    await maya.submit()
+    assert "✓ kicked" in maya.read(await result(maya))
+
+
+@ONE_TRANSPORT
+async def test_who_cannot_be_read_right_before_the_kick_does_not_kick(
+    place: Place, start: Start, sqlite_url: str
+) -> None:
+    async with start():
+        maya = place.slack.person("U0MAYA")
+        await to_review(maya)
+        place.slack.faults.switch_on("server_error", method="users.info")
+        await maya.submit()
+        words = "Nobody was removed. Slack could not be asked who you are (users.info: HTTP 500)."
+        await maya.until(lambda sees: words in sees.modal)
+    assert kick_calls(place) == []
+    assert kicks_stored(sqlite_url) == ["refused"]
+
+
+@ONE_TRANSPORT
+async def test_a_group_that_is_gone_gives_nobody_a_role(
+    place: Place, start: Start, sqlite_url: str
+) -> None:
+    place.slack.recast(Group("S0MODS", "mods", ("U0MO",), is_disabled=True))
+    mo = place.slack.person("U0MO")
+    async with start():
+        await mo.command("C0LIVE", "/kick mallory spam")
+        await hears(mo, NO_ROLE)
+    assert refusals(sqlite_url) == [("U0MO", NO_ROLE)]

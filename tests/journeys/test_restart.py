@@ -1,0 +1,568 @@
+"""How the bot starts, after another one died or with bad settings, and how it stops."""
+
+import re
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.__main__ import main
+from bot.app import CantStart
+from bot.check import check
+from bot.config import read_settings
+from bot.core.kick import (
+    ChannelId,
+    Event,
+    Kick,
+    KickId,
+    Outcome,
+    State,
+    Target,
+    TeamId,
+    UserId,
+    What,
+    Why,
+)
+from bot.core.roster import (
+    CustomId,
+    Meeting,
+    MeetingId,
+    ParticipantId,
+    Peer,
+    PeerId,
+    SessionId,
+)
+from bot.sandbox.place import EXAMPLE_POLICY, Place
+from bot.sandbox.realtimekit.people import Participant, Session
+from bot.sandbox.slack import Person
+from bot.store import SqlStore
+from tests.journeys.conftest import Start
+from tests.journeys.steps import (
+    ONE_TRANSPORT,
+    HastyClock,
+    Running,
+    assert_in_plain_words,
+    kick_calls,
+    process,
+    record,
+    result,
+    stored,
+    to_review,
+)
+
+
+@pytest.fixture
+def maya(place: Place) -> Person:
+    return place.slack.person("U0MAYA")
+
+
+def session_of(place: Place) -> Session:
+    session = place.cast.world.live_session(place.cast.ama)
+    assert session is not None
+    return session
+
+
+def asked(place: Place, *people: Participant, ago: float = 0) -> Kick:
+    """Make the kick that Maya asked for so many seconds ago; nobody has begun it."""
+    return Kick(
+        id=KickId("0" * 32),
+        key="V0REVIEW",
+        team_id=TeamId("T0KICK"),
+        app_id=place.rooms.app_id,
+        channel_id=ChannelId("C0LIVE"),
+        meeting=Meeting(MeetingId(place.cast.ama.id), place.cast.ama.title),
+        session_id=SessionId(session_of(place).id),
+        requester=UserId("U0MAYA"),
+        reason="spamming links",
+        targets=tuple(
+            Target(ParticipantId(one.id), CustomId(one.custom_id), one.name or "", one.preset)
+            for one in people
+        ),
+        created_at=datetime.now(UTC) - timedelta(seconds=ago),
+        state=State.READY,
+    )
+
+
+@asynccontextmanager
+async def storing(sqlite_url: str) -> AsyncIterator[SqlStore]:
+    store = SqlStore(sqlite_url)
+    await store.start()
+    yield store
+    await store.close()
+
+
+async def leave_ready(sqlite_url: str, kick: Kick) -> None:
+    """Leave the kick as a process does that died before it took it up."""
+    async with storing(sqlite_url) as store:
+        await store.add(kick, happened(kick, What.ASKED))
+
+
+async def leave_running(place: Place, sqlite_url: str, kick: Kick, *called: str) -> None:
+    """Leave the kick as a process does that died when it had called for some of its targets."""
+    async with storing(sqlite_url) as store:
+        kick = await store.add(kick, happened(kick, What.ASKED))
+        claimed = kick.claim("a process that died", kick.created_at, kick.session_id)
+        kick = await store.move(kick, claimed, happened(kick, What.CLAIMED))
+        for target in kick.targets:
+            if target.name in called:
+                marked = kick.mark_called(target, peers_of(place, target), kick.created_at)
+                kick = await store.move(kick, marked, happened(kick, What.CALLED))
+
+
+def happened(kick: Kick, what: What) -> Event:
+    return Event(kick.created_at, what, None, "", kick.id)
+
+
+def peers_of(place: Place, target: Target) -> tuple[Peer, ...]:
+    return tuple(
+        Peer(
+            PeerId(peer.id),
+            target.participant_id,
+            target.custom_id,
+            target.name,
+            target.preset,
+            peer.joined_at,
+            None,
+        )
+        for peer in session_of(place).present[str(target.participant_id)]
+    )
+
+
+# After another process died
+
+
+async def test_a_kick_that_nobody_took_up_for_a_minute_lapses_and_its_asker_hears_so(
+    place: Place, maya: Person, start: Start, sqlite_url: str
+) -> None:
+    await leave_ready(sqlite_url, asked(place, place.cast.mallory, ago=61))
+    async with start():
+        await maya.until(lambda sees: sees.dm())
+        told = maya.read(maya.dm()[-1])
+        assert "It was not carried out within a minute, so it lapsed." in told
+        assert "#1" in told
+    assert (await stored(sqlite_url)).state is State.EXPIRED
+    assert maya.messages("C0LIVE") == []
+    assert kick_calls(place) == []
+
+
+async def test_a_kick_just_asked_for_is_carried_out_by_the_next_process(
+    place: Place, maya: Person, start: Start, sqlite_url: str
+) -> None:
+    await leave_ready(sqlite_url, asked(place, place.cast.mallory, ago=5))
+    async with start():
+        assert "Mallory — ✓ kicked" in maya.read(await result(maya))
+    assert (await stored(sqlite_url)).state is State.DONE
+    assert len(kick_calls(place)) == 1
+
+
+async def test_a_kick_of_a_process_that_died_is_settled_by_evidence_and_never_called_again(
+    place: Place, maya: Person, start: Start, sqlite_url: str
+) -> None:
+    tom, ana = place.cast.crowd[:2]
+    kick = asked(place, place.cast.mallory, tom, ana, ago=30)
+    await leave_running(place, sqlite_url, kick, "Mallory", "Tom")
+    place.cast.world.kick(place.cast.mallory)
+    async with start(clock=HastyClock()):
+        posted = maya.read(await result(maya))
+        assert "Mallory — ○ gone: left; the answer to the kick was lost" in posted
+        assert "Tom — ✗ failed: still there: the kick had no effect" in posted
+        assert "Ana — ✗ failed: not tried: the bot stopped before" in posted
+        assert "Kick again" in posted
+    done = await stored(sqlite_url)
+    assert done.state is State.DONE
+    assert [(one.name, one.outcome, one.why) for one in done.targets] == [
+        ("Mallory", Outcome.GONE, Why.LEFT),
+        ("Tom", Outcome.FAILED, Why.STILL_THERE),
+        ("Ana", Outcome.FAILED, Why.NOT_TRIED),
+    ]
+    assert What.TAKEN_OVER in [one.what for one in await record(sqlite_url)]
+    assert kick_calls(place) == []
+
+
+async def test_what_a_dead_process_did_stays_unknown_where_nothing_proves_it(
+    place: Place, maya: Person, start: Start, sqlite_url: str
+) -> None:
+    await leave_running(place, sqlite_url, asked(place, place.cast.mallory, ago=30), "Mallory")
+    place.rooms.faults.switch_on("empty_participants")
+    async with start(clock=HastyClock()):
+        posted = maya.read(await result(maya))
+        assert "Mallory — ? unknown: RealtimeKit's answer was lost" in posted
+    assert kick_calls(place) == []
+
+
+async def test_a_finished_kick_is_told_no_second_time(
+    place: Place, maya: Person, start: Start
+) -> None:
+    async with start():
+        await to_review(maya)
+        await maya.submit()
+        message = await result(maya)
+    async with start():
+        await maya.command("C0LIVE", "/kick tom spam")
+        await maya.until(lambda sees: sees.modal.submit == "Kick")
+    assert [one.ts for one in maya.messages("C0LIVE")] == [message.ts]
+    assert len(kick_calls(place)) == 1
+
+
+async def test_a_review_that_was_open_over_a_restart_can_still_be_sent(
+    place: Place, maya: Person, start: Start
+) -> None:
+    async with start():
+        await to_review(maya)
+    async with start():
+        await maya.submit()
+        assert "Mallory — ✓ kicked" in maya.read(await result(maya))
+        await maya.until(lambda sees: "✓ kicked" in sees.modal)
+
+
+async def test_kick_again_works_in_a_message_from_before_a_restart(
+    place: Place, maya: Person, start: Start
+) -> None:
+    place.cast.world.comes_back(place.cast.mallory)
+    async with start():
+        await to_review(maya)
+        await maya.submit()
+        message = await result(maya)
+    async with start():
+        await maya.click(message, "kick_again")
+        await maya.until(lambda sees: sees.modal.submit == "Kick" and "Mallory" in sees.modal)
+
+
+# A process of its own, as an operator starts it
+
+
+@asynccontextmanager
+async def operated(place: Place, transport: str, sqlite_url: str) -> AsyncIterator[Running]:
+    """Run `python -m bot run` with nothing but environment variables."""
+    settings = place.settings(http=transport == "http", database_url=sqlite_url)
+    async with process(settings, "run") as bot:
+        port = await bot.up()
+        if transport == "http":
+            place.slack.deliver_to(f"http://127.0.0.1:{port}/slack/events")
+        yield bot
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda one: one.name)
+async def test_a_bot_told_to_stop_finishes_the_calls_it_has_sent(
+    place: Place,
+    maya: Person,
+    transport: str,
+    sqlite_url: str,
+    number: signal.Signals,
+) -> None:
+    async with operated(place, transport, sqlite_url) as bot:
+        await to_review(maya)
+        place.rooms.faults.switch_on("slow", op="kick", seconds=0.5)
+        await maya.submit()
+        await place.rooms.until(lambda: bool(kick_calls(place)))
+        assert await bot.stop(number) == 0
+    assert "Mallory — ✓ kicked" in maya.read(await result(maya))
+    assert "Mallory — ✓ kicked" in maya.modal
+    assert (await stored(sqlite_url)).state is State.DONE
+    assert len(kick_calls(place)) == 1
+    assert "Traceback" not in bot.text
+    await maya.command("C0LIVE", "/kick")
+    assert maya.notices == ['/kick failed with the error "dispatch_failed"']
+
+
+async def test_a_bot_that_is_killed_is_survived_by_its_kick(
+    place: Place, maya: Person, start: Start, transport: str, sqlite_url: str
+) -> None:
+    async with operated(place, transport, sqlite_url) as bot:
+        await to_review(maya)
+        place.rooms.faults.switch_on("hang", op="kick", times=1, effect=True)
+        await maya.submit()
+        await place.rooms.until(lambda: bool(place.cast.world.kicks))
+        await bot.kill()
+    async with start(clock=HastyClock()):
+        posted = maya.read(await result(maya))
+        assert "Mallory — ○ gone: left; the answer to the kick was lost" in posted
+    assert len(kick_calls(place)) == 1
+
+
+async def test_no_secret_is_written_anywhere(
+    place: Place, maya: Person, transport: str, sqlite_url: str
+) -> None:
+    settings = place.settings(http=transport == "http", database_url=sqlite_url)
+    async with process(settings | {"LOG_LEVEL": "DEBUG"}, "run") as bot:
+        port = await bot.up()
+        if transport == "http":
+            place.slack.deliver_to(f"http://127.0.0.1:{port}/slack/events")
+        place.rooms.faults.switch_on("forbidden", op="kick")
+        await to_review(maya)
+        await maya.submit()
+        await result(maya)
+        await bot.stop()
+    written = bot.text + Path(sqlite_url.removeprefix("sqlite:///")).read_bytes().decode("latin1")
+    secrets = [
+        place.slack.bot_token,
+        place.slack.app_token,
+        place.slack.signing_secret,
+        place.rooms.api_token,
+    ]
+    assert [one for one in secrets if one in written] == []
+
+
+@ONE_TRANSPORT
+async def test_a_revoked_token_ends_the_start_with_a_sentence(
+    place: Place, transport: str, sqlite_url: str
+) -> None:
+    place.slack.faults.switch_on("token_revoked")
+    async with process(place.settings(http=True, database_url=sqlite_url), "run") as bot:
+        assert await bot.ended() == 1
+    [line] = bot.said
+    assert "SLACK_BOT_TOKEN (auth.test: token_revoked)" in line
+
+
+# What keeps it from starting
+
+
+@ONE_TRANSPORT
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("account_inactive", "refuses SLACK_BOT_TOKEN (auth.test: account_inactive)"),
+        ("server_error", "Slack can't be reached or refuses SLACK_BOT_TOKEN"),
+        ("broken_before", "Slack can't be reached or refuses SLACK_BOT_TOKEN"),
+    ],
+)
+async def test_a_bot_that_slack_does_not_know_does_not_start(
+    place: Place, start: Start, fault: str, words: str
+) -> None:
+    place.slack.faults.switch_on(fault)
+    with pytest.raises(CantStart, match=re.escape(words)):
+        async with start():
+            pass
+
+
+@ONE_TRANSPORT
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("SLACK_BOT_TOKEN", "xoxb-wrong", "SLACK_BOT_TOKEN (auth.test: invalid_auth)"),
+        ("SLACK_APP_TOKEN", "xapp-wrong", "Slack refuses SLACK_APP_TOKEN"),
+        ("SLACK_API_URL", "http://127.0.0.1:1/api/", "Slack can't be reached"),
+        ("DATABASE_URL", "sqlite:////nowhere/at/all.db", "DATABASE_URL: "),
+        ("DATABASE_URL", "mysql://somewhere/kickbot", "DATABASE_URL: "),
+        ("DATABASE_URL", "no url", "DATABASE_URL: "),
+    ],
+)
+async def test_a_bot_with_a_setting_that_leads_nowhere_does_not_start(
+    place: Place, start: Start, name: str, value: str, words: str
+) -> None:
+    with pytest.raises(CantStart, match=re.escape(words)):
+        async with start(**{name: value}):
+            pass
+
+
+@ONE_TRANSPORT
+async def test_a_port_that_is_taken_is_named(place: Place, start: Start) -> None:
+    async with start() as first:
+        with pytest.raises(CantStart, match=f"PORT {first.port}: "):
+            async with start(PORT=f"{first.port}"):
+                pass
+
+
+def run(monkeypatch: pytest.MonkeyPatch, settings: Mapping[str, str]) -> int:
+    """Run `kickbot run` with these settings, which don't get as far as running."""
+    for name in ("SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "DYNO"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    return main(["run"])
+
+
+GOOD = {
+    "SLACK_BOT_TOKEN": "xoxb-1",
+    "SLACK_SIGNING_SECRET": "secret-2",
+    "CLOUDFLARE_API_TOKEN": "token-3",
+    "CLOUDFLARE_ACCOUNT_ID": "0123456789abcdef0123456789abcdef",
+    "REALTIMEKIT_APP_ID": "5a4d0b0c-6f0e-4c58-9a54-3d1f6c1f2e7b",
+    "KICKBOT_POLICY": str(EXAMPLE_POLICY),
+}
+BAD_SETTINGS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
+    "nothing set": (
+        dict.fromkeys(GOOD, ""),
+        (
+            "SLACK_BOT_TOKEN: is missing",
+            "CLOUDFLARE_API_TOKEN: is missing",
+            "CLOUDFLARE_ACCOUNT_ID: is missing",
+            "REALTIMEKIT_APP_ID: is missing",
+        ),
+    ),
+    "no way to Slack": (
+        {"SLACK_SIGNING_SECRET": ""},
+        ("SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP) is missing",),
+    ),
+    "tokens in each other's place": (
+        {"SLACK_BOT_TOKEN": "xapp-1", "SLACK_APP_TOKEN": "xoxb-1"},
+        (
+            "SLACK_BOT_TOKEN: should start with xoxb-",
+            "SLACK_APP_TOKEN: should start with xapp-",
+        ),
+    ),
+    "malformed": (
+        {"PORT": "high", "LOG_LEVEL": "LOUD", "KICKBOT_COMMAND": "kick", "SLACK_API_URL": "slack"},
+        ("PORT: ", "LOG_LEVEL: ", "KICKBOT_COMMAND: ", "SLACK_API_URL: "),
+    ),
+    "a disk that is lost daily": ({"DYNO": "web.1"}, ("DATABASE_URL: a dyno's disk is lost",)),
+    "Bolt's own variables": (
+        {"SLACK_CLIENT_ID": "1", "SLACK_CLIENT_SECRET": "secret-4"},
+        ("SLACK_CLIENT_ID and SLACK_CLIENT_SECRET: unset them",),
+    ),
+}
+
+
+@pytest.mark.parametrize(("given", "faults"), BAD_SETTINGS.values(), ids=BAD_SETTINGS.keys())
+def test_all_that_is_wrong_with_the_settings_is_named_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    given: Mapping[str, str],
+    faults: tuple[str, ...],
+) -> None:
+    assert run(monkeypatch, GOOD | dict(given)) == 2
+    said = capsys.readouterr().err
+    assert [fault for fault in faults if fault not in said] == []
+    assert len(said.splitlines()) == len(faults)
+    assert not re.search(r"Traceback|secret-\d|token-3|pydantic", said)
+
+
+BAD_POLICY = """
+approvals = "C0MODS"
+[[grant]]
+who = ["maya", "#mods"]
+role = "boss"
+[[grant]]
+role = "helper"
+[rules]
+second_person = "sometimes"
+bulk = 0
+expires = "soon"
+max_targets = "many"
+protected = { preset = ["host"] }
+"""
+
+
+def test_all_that_is_wrong_with_the_policy_is_named_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(BAD_POLICY)
+    assert run(monkeypatch, GOOD | {"KICKBOT_POLICY": str(path)}) == 2
+    said = capsys.readouterr().err
+    places = [line.removeprefix(f"{path}: ").partition(": ")[0] for line in said.splitlines()]
+    assert sorted(places) == [
+        "approvals",
+        "grant[1].role",
+        "grant[1].who[1]",
+        "grant[1].who[2]",
+        "grant[2].who",
+        "rules.bulk",
+        "rules.expires",
+        "rules.max_targets",
+        "rules.protected.preset",
+        "rules.second_person",
+    ]
+
+
+@pytest.mark.parametrize("text", [None, "", "[[grant", "grant = 1"])
+def test_a_policy_that_can_not_be_read_keeps_the_bot_from_starting(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    text: str | None,
+) -> None:
+    path = tmp_path / "policy.toml"
+    if text is not None:
+        path.write_text(text)
+    assert run(monkeypatch, GOOD | {"KICKBOT_POLICY": str(path)}) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"{path}: ")
+    assert "Traceback" not in said
+
+
+# kickbot check
+
+
+async def test_check_says_ok_of_each_part_and_ends_well(place: Place, sqlite_url: str) -> None:
+    settings = place.settings(http=True, database_url=sqlite_url)
+    async with process(settings, "check") as bot:
+        assert await bot.ended() == 0
+    assert [line.split(":")[0] for line in bot.said] == [
+        f"ok     {part}" for part in ("settings", "policy", "database", "slack", "cloudflare")
+    ]
+
+
+@dataclass(frozen=True)
+class Bad:
+    """What is wrong: settings, or something played at a stand-in; and the line that says so."""
+
+    line: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    play: Callable[[Place], None] = lambda _: None
+
+
+def at_slack(fault: str) -> Callable[[Place], None]:
+    return lambda place: place.slack.faults.switch_on(fault)
+
+
+def at_realtimekit(fault: str) -> Callable[[Place], None]:
+    return lambda place: place.rooms.faults.switch_on(fault)
+
+
+def without_scope(place: Place) -> None:
+    manifest = place.slack.workspace.manifest
+    place.slack.workspace.manifest = replace(manifest, scopes=manifest.scopes - {"users:read"})
+
+
+INSTALL = "install the app again and copy the bot token"
+PERMISSION = "CLOUDFLARE_API_TOKEN needs the permission Realtime, for this account and app"
+BAD_CHECKS = {
+    "a missing setting": Bad(
+        "settings: REALTIMEKIT_APP_ID: is missing", {"REALTIMEKIT_APP_ID": ""}
+    ),
+    "no policy": Bad("can't be read: No such file", {"KICKBOT_POLICY": "/nowhere/policy.toml"}),
+    "no database": Bad("Is DATABASE_URL right?", {"DATABASE_URL": "sqlite:////nowhere/at/all.db"}),
+    "no url": Bad("database: DATABASE_URL: ", {"DATABASE_URL": "no url"}),
+    "a revoked token": Bad(
+        f"slack: auth.test: token_revoked: {INSTALL}", play=at_slack("token_revoked")
+    ),
+    "a wrong token": Bad(
+        f"slack: auth.test: invalid_auth: {INSTALL}", {"SLACK_BOT_TOKEN": "xoxb-wrong"}
+    ),
+    "a scope too few": Bad("slack: missing scopes users:read: add them", play=without_scope),
+    "another token": Bad(PERMISSION, {"CLOUDFLARE_API_TOKEN": "wrong"}),
+    "another account": Bad(PERMISSION, {"CLOUDFLARE_ACCOUNT_ID": "f" * 32}),
+    "no permission": Bad(PERMISSION, play=at_realtimekit("forbidden")),
+    "a service that fails": Bad("cloudflare: HTTP 500", play=at_realtimekit("server_error")),
+    "a rate limit": Bad("cloudflare: HTTP 429", play=at_realtimekit("rate_limited")),
+    "nothing there": Bad("cloudflare: ", {"CLOUDFLARE_BASE_URL": "http://127.0.0.1:1/client/v4"}),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_CHECKS.values(), ids=BAD_CHECKS.keys())
+async def test_check_says_what_is_wrong_and_the_next_step(
+    place: Place, sqlite_url: str, bad: Bad
+) -> None:
+    settings = place.settings(http=True, database_url=sqlite_url) | dict(bad.settings)
+    bad.play(place)
+    found = [str(finding) async for finding in check(lambda: read_settings(settings))]
+    [wrong] = [line for line in found if line.startswith("WRONG")]
+    assert bad.line in wrong
+    assert not re.search(r"[a-z]Error\b|xoxb-", wrong)
+
+
+async def test_check_names_every_fault_of_a_policy(
+    place: Place, sqlite_url: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(BAD_POLICY)
+    settings = place.settings(http=True, database_url=sqlite_url) | {"KICKBOT_POLICY": str(path)}
+    async with process(settings, "check") as bot:
+        assert await bot.ended() == 1
+    assert len([line for line in bot.said if line.startswith("WRONG  policy: ")]) == 10
+    assert len([line for line in bot.said if line.startswith("ok ")]) == 4

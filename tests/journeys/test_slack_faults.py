@@ -1,0 +1,368 @@
+"""What Slack may do to the bot, and what people are then told: never nothing, never twice."""
+
+import asyncio
+import copy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.app import Bot
+from bot.sandbox.place import Place
+from bot.sandbox.realtimekit.cast import open_meeting
+from bot.sandbox.slack import Message, Person
+from tests.journeys.conftest import Start
+from tests.journeys.steps import (
+    ONE_TRANSPORT,
+    HastyClock,
+    TirelessClock,
+    assert_in_plain_words,
+    kick_calls,
+    kicks_stored,
+    result,
+    to_form,
+    to_review,
+)
+
+SOCKET = pytest.mark.parametrize("transport", ["socket"], indirect=True)
+HTTP = pytest.mark.parametrize("transport", ["http"], indirect=True)
+
+TOO_LATE = "Slack did not open the form in time. Type /kick again."
+NOT_CONFIRMED = "Slack did not confirm the message in the channel"
+
+
+@pytest.fixture
+def maya(place: Place) -> Person:
+    return place.slack.person("U0MAYA")
+
+
+async def whispered(person: Person, words: str, channel: str = "C0LIVE") -> None:
+    """Wait until only this person is told so."""
+    await person.until(
+        lambda sees: [
+            one
+            for one in sees.messages(channel)
+            if one.only_for == sees.user.id and words in sees.read(one)
+        ]
+    )
+
+
+async def to_review_in(person: Person, channel: str) -> None:
+    """Type a command that says everything into another channel, and wait for the review."""
+    await person.command(channel, "/kick mallory spam")
+    await person.until(lambda sees: sees.modal.submit == "Kick")
+
+
+async def direct_message(person: Person) -> str:
+    """Wait for a direct message of the bot, and read it."""
+    return person.read((await person.until(lambda sees: sees.dm()))[-1])
+
+
+def public(person: Person, channel: str = "C0LIVE") -> list[Message]:
+    """List what everybody in a channel sees."""
+    return [one for one in person.messages(channel) if one.only_for is None]
+
+
+@pytest.mark.parametrize(
+    "fault", ["expired_trigger", "broken_before", "server_error", "token_revoked"]
+)
+async def test_a_form_that_slack_did_not_open_is_told(
+    place: Place, start: Start, maya: Person, fault: str
+) -> None:
+    async with start(clock=TirelessClock()):
+        place.slack.faults.switch_on(fault, method="views.open", times=1)
+        await maya.command("C0LIVE", "/kick")
+        await whispered(maya, TOO_LATE)
+        assert not maya.stack
+        assert public(maya) == []
+        await to_form(maya)
+    assert_in_plain_words(place)
+
+
+@ONE_TRANSPORT
+async def test_a_trigger_that_really_expired_is_told(place: Place, bot: Bot, maya: Person) -> None:
+    await maya.command("C0LIVE", "/kick help")
+    late = copy.deepcopy(place.slack.deliveries[-1].payload) | {"text": ""}
+    place.slack.clock.advance(3.1)
+    await place.slack.deliver(late)
+    await whispered(maya, TOO_LATE)
+
+
+@ONE_TRANSPORT
+async def test_a_command_that_arrives_twice_opens_one_form_and_answers_the_other(
+    place: Place, start: Start, maya: Person
+) -> None:
+    async with start(clock=TirelessClock()):
+        await to_form(maya)
+        await place.slack.deliver(place.slack.deliveries[-1].payload)
+        await whispered(maya, TOO_LATE)
+        assert maya.modal.title == "Kick from a meeting"
+
+
+async def test_a_form_whose_opening_was_not_confirmed_is_filled_all_the_same(
+    place: Place, bot: Bot, maya: Person
+) -> None:
+    place.slack.faults.switch_on("broken_after", method="views.open", times=1)
+    await to_review(maya)
+    await maya.submit()
+    assert "✓ kicked" in maya.read(await result(maya))
+
+
+@pytest.mark.parametrize("fault", ["server_error", "broken_before", "broken_after"])
+async def test_an_update_of_a_view_that_failed_is_tried_once_more(
+    place: Place, bot: Bot, maya: Person, fault: str
+) -> None:
+    place.slack.faults.switch_on(fault, method="views.update", times=1)
+    await to_review(maya)
+    place.slack.faults.switch_on(fault, method="views.update", times=1)
+    await maya.submit()
+    await maya.until(lambda sees: "✓ kicked" in sees.modal)
+
+
+@ONE_TRANSPORT
+async def test_views_that_cannot_be_updated_do_not_keep_the_channel_from_hearing(
+    place: Place, bot: Bot, maya: Person
+) -> None:
+    await to_review(maya)
+    place.slack.faults.switch_on("server_error", method="views.update")
+    await maya.submit()
+    assert "✓ kicked" in maya.read(await result(maya))
+    assert "Removing 1 person from Weekly AMA…" in maya.modal
+
+
+async def test_of_two_meetings_chosen_in_a_row_the_last_one_counts(
+    place: Place, bot: Bot, maya: Person
+) -> None:
+    world = place.cast.world
+    first, last = (open_meeting(world, title, ["Ed", title]) for title in ("First", "Last"))
+    await to_form(maya)
+    await maya.type_ahead("meeting", "")
+    place.slack.faults.switch_on("slow", method="views.update", times=1, seconds=0.1)
+    await asyncio.gather(maya.choose("meeting", first.id), maya.choose("meeting", last.id))
+    await place.slack.until(
+        lambda slack: [one.error for one in slack.calls].count("hash_conflict") == 1
+    )
+    assert last.id in maya.modal.private_metadata
+    assert [one.text for one in await maya.type_ahead("who", "")] == ["Last", "Ed"]
+
+
+@ONE_TRANSPORT
+async def test_a_form_that_changed_in_between_is_redrawn_all_the_same(
+    place: Place, bot: Bot, maya: Person
+) -> None:
+    show = open_meeting(place.cast.world, "Evening show", ["Ed"])
+    await to_form(maya)
+    await maya.type_ahead("meeting", "")
+    place.slack.faults.switch_on("hash_conflict", times=1)
+    await maya.choose("meeting", show.id)
+    await maya.until(lambda sees: show.id in sees.modal.private_metadata)
+
+
+@pytest.mark.parametrize("channel", ["C0QUIET", "C0PRIV", "D0PAIR"])
+async def test_where_the_bot_is_no_member_the_channel_hears_all_the_same(
+    place: Place, bot: Bot, maya: Person, channel: str
+) -> None:
+    await to_review_in(maya, channel)
+    await maya.submit()
+    mo = place.slack.person("U0MO")
+    posted = await result(mo, channel)
+    assert "Mallory — ✓ kicked" in mo.read(posted)
+    await maya.until(lambda sees: "✓ kicked" in sees.modal)
+    assert "could not be told" not in maya.modal
+    assert maya.dm() == []
+    # The button under it works there as well.
+    await mo.click(posted, "kick_again")
+    await mo.until(lambda sees: sees.modal.title == "Review")
+
+
+@pytest.mark.parametrize(
+    ("channel", "remedy"),
+    [
+        ("C0QUIET", "The channel could not be told: invite the bot there with /invite."),
+        ("C0PRIV", "The channel could not be told: invite the bot there with /invite."),
+        ("D0PAIR", "The bot can't post into a conversation between others."),
+    ],
+)
+@pytest.mark.parametrize("whose_clock", ["bot", "slack"])
+@ONE_TRANSPORT
+async def test_after_half_an_hour_only_the_moderator_can_be_told_and_how_to_mend_it(  # noqa: PLR0917 - a table's columns
+    place: Place, start: Start, maya: Person, channel: str, remedy: str, whose_clock: str
+) -> None:
+    clock = HastyClock()
+    async with start(clock=clock):
+        await to_review_in(maya, channel)
+        if whose_clock == "bot":
+            await clock.sleep(30 * 60)
+        else:
+            place.slack.clock.advance(30 * 60 + 1)
+        await maya.submit()
+        told = await direct_message(maya)
+        assert "Kick #1 in Weekly AMA: 1 kicked." in told
+        assert remedy in told
+        assert "Mallory — ✓ kicked" in told
+        await maya.until(lambda sees: remedy in sees.modal and "✓ kicked" in sees.modal)
+        assert public(maya, channel) == []
+
+
+@ONE_TRANSPORT
+async def test_a_channel_archived_meanwhile_is_named_as_the_reason(
+    place: Place, start: Start, maya: Person
+) -> None:
+    clock = HastyClock()
+    async with start(clock=clock):
+        await to_review(maya)
+        live = place.slack.workspace.directory.channels["C0LIVE"]
+        place.slack.recast(replace(live, is_archived=True))
+        await clock.sleep(30 * 60)
+        await maya.submit()
+        assert "The channel could not be told: it is archived." in await direct_message(maya)
+
+
+@pytest.mark.parametrize(
+    ("fault", "how", "posts"),
+    [
+        ("server_error", {}, 0),
+        ("broken_before", {}, 0),
+        ("broken_after", {}, 1),
+        ("refused", {"error": "internal_error"}, 0),
+        ("refused", {"error": "fatal_error"}, 0),
+    ],
+    ids=["500", "broken-before", "broken-after", "internal_error", "fatal_error"],
+)
+async def test_a_post_that_may_have_arrived_is_not_sent_again_and_the_moderator_hears_so(  # noqa: PLR0917 - a table's columns
+    place: Place, start: Start, maya: Person, fault: str, how: dict[str, Any], posts: int
+) -> None:
+    async with start():
+        await to_review(maya)
+        place.slack.faults.switch_on(
+            fault, method="chat.postMessage", channel="C0LIVE", times=1, **how
+        )
+        await maya.submit()
+        told = await direct_message(maya)
+        await maya.until(lambda sees: NOT_CONFIRMED in sees.modal)
+    assert NOT_CONFIRMED in told
+    assert "Mallory — ✓ kicked" in told
+    assert len(public(maya)) == posts
+    assert [call.method for call in place.slack.calls].count("response_url") == 0
+    assert_in_plain_words(place)
+
+
+@ONE_TRANSPORT
+async def test_an_answer_that_may_have_arrived_is_not_called_a_missing_invitation(
+    place: Place, bot: Bot, maya: Person
+) -> None:
+    await to_review_in(maya, "C0QUIET")
+    place.slack.faults.switch_on("broken_after", method="response_url", times=1)
+    await maya.submit()
+    assert NOT_CONFIRMED in await direct_message(maya)
+    assert len(public(maya, "C0QUIET")) == 1
+
+
+@ONE_TRANSPORT
+async def test_a_post_that_slack_wants_later_is_sent_once_later(
+    place: Place, bot: Bot, maya: Person
+) -> None:
+    await to_review(maya)
+    place.slack.faults.switch_on("rate_limited", method="chat.postMessage", times=1, retry_after=0)
+    await maya.submit()
+    await result(maya)
+    statuses = [one.status for one in place.slack.calls if one.method == "chat.postMessage"]
+    assert statuses == [429, 200]
+    assert len(public(maya)) == 1
+
+
+async def test_a_post_that_slack_wants_much_later_goes_another_way(
+    place: Place, bot: Bot, maya: Person
+) -> None:
+    await to_review(maya)
+    place.slack.faults.switch_on("rate_limited", method="chat.postMessage", retry_after=120)
+    await maya.submit()
+    assert "✓ kicked" in maya.read(await result(maya))
+    assert len(public(maya)) == 1
+
+
+@ONE_TRANSPORT
+async def test_where_no_message_gets_through_the_view_still_tells(
+    place: Place, bot: Bot, maya: Person
+) -> None:
+    await to_review(maya)
+    place.slack.faults.switch_on("refused", method="chat.postMessage", error="restricted_action")
+    place.slack.faults.switch_on("server_error", method="response_url")
+    await maya.submit()
+    await maya.until(lambda sees: "The channel could not be told" in sees.modal)
+    assert "✓ kicked" in maya.modal
+
+
+@SOCKET
+async def test_a_socket_replaced_in_the_middle_of_a_journey_loses_nothing(
+    place: Place, start: Start, maya: Person, sqlite_url: str
+) -> None:
+    async with start():
+        await to_review(maya)
+        place.slack.faults.switch_on("socket_refresh", times=1)
+        await maya.submit()
+        assert "✓ kicked" in maya.read(await result(maya))
+        await place.slack.until(lambda slack: slack.sockets.open)
+        await to_review(maya, "/kick tom rude")
+    assert kicks_stored(sqlite_url) == ["done"]
+    assert maya.strips == []
+
+
+@SOCKET
+@pytest.mark.parametrize("reason", ["warning", "refresh_requested"])
+async def test_a_bot_asked_to_reconnect_does_so(
+    place: Place, bot: Bot, maya: Person, reason: str
+) -> None:
+    old = place.slack.sockets.open[0]
+    await place.slack.sockets.refresh(reason)
+    await place.slack.until(lambda slack: slack.sockets.open and old not in slack.sockets.open)
+    await to_form(maya)
+
+
+async def test_a_command_that_never_arrived_can_be_typed_again(
+    place: Place, bot: Bot, maya: Person
+) -> None:
+    place.slack.faults.switch_on("no_delivery", times=1)
+    await maya.command("C0LIVE", "/kick")
+    assert maya.notices == ['/kick failed with the error "dispatch_failed"']
+    await to_form(maya)
+
+
+@pytest.mark.parametrize("fault", ["no_delivery", "lost_delivery"])
+async def test_a_review_whose_sending_failed_can_be_sent_again(
+    place: Place, start: Start, maya: Person, sqlite_url: str, fault: str
+) -> None:
+    async with start():
+        await to_review(maya)
+        place.slack.faults.switch_on(fault, type="view_submission", times=1)
+        place.slack.ack_limit = 0.05
+        await maya.submit()
+        assert maya.modal.strip
+        place.slack.ack_limit = 3
+        await maya.submit()
+        await result(maya)
+    assert kicks_stored(sqlite_url) == ["done"]
+    assert len(kick_calls(place)) == 1
+
+
+@HTTP
+@pytest.mark.parametrize(
+    "how",
+    [{"is_signed": False}, {"secret": "f" * 32}, {"age": 6 * 60}, {"age": -6 * 60}],
+    ids=["unsigned", "wrongly-signed", "six-minutes-old", "from-the-future"],
+)
+async def test_a_request_that_slack_did_not_just_sign_does_nothing(
+    place: Place, start: Start, maya: Person, sqlite_url: str, how: dict[str, Any]
+) -> None:
+    async with start():
+        await to_review(maya)
+        place.slack.calls.clear()
+        forged = place.slack.deliveries[-1].payload | {"text": "help"}
+        http = place.slack.http
+        assert http is not None
+        status, _ = await http.post(forged, **how)
+        assert status == 401
+        status, _ = await http.post(forged | {"text": "mallory spam"}, **how)
+        assert status == 401
+    assert place.slack.calls == []
+    assert kicks_stored(sqlite_url) == []

@@ -1,0 +1,547 @@
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from fakes import NOW, TEAM, FakeClock, FakeRooms, FlakyStore, after, peer
+
+from bot.core.execution import STORE_TRIES, Execution
+from bot.core.kick import (
+    ChannelId,
+    Event,
+    IllegalMove,
+    Kick,
+    KickId,
+    Outcome,
+    Seen,
+    State,
+    Target,
+    UserId,
+    What,
+    Why,
+)
+from bot.core.ports import (
+    Busy,
+    NotThere,
+    Overtaken,
+    Refused,
+    RoomsError,
+    StoreDown,
+    Unreachable,
+    Unsure,
+)
+from bot.core.roster import (
+    CustomId,
+    Key,
+    Meeting,
+    MeetingId,
+    ParticipantId,
+    Peer,
+    PeerId,
+    Session,
+    SessionId,
+)
+
+AMA = Meeting(MeetingId("m1"), "Weekly AMA")
+LIVE = Session(SessionId("s1"), AMA)
+ANN = Target(ParticipantId("p1"), CustomId("c1"), "Ann")
+BOB = Target(None, CustomId("c2"), "Bob")
+ANN_ROWS = (peer("e1", "p1", "c1"), peer("e2", "p1", "c1"))
+BOB_ROWS = (peer("e3", None, "c2", name="Bob"),)
+
+
+class HeldBack(Busy):
+    """A client's own kind of Busy."""
+
+
+class Scene:
+    """A claimed kick of Ann and Bob, who are in."""
+
+    def __init__(self, *targets: Target, session: SessionId | None = LIVE.id) -> None:
+        self.clock = FakeClock()
+        self.rooms = FakeRooms(self.clock)
+        self.store = FlakyStore()
+        self.rooms.go_live(LIVE, *ANN_ROWS, *BOB_ROWS)
+        ready = Kick(
+            id=KickId("k1"),
+            key="view 1",
+            team_id=TEAM,
+            app_id="app",
+            channel_id=ChannelId("C1"),
+            meeting=AMA,
+            session_id=session,
+            requester=UserId("U1"),
+            reason="spam",
+            targets=targets or (ANN, BOB),
+            created_at=NOW,
+            state=State.READY,
+        )
+        claimed = ready.claim("one", NOW, session)
+        self.store.kicks[ready.id] = claimed
+        self.execution = Execution(claimed, rooms=self.rooms, store=self.store, clock=self.clock)
+
+    @property
+    def stored(self) -> Kick:
+        return self.store.kicks[KickId("k1")]
+
+    def rows(self) -> dict[Key | None, tuple[Peer, ...]]:
+        return {ANN.key: ANN_ROWS, BOB.key: BOB_ROWS}
+
+    async def carry_out(self, peers: dict[Key | None, tuple[Peer, ...]] | None = None) -> Kick:
+        """Call, clear up and end, as the flow does."""
+        await self.execution.call(self.rows() if peers is None else peers)
+        await self.execution.clear_up()
+        await self.execution.finish()
+        assert self.execution.kick == self.stored
+        assert self.stored.state is State.DONE
+        return self.stored
+
+    def raise_on_kick(self, error: Exception) -> None:
+        def fail(_: str) -> Sequence[str]:
+            raise error
+
+        self.rooms.on_kick = fail
+
+
+def told(kick: Kick) -> list[tuple[Outcome | None, Why | None]]:
+    return [(target.outcome, target.why) for target in kick.targets]
+
+
+# --- calls that are answered
+
+
+async def test_each_target_is_called_by_itself_and_by_its_own_kind_of_id() -> None:
+    scene = Scene()
+    kick = await scene.carry_out()
+    assert sorted(scene.rooms.sent) == ["c2", "p1"]
+    assert scene.rooms.sent_to == {AMA.id}
+    assert told(kick) == [(Outcome.KICKED, Why.CONFIRMED)] * 2
+    assert scene.rooms.reads == []
+
+
+async def test_every_step_is_on_record() -> None:
+    scene = Scene(ANN)
+    await scene.carry_out()
+    assert [(event.what, event.note) for event in scene.store.log] == [
+        (What.CALLED, "Ann [participant:p1]"),
+        (What.SETTLED, "Ann [participant:p1]: kicked (confirmed)"),
+        (What.FINISHED, ""),
+    ]
+
+
+async def test_a_target_is_marked_in_the_store_before_its_call_is_sent() -> None:
+    scene = Scene()
+    at_the_call: dict[str, Target] = {}
+
+    def look(wanted: str) -> Sequence[str]:
+        at_the_call[wanted] = scene.stored.target(ANN.key if wanted == "p1" else BOB.key)
+        return [wanted]
+
+    scene.rooms.on_kick = look
+    await scene.carry_out()
+    assert at_the_call["p1"].called_at == NOW
+    assert [seen.peer_id for seen in at_the_call["p1"].peers] == ["e1", "e2"]
+    assert at_the_call["c2"].peers == (Seen(PeerId("e3"), after(-60)),)
+    assert at_the_call["p1"].outcome is None
+
+
+@pytest.mark.parametrize("named", [["p1"], ["e1"], ["another"], ["p1", "e1"], ["x", "y", "z"]])
+async def test_a_reply_that_names_anybody_says_kicked(named: list[str]) -> None:
+    scene = Scene(ANN)
+    scene.rooms.on_kick = lambda _: named
+    assert told(await scene.carry_out()) == [(Outcome.KICKED, Why.CONFIRMED)]
+
+
+@pytest.mark.parametrize(
+    ("error", "why", "detail"),
+    [
+        (Refused("no permission"), Why.REFUSED, "no permission"),
+        (Busy("slow down"), Why.BUSY, "slow down"),
+        (Busy("slow down", 0), Why.BUSY, "slow down"),
+        (Busy("slow down", 7.2), Why.BUSY, "slow down; try again in 8 s"),
+        (Busy("slow down", 0.3), Why.BUSY, "slow down; try again in 1 s"),
+        (HeldBack("few calls are left", 30), Why.BUSY, "few calls are left; try again in 30 s"),
+        (Unreachable("no route"), Why.UNREACHABLE, "no route"),
+    ],
+)
+async def test_a_call_that_surely_did_nothing_failed_and_is_not_repeated(
+    error: RoomsError, why: Why, detail: str
+) -> None:
+    scene = Scene(ANN)
+    scene.raise_on_kick(error)
+    kick = await scene.carry_out()
+    assert told(kick) == [(Outcome.FAILED, why)]
+    assert kick.targets[0].detail == detail
+    assert scene.rooms.sent == ["p1"]
+    assert scene.rooms.reads == []
+    assert not scene.execution.in_doubt
+
+
+async def test_what_fails_for_one_target_leaves_the_others_alone() -> None:
+    scene = Scene()
+
+    def only_bob(wanted: str) -> Sequence[str]:
+        if wanted == "p1":
+            raise Refused("no")
+        return [wanted]
+
+    scene.rooms.on_kick = only_bob
+    assert told(await scene.carry_out()) == [
+        (Outcome.FAILED, Why.REFUSED),
+        (Outcome.KICKED, Why.CONFIRMED),
+    ]
+
+
+async def test_a_target_without_any_id_is_not_sent() -> None:
+    scene = Scene(Target(None, None, "ghost"))
+    kick = await scene.carry_out()
+    assert told(kick) == [(Outcome.FAILED, Why.REFUSED)]
+    assert scene.rooms.sent == []
+
+
+async def test_whom_the_policy_spares_by_now_is_not_called() -> None:
+    scene = Scene()
+    await scene.execution.spare(ANN.key, "host")
+    kick = await scene.carry_out()
+    assert told(kick) == [(Outcome.FAILED, Why.PROTECTED), (Outcome.KICKED, Why.CONFIRMED)]
+    assert kick.targets[0].detail == "host"
+    assert scene.rooms.sent == ["c2"]
+
+
+# --- 404
+
+
+async def test_nobody_there_and_never_seen_is_a_failure() -> None:
+    scene = Scene(replace(ANN, live=False))
+    scene.raise_on_kick(NotThere("No user found"))
+    kick = await scene.carry_out({})
+    assert told(kick) == [(Outcome.FAILED, Why.NOBODY)]
+    assert kick.targets[0].detail == "No user found"
+    assert scene.rooms.reads == []
+
+
+@pytest.mark.parametrize("peers", [{ANN.key: ANN_ROWS}, {}])
+async def test_not_there_after_being_seen_is_gone_once_a_read_shows_so(
+    peers: dict[Key | None, tuple[Peer, ...]],
+) -> None:
+    scene = Scene(ANN)
+    scene.raise_on_kick(NotThere("No user found"))
+    scene.rooms.on_roster = lambda _: [replace(row, left_at=NOW) for row in ANN_ROWS]
+    assert told(await scene.carry_out(peers)) == [(Outcome.GONE, Why.NOT_FOUND)]
+    assert scene.rooms.reads == [("roster", True)]
+
+
+async def test_not_there_and_no_row_of_theirs_is_gone() -> None:
+    scene = Scene(ANN)
+    scene.raise_on_kick(NotThere("No user found"))
+    scene.rooms.on_roster = lambda _: BOB_ROWS
+    assert told(await scene.carry_out()) == [(Outcome.GONE, Why.NOT_FOUND)]
+
+
+async def test_not_there_but_back_by_now_says_so() -> None:
+    scene = Scene(ANN)
+    scene.raise_on_kick(NotThere("No user found"))
+    left = [replace(row, left_at=NOW) for row in ANN_ROWS]
+    scene.rooms.on_roster = lambda _: [*left, peer("e9", "p1", joined=1)]
+    kick = await scene.carry_out()
+    assert told(kick) == [(Outcome.GONE, Why.NOT_FOUND)]
+    assert kick.targets[0].back_at == after(1)
+
+
+async def test_not_there_but_open_until_the_lag_is_over_was_not_kicked() -> None:
+    scene = Scene(ANN)
+    scene.raise_on_kick(NotThere("No user found"))
+    assert told(await scene.carry_out()) == [(Outcome.FAILED, Why.STILL_THERE)]
+
+
+async def test_not_there_but_still_open_with_nothing_stored_is_unknown() -> None:
+    scene = Scene(ANN)
+    scene.raise_on_kick(NotThere("No user found"))
+    kick = await scene.carry_out({})
+    assert told(kick) == [(Outcome.UNKNOWN, Why.NOT_FOUND)]
+    assert kick.targets[0].detail == "No user found"
+
+
+@pytest.mark.parametrize("error", [NotThere("404"), Unsure("500"), Busy("429"), Refused("401")])
+async def test_not_there_and_a_session_that_cannot_be_read_is_unknown(error: RoomsError) -> None:
+    scene = Scene(ANN)
+    scene.raise_on_kick(NotThere("No user found"))
+    scene.rooms.faults["roster"] = [error] * 3
+    assert told(await scene.carry_out()) == [(Outcome.UNKNOWN, Why.NOT_FOUND)]
+
+
+# --- answers that were lost
+
+LEFT = tuple(replace(row, left_at=after(1)) for row in ANN_ROWS)
+BACK = peer("e9", "p1", joined=4)
+
+
+def rows_at(script: dict[float, Sequence[Peer]]) -> Callable[[Scene], None]:
+    """Show these rows from so many seconds after the call on."""
+
+    def arrange(scene: Scene) -> None:
+        def show(_: SessionId) -> Sequence[Peer]:
+            age = (scene.clock.now() - NOW).total_seconds()
+            return script[max(since for since in script if since <= age)]
+
+        scene.rooms.on_roster = show
+
+    return arrange
+
+
+@pytest.mark.parametrize(
+    ("rows", "outcome", "why", "took", "back"),
+    [
+        ({0: LEFT}, Outcome.GONE, Why.LEFT, 0, None),
+        ({0: ANN_ROWS, 2: LEFT}, Outcome.GONE, Why.LEFT, 2, None),
+        ({0: ANN_ROWS, 11: LEFT}, Outcome.GONE, Why.LEFT, 12, None),
+        ({0: (*LEFT, BACK)}, Outcome.GONE, Why.LEFT, 0, after(4)),
+        ({0: ANN_ROWS}, Outcome.FAILED, Why.STILL_THERE, 12, None),
+        ({0: (LEFT[0], ANN_ROWS[1])}, Outcome.FAILED, Why.STILL_THERE, 12, None),
+        ({0: ()}, Outcome.UNKNOWN, Why.NO_ANSWER, 12, None),
+        ({0: LEFT[:1]}, Outcome.UNKNOWN, Why.NO_ANSWER, 12, None),
+        ({0: (BACK,)}, Outcome.UNKNOWN, Why.NO_ANSWER, 12, None),
+        ({0: BOB_ROWS}, Outcome.UNKNOWN, Why.NO_ANSWER, 12, None),
+    ],
+)
+async def test_a_lost_answer_is_settled_by_what_later_reads_show(
+    rows: dict[float, Sequence[Peer]],
+    outcome: Outcome,
+    why: Why,
+    *,
+    took: float,
+    back: object,
+) -> None:
+    scene = Scene(ANN)
+    scene.raise_on_kick(Unsure("reset"))
+    rows_at(rows)(scene)
+    kick = await scene.carry_out()
+    assert told(kick) == [(outcome, why)]
+    assert (kick.targets[0].detail, kick.targets[0].back_at) == ("reset", back)
+    assert scene.clock.now() - NOW == timedelta(seconds=took)
+    assert scene.rooms.sent == ["p1"]
+
+
+async def test_a_lost_answer_of_whom_no_connection_was_stored_stays_unknown() -> None:
+    scene = Scene(ANN)
+    scene.raise_on_kick(Unsure("reset"))
+    rows_at({0: LEFT})(scene)
+    assert told(await scene.carry_out({})) == [(Outcome.UNKNOWN, Why.NO_ANSWER)]
+
+
+async def test_reads_that_fail_are_tried_again_at_the_next_moment() -> None:
+    scene = Scene(ANN)
+    scene.raise_on_kick(Unsure("reset"))
+    scene.rooms.faults["roster"] = [Unsure("500"), NotThere("404")]
+    rows_at({0: LEFT})(scene)
+    assert told(await scene.carry_out()) == [(Outcome.GONE, Why.LEFT)]
+    assert scene.rooms.reads == [("roster", True)] * 3
+
+
+async def test_without_a_session_there_is_nothing_to_read() -> None:
+    scene = Scene(replace(ANN, live=False), session=None)
+    scene.raise_on_kick(Unsure("reset"))
+    assert told(await scene.carry_out({})) == [(Outcome.UNKNOWN, Why.NO_ANSWER)]
+    assert scene.rooms.reads == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ({0: LEFT}, (Outcome.GONE, Why.LEFT)),
+        ({0: ANN_ROWS}, (Outcome.FAILED, Why.STILL_THERE)),
+        ({0: ()}, (Outcome.UNKNOWN, Why.EMPTY_ANSWER)),
+    ],
+)
+async def test_success_that_names_nobody_is_never_taken_for_a_kick(
+    rows: dict[float, Sequence[Peer]], expected: tuple[Outcome, Why]
+) -> None:
+    scene = Scene(ANN)
+    scene.rooms.on_kick = lambda _: []
+    rows_at(rows)(scene)
+    assert told(await scene.carry_out()) == [expected]
+
+
+async def test_a_call_that_breaks_in_an_unforeseen_way_is_in_doubt_too() -> None:
+    scene = Scene()
+
+    def odd(wanted: str) -> Sequence[str]:
+        if wanted == "p1":
+            raise KeyError("participants")
+        return [wanted]
+
+    scene.rooms.on_kick = odd
+    rows_at({0: ()})(scene)
+    kick = await scene.carry_out()
+    assert told(kick) == [(Outcome.UNKNOWN, Why.NO_ANSWER), (Outcome.KICKED, Why.CONFIRMED)]
+    assert kick.targets[0].detail == ""
+
+
+async def test_doubts_are_cleared_up_one_by_one() -> None:
+    scene = Scene()
+    scene.raise_on_kick(Unsure("reset"))
+    rows_at({0: (*LEFT, *BOB_ROWS)})(scene)
+    await scene.execution.call(scene.rows())
+    in_doubt = [scene.execution.in_doubt]
+    await scene.execution.clear_up()
+    in_doubt.append(scene.execution.in_doubt)
+    assert in_doubt == [True, False]
+    assert told(scene.stored) == [(Outcome.GONE, Why.LEFT), (Outcome.FAILED, Why.STILL_THERE)]
+
+
+async def test_the_last_read_waits_for_the_latest_call() -> None:
+    scene = Scene(ANN)
+
+    def slow(_: str) -> Sequence[str]:
+        scene.clock.pass_by(8)
+        raise Unsure("no answer within 8 s")
+
+    scene.rooms.on_kick = slow
+    await scene.carry_out()
+    assert scene.clock.now() - NOW == timedelta(seconds=14)
+
+
+async def test_all_connections_under_a_custom_id_must_have_left() -> None:
+    several = (peer("e3", "p3", "c2"), peer("e4", "p4", "c2"))
+    scene = Scene(BOB)
+    scene.raise_on_kick(Unsure("reset"))
+    rows_at({0: (replace(several[0], left_at=after(1)), several[1])})(scene)
+    assert told(await scene.carry_out({BOB.key: several})) == [(Outcome.FAILED, Why.STILL_THERE)]
+
+
+# --- a store that fails
+
+
+async def test_a_target_that_cannot_be_marked_is_not_called() -> None:
+    scene = Scene()
+    scene.store.down[What.CALLED] = 1
+    kick = await scene.carry_out()
+    assert told(kick) == [(Outcome.FAILED, Why.NOT_TRIED), (Outcome.KICKED, Why.CONFIRMED)]
+    assert kick.targets[0].detail == "the database is locked"
+    assert scene.rooms.sent == ["c2"]
+
+
+async def test_a_mark_whose_commit_was_lost_is_not_called_either() -> None:
+    scene = Scene()
+    scene.store.lost[What.CALLED] = 1
+    kick = await scene.carry_out()
+    assert told(kick) == [(Outcome.FAILED, Why.NOT_TRIED), (Outcome.KICKED, Why.CONFIRMED)]
+    assert scene.rooms.sent == ["c2"]
+
+
+@pytest.mark.parametrize("what", [What.SETTLED, What.FINISHED])
+@pytest.mark.parametrize("kind", ["down", "lost"])
+async def test_what_happened_is_written_down_patiently(what: What, kind: str) -> None:
+    scene = Scene()
+    getattr(scene.store, kind)[what] = STORE_TRIES - 1
+    kick = await scene.carry_out()
+    assert told(kick) == [(Outcome.KICKED, Why.CONFIRMED)] * 2
+    assert sorted(scene.rooms.sent) == ["c2", "p1"]
+    assert [event.what for event in scene.store.log].count(What.FINISHED) == 1
+
+
+@pytest.mark.parametrize("lost", range(1, 4))
+async def test_lost_commits_of_one_target_lose_no_other(lost: int) -> None:
+    scene = Scene(*(Target(ParticipantId(f"x{at}"), None, f"X {at}") for at in range(8)))
+    scene.rooms.on_kick = lambda wanted: [wanted]
+    scene.store.lost[What.SETTLED] = lost
+    scene.store.lost[What.CALLED] = lost
+    kick = await scene.carry_out({})
+    assert len(scene.rooms.sent) == 8 - lost
+    assert told(kick).count((Outcome.KICKED, Why.CONFIRMED)) == 8 - lost
+    assert told(kick).count((Outcome.FAILED, Why.NOT_TRIED)) == lost
+
+
+async def test_a_store_that_stays_down_is_raised_and_the_other_calls_are_finished() -> None:
+    scene = Scene()
+    scene.store.down[What.SETTLED] = STORE_TRIES
+    with pytest.raises(StoreDown):
+        await scene.execution.call(scene.rows())
+    assert sorted(scene.rooms.sent) == ["c2", "p1"]
+    assert set(told(scene.stored)) == {(None, None), (Outcome.KICKED, Why.CONFIRMED)}
+    assert all(target.called_at for target in scene.stored.targets)
+
+
+async def test_a_kick_that_somebody_else_took_over_is_left_to_them_uncalled() -> None:
+    scene = Scene()
+    before = scene.stored
+    await scene.store.move(before, before.take_over("two", NOW), Event(NOW, What.TAKEN_OVER, None))
+    with pytest.raises(Overtaken):
+        await scene.execution.call(scene.rows())
+    assert scene.rooms.sent == []
+    assert scene.stored.owner == "two"
+
+
+async def test_a_kick_that_is_taken_over_during_the_call_keeps_what_the_other_writes() -> None:
+    scene = Scene(ANN)
+
+    def meanwhile(wanted: str) -> Sequence[str]:
+        now = scene.stored
+        scene.store.kicks[now.id] = now.take_over("two", NOW)
+        return [wanted]
+
+    scene.rooms.on_kick = meanwhile
+    with pytest.raises(Overtaken):
+        await scene.execution.call(scene.rows())
+    assert (scene.stored.owner, told(scene.stored)) == ("two", [(None, None)])
+
+
+async def test_two_executions_of_one_claim_call_each_target_once() -> None:
+    scene = Scene()
+    twin = Execution(
+        replace(scene.stored, owner="two"), rooms=scene.rooms, store=scene.store, clock=scene.clock
+    )
+    ends = await asyncio.gather(
+        scene.execution.call(scene.rows()), twin.call(scene.rows()), return_exceptions=True
+    )
+    assert sorted(scene.rooms.sent) == ["c2", "p1"]
+    assert any(isinstance(end, Overtaken) for end in ends)
+
+
+# --- taking up what another process left
+
+
+async def test_whoever_was_never_called_was_not_tried() -> None:
+    scene = Scene()
+    await scene.execution.take_up()
+    await scene.execution.clear_up()
+    await scene.execution.finish()
+    assert told(scene.stored) == [(Outcome.FAILED, Why.NOT_TRIED)] * 2
+    assert scene.rooms.sent == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (LEFT, (Outcome.GONE, Why.LEFT)),
+        (ANN_ROWS, (Outcome.FAILED, Why.STILL_THERE)),
+        ((), (Outcome.UNKNOWN, Why.NO_ANSWER)),
+    ],
+)
+async def test_whoever_was_called_is_settled_by_reading_and_never_called_again(
+    rows: Sequence[Peer], expected: tuple[Outcome, Why]
+) -> None:
+    seen = tuple(Seen(row.id, row.joined_at) for row in ANN_ROWS)
+    scene = Scene(replace(ANN, called_at=after(-3600), peers=seen))
+    scene.rooms.on_roster = lambda _: rows
+    await scene.execution.take_up()
+    await scene.execution.clear_up()
+    await scene.execution.finish()
+    assert told(scene.stored) == [expected]
+    assert scene.rooms.sent == []
+    if expected[0] is not Outcome.UNKNOWN:
+        assert scene.clock.now() == NOW
+
+
+async def test_outcomes_that_another_process_stored_stay() -> None:
+    scene = Scene(replace(ANN, outcome=Outcome.KICKED, why=Why.CONFIRMED), BOB)
+    await scene.execution.take_up()
+    assert told(scene.stored) == [(Outcome.KICKED, Why.CONFIRMED), (Outcome.FAILED, Why.NOT_TRIED)]
+
+
+async def test_a_kick_with_a_target_unsettled_does_not_end() -> None:
+    scene = Scene()
+    with pytest.raises(IllegalMove):
+        await scene.execution.finish()
+    assert scene.stored.state is State.RUNNING

@@ -1,0 +1,390 @@
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from fakes import NOW, TEAM, after, peer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.core.kick import (
+    CLAIM_WITHIN,
+    LEASE,
+    MOVES,
+    ChannelId,
+    IllegalMove,
+    Kick,
+    KickId,
+    Outcome,
+    Seen,
+    State,
+    Target,
+    UserId,
+    Why,
+    evidence,
+)
+from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, Peer, PeerId, SessionId
+
+SECOND = timedelta(seconds=1)
+S1, S2 = SessionId("s1"), SessionId("s2")
+MALLORY = Target(ParticipantId("p1"), CustomId("c1"), "mallory")
+TROLL = Target(None, CustomId("c2"), "troll")
+READY = Kick(
+    id=KickId("k1"),
+    key="view 1",
+    team_id=TEAM,
+    app_id="app",
+    channel_id=ChannelId("C1"),
+    meeting=Meeting(MeetingId("m1"), "Weekly AMA"),
+    session_id=S1,
+    requester=UserId("U1"),
+    reason="spam",
+    targets=(MALLORY, TROLL),
+    created_at=NOW,
+    state=State.READY,
+    number=7,
+)
+RUNNING = READY.claim("one", NOW, S1)
+SETTLED = RUNNING.settle(MALLORY, Outcome.KICKED, Why.CONFIRMED).settle(
+    TROLL, Outcome.UNKNOWN, Why.NO_ANSWER
+)
+DONE = SETTLED.finish(NOW)
+
+
+def in_state(state: State) -> Kick:
+    """Make a kick that got into this state, with outcomes where it must have some."""
+    return replace(DONE if state is State.DONE else RUNNING, state=state)
+
+
+# --- the table
+
+
+def test_the_moves_are_those_of_the_design() -> None:
+    design = """
+        waiting -> ready denied cancelled expired
+        ready -> running refused expired
+        running -> running done
+        done -> done
+        refused ->
+        denied ->
+        cancelled ->
+        expired ->
+    """
+    rows = (line.split("->") for line in design.strip().splitlines())
+    assert {State(old.strip()): {State(one) for one in new.split()} for old, new in rows} == MOVES
+
+
+MOVE: dict[str, Callable[[Kick], Kick]] = {
+    "claim": lambda kick: kick.claim("two", NOW, S1),
+    "refuse": lambda kick: kick.refuse("no", NOW),
+    "lapse": lambda kick: kick.lapse(NOW),
+    "take over": lambda kick: kick.take_over("two", NOW),
+    "mark": lambda kick: kick.mark_called(TROLL, (), NOW),
+    "settle": lambda kick: kick.settle(kick.target(TROLL.key), Outcome.GONE, Why.LEFT),
+    "finish": lambda kick: kick.finish(NOW),
+}
+LEGAL = {
+    "claim": {State.READY: State.RUNNING},
+    "refuse": {State.READY: State.REFUSED},
+    "lapse": {State.READY: State.EXPIRED, State.WAITING: State.EXPIRED},
+    "take over": {State.RUNNING: State.RUNNING},
+    "mark": {State.RUNNING: State.RUNNING},
+    "settle": {State.RUNNING: State.RUNNING, State.DONE: State.DONE},
+    "finish": {State.RUNNING: State.DONE},
+}
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("name", MOVE)
+def test_each_move_is_made_from_its_own_states_and_no_other(name: str, state: State) -> None:
+    kick = in_state(state)
+    if name == "finish" and state is State.RUNNING:
+        kick = SETTLED
+    if state in LEGAL[name]:
+        moved = MOVE[name](kick)
+        assert moved.state is LEGAL[name][state]
+        assert moved.version == kick.version + 1
+    else:
+        with pytest.raises(IllegalMove, match=r"kick 7|'troll'"):
+            MOVE[name](kick)
+
+
+# --- claiming
+
+
+@pytest.mark.parametrize(("age", "in_time"), [(0, True), (59.9, True), (60, True), (60.001, False)])
+def test_a_kick_is_claimed_within_a_minute_or_not_at_all(age: float, *, in_time: bool) -> None:
+    now = NOW + timedelta(seconds=age)
+    if in_time:
+        assert READY.claim("one", now, S1).state is State.RUNNING
+    else:
+        with pytest.raises(IllegalMove, match="in time"):
+            READY.claim("one", now, S1)
+
+
+def test_the_minute_counts_from_the_decision_where_there_was_one() -> None:
+    decided = replace(READY, decided_at=NOW + 300 * SECOND)
+    assert decided.claimable_until == NOW + 300 * SECOND + CLAIM_WITHIN
+    assert decided.claim("one", NOW + 350 * SECOND, S1).owner == "one"
+
+
+@pytest.mark.parametrize(
+    ("shown", "now", "claimed"),
+    [(S1, S1, S1), (None, S2, S2), (None, None, None), (S1, S2, None), (S1, None, None)],
+)
+def test_a_kick_never_reaches_into_another_session_than_was_shown(
+    shown: SessionId | None, now: SessionId | None, claimed: SessionId | None
+) -> None:
+    kick = replace(READY, session_id=shown)
+    if shown in {None, now}:
+        assert kick.claim("one", NOW, now).session_id == claimed
+    else:
+        with pytest.raises(IllegalMove, match="belongs to session s1"):
+            kick.claim("one", NOW, now)
+
+
+def test_claiming_and_taking_over_set_owner_and_lease() -> None:
+    assert (RUNNING.owner, RUNNING.lease_until) == ("one", NOW + LEASE)
+    taken = RUNNING.take_over("two", NOW + SECOND)
+    assert (taken.owner, taken.lease_until) == ("two", NOW + SECOND + LEASE)
+    assert taken.targets == RUNNING.targets
+
+
+def test_a_running_kick_is_claimed_by_nobody_else() -> None:
+    with pytest.raises(IllegalMove, match="is running"):
+        RUNNING.claim("two", NOW, S1)
+
+
+# --- ends
+
+
+def test_a_refused_kick_says_why_and_when() -> None:
+    refused = READY.refuse("no role", NOW + SECOND)
+    assert (refused.state, refused.refusal, refused.done_at) == (
+        State.REFUSED,
+        "no role",
+        NOW + SECOND,
+    )
+
+
+def test_a_lapsed_kick_has_an_end() -> None:
+    assert READY.lapse(NOW + SECOND).done_at == NOW + SECOND
+
+
+def test_a_kick_ends_when_every_target_has_an_outcome() -> None:
+    with pytest.raises(IllegalMove, match="without an outcome"):
+        RUNNING.settle(MALLORY, Outcome.KICKED, Why.CONFIRMED).finish(NOW)
+    assert (DONE.state, DONE.done_at, DONE.lease_until) == (State.DONE, NOW, None)
+
+
+def test_a_kick_ends_once() -> None:
+    with pytest.raises(IllegalMove, match="is done"):
+        DONE.finish(NOW + SECOND)
+
+
+# --- targets
+
+
+def test_a_target_is_marked_with_the_connections_it_was_seen_as() -> None:
+    rows = (peer("e1", "p1", joined=-5), peer("e2", "p1", joined=None))
+    marked = RUNNING.mark_called(MALLORY, rows, NOW + SECOND).target(MALLORY.key)
+    assert marked.called_at == NOW + SECOND
+    assert marked.peers == (Seen(PeerId("e1"), after(-5)), Seen(PeerId("e2"), None))
+
+
+def test_a_target_is_called_once() -> None:
+    marked = RUNNING.mark_called(MALLORY, (), NOW)
+    with pytest.raises(IllegalMove, match="called before"):
+        marked.mark_called(marked.target(MALLORY.key), (), NOW + SECOND)
+
+
+def test_a_target_with_an_outcome_is_not_called() -> None:
+    spared = RUNNING.settle(MALLORY, Outcome.FAILED, Why.PROTECTED)
+    with pytest.raises(IllegalMove, match="called before"):
+        spared.mark_called(spared.target(MALLORY.key), (), NOW)
+
+
+@pytest.mark.parametrize("target", [MALLORY, replace(TROLL, custom_id=CustomId("c9"))])
+def test_a_target_as_it_stood_before_is_no_target_now(target: Target) -> None:
+    moved = RUNNING.mark_called(MALLORY, (), NOW)
+    with pytest.raises(IllegalMove, match="as it stands"):
+        moved.mark_called(target, (), NOW)
+    with pytest.raises(IllegalMove, match="as it stands"):
+        moved.settle(target, Outcome.GONE, Why.LEFT)
+
+
+@pytest.mark.parametrize("old", Outcome)
+@pytest.mark.parametrize("new", Outcome)
+@pytest.mark.parametrize("done", [False, True])
+def test_only_what_is_unknown_may_change_and_only_to_gone_or_failed(
+    old: Outcome, new: Outcome, *, done: bool
+) -> None:
+    kick = RUNNING.settle(MALLORY, old, Why.NO_ANSWER).settle(TROLL, Outcome.GONE, Why.LEFT)
+    kick = kick.finish(NOW) if done else kick
+    target = kick.target(MALLORY.key)
+    if old is Outcome.UNKNOWN and new in {Outcome.GONE, Outcome.FAILED}:
+        assert kick.settle(target, new, Why.LEFT).target(MALLORY.key).outcome is new
+    else:
+        with pytest.raises(IllegalMove, match="stays so"):
+            kick.settle(target, new, Why.LEFT)
+
+
+def test_an_outcome_keeps_what_it_rests_on() -> None:
+    settled = RUNNING.settle(MALLORY, Outcome.GONE, Why.LEFT, "reset", after(5))
+    target = settled.target(MALLORY.key)
+    assert (target.why, target.detail, target.back_at) == (Why.LEFT, "reset", after(5))
+    assert settled.target(TROLL.key) == TROLL
+
+
+def test_versions_rise_by_one_with_every_move() -> None:
+    assert [READY.version, RUNNING.version, SETTLED.version, DONE.version] == [1, 2, 4, 5]
+
+
+def test_moves_leave_the_old_value_as_it_was() -> None:
+    assert (READY.state, RUNNING.targets) == (State.READY, (MALLORY, TROLL))
+
+
+# --- the same request
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (RUNNING, True),
+        (DONE, True),
+        (replace(READY, id=KickId("k2"), number=8, created_at=NOW + SECOND), True),
+        (replace(READY, targets=(TROLL, MALLORY)), True),
+        (replace(READY, targets=(MALLORY,)), False),
+        (replace(READY, targets=(MALLORY, replace(TROLL, custom_id=CustomId("c3")))), False),
+        (replace(READY, requester=UserId("U2")), False),
+        (replace(READY, reason="rude"), False),
+        (replace(READY, meeting=Meeting(MeetingId("m2"), "Weekly AMA")), False),
+        (replace(READY, meeting=Meeting(MeetingId("m1"), "renamed")), True),
+        (replace(READY, session_id=S2), False),
+        (replace(READY, session_id=None), True),
+    ],
+)
+def test_the_same_request_asks_for_the_same_people_there_for_the_same_reason(
+    other: Kick, *, same: bool
+) -> None:
+    assert READY.same_request(other) is same
+    assert other.same_request(READY) is same
+
+
+def test_a_request_stays_the_same_when_claiming_gives_it_a_session() -> None:
+    asked = replace(READY, session_id=None)
+    assert asked.claim("one", NOW, S2).same_request(asked)
+
+
+# --- evidence
+
+CALLED = replace(
+    MALLORY,
+    called_at=NOW,
+    peers=(Seen(PeerId("e1"), after(-60)), Seen(PeerId("e2"), after(-30))),
+)
+OPEN_1, OPEN_2 = peer("e1", "p1", joined=-60), peer("e2", "p1", joined=-30)
+LEFT_1, LEFT_2 = replace(OPEN_1, left_at=after(1)), replace(OPEN_2, left_at=after(1))
+NEW = peer("e3", "p1", joined=4)
+NEWER = peer("e4", "p1", joined=6)
+UNDATED = peer("e5", "p1", joined=None)
+UNSEEN = peer("e6", "p1", joined=-2)
+GONE = (Outcome.GONE, Why.LEFT, None)
+STILL = (Outcome.FAILED, Why.STILL_THERE, None)
+
+
+@pytest.mark.parametrize(
+    ("rows", "soon", "late"),
+    [
+        pytest.param((LEFT_1, LEFT_2), GONE, GONE, id="all left"),
+        pytest.param((LEFT_1, OPEN_2), None, STILL, id="one is still open"),
+        pytest.param((OPEN_1, OPEN_2), None, STILL, id="both are still open"),
+        pytest.param((OPEN_2,), None, STILL, id="one is open and one missing"),
+        pytest.param((LEFT_1,), None, None, id="a missing row proves nothing"),
+        pytest.param((), None, None, id="an empty list proves nothing"),
+        pytest.param((NEW,), None, None, id="only a new one"),
+        pytest.param((LEFT_1, NEW), None, None, id="a missing row and a new one"),
+        pytest.param(
+            (LEFT_1, LEFT_2, NEW),
+            (Outcome.GONE, Why.LEFT, after(4)),
+            (Outcome.GONE, Why.LEFT, after(4)),
+            id="left and came back",
+        ),
+        pytest.param(
+            (LEFT_1, NEWER, LEFT_2, NEW),
+            (Outcome.GONE, Why.LEFT, after(6)),
+            (Outcome.GONE, Why.LEFT, after(6)),
+            id="came back twice",
+        ),
+        pytest.param(
+            (LEFT_1, LEFT_2, replace(NEW, left_at=after(5))), GONE, GONE, id="came and went"
+        ),
+        pytest.param((LEFT_1, OPEN_2, NEW), None, STILL, id="an old one stayed, a new one came"),
+        pytest.param((LEFT_1, LEFT_2, UNDATED), None, None, id="who knows when that one joined"),
+        pytest.param((LEFT_1, OPEN_2, UNDATED), None, STILL, id="an old one stayed for sure"),
+        pytest.param(
+            (LEFT_1, LEFT_2, replace(UNDATED, left_at=after(5))), GONE, GONE, id="undated but left"
+        ),
+        pytest.param((LEFT_1, LEFT_2, UNSEEN), None, STILL, id="joined before but not seen then"),
+        pytest.param(
+            (LEFT_1, LEFT_2, replace(UNSEEN, left_at=after(1))), GONE, GONE, id="unseen and left"
+        ),
+    ],
+)
+def test_evidence_proves_what_the_rows_show_and_no_more(
+    rows: tuple[Peer, ...], soon: object, late: object
+) -> None:
+    assert evidence(CALLED, rows, NOW + SECOND) == soon
+    assert evidence(CALLED, rows, NOW + timedelta(seconds=11.999)) == soon
+    assert evidence(CALLED, rows, NOW + 12 * SECOND) == late
+    assert evidence(CALLED, rows, NOW + 3600 * SECOND) == late
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        replace(CALLED, called_at=None),
+        replace(CALLED, peers=()),
+        replace(CALLED, peers=(Seen(PeerId("e1"), None), Seen(PeerId(""), None))),
+    ],
+)
+@pytest.mark.parametrize(
+    "rows", [(LEFT_1, LEFT_2), (OPEN_1, OPEN_2), (LEFT_1, replace(LEFT_2, id=PeerId("")))]
+)
+def test_nothing_is_proved_of_whom_nothing_was_stored(
+    target: Target, rows: tuple[Peer, ...]
+) -> None:
+    assert evidence(target, rows, NOW + 60 * SECOND) is None
+
+
+@pytest.mark.parametrize(
+    ("joined", "came_back"),
+    [(0.0009, True), (0.000, True), (-0.0009, True), (-0.001, False), (-0.002, False)],
+)
+def test_a_date_cut_to_milliseconds_may_be_later(joined: float, *, came_back: bool) -> None:
+    again = peer("e9", "p1", joined=joined)
+    found = evidence(CALLED, (LEFT_1, LEFT_2, again), NOW + 12 * SECOND)
+    assert found == ((Outcome.GONE, Why.LEFT, after(joined)) if came_back else STILL)
+
+
+a_row = st.builds(
+    peer,
+    st.sampled_from(["e1", "e2", "e3", ""]),
+    st.just("p1"),
+    joined=st.none() | st.integers(-60, 60),
+    left=st.none() | st.integers(-60, 60),
+)
+
+
+@given(st.lists(a_row, max_size=5), st.integers(0, 60))
+def test_nobody_is_gone_while_a_stored_connection_is_open_or_missing(
+    rows: list[Peer], seconds: int
+) -> None:
+    found = evidence(CALLED, tuple(rows), NOW + seconds * SECOND)
+    still_open = {row.id for row in rows if row.left_at is None}
+    if found and found[0] is Outcome.GONE:
+        assert {"e1", "e2"} <= {row.id for row in rows}
+        assert not still_open & {"e1", "e2"}
+    if found and found[0] is Outcome.FAILED:
+        assert seconds >= 12
+        assert still_open

@@ -1,0 +1,297 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from fakes import NOW, TEAM
+
+from bot.core.kick import Target, UserId
+from bot.core.policy import (
+    Answer,
+    Grant,
+    GroupId,
+    Membership,
+    Policy,
+    Protected,
+    Quota,
+    Request,
+    Role,
+    Rules,
+    SecondPerson,
+    Standing,
+    Verdict,
+    grants,
+    judge,
+    may_open,
+    role_in,
+)
+from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId
+
+AVA, BEN = UserId("U1"), UserId("U2")
+MODS = GroupId("S1")
+AMA = Meeting(MeetingId("m-1"), "Weekly AMA")
+ALLOWED, NEEDS, REFUSED = Answer.ALLOWED, Answer.NEEDS_APPROVAL, Answer.REFUSED
+SECOND = timedelta(seconds=1)
+
+
+def member(
+    user: UserId = AVA,
+    *groups: GroupId,
+    standing: Standing = Standing.MEMBER,
+    age: timedelta = timedelta(),
+) -> Membership:
+    return Membership(user, TEAM, standing, frozenset(groups), NOW - age)
+
+
+def grant(role: Role, *meetings: str, users: tuple[UserId, ...] = (AVA,)) -> Grant:
+    return Grant(frozenset(users), frozenset(), role, meetings or ("*",))
+
+
+def policy(*given: Grant, rules: Rules | None = None) -> Policy:
+    return Policy(given, rules or Rules())
+
+
+def people(count: int, *, checked: bool = True) -> tuple[Target, ...]:
+    return tuple(
+        Target(ParticipantId(f"p{at}"), CustomId(f"c{at}"), f"P {at}", "guest", checked=checked)
+        for at in range(count)
+    )
+
+
+def request(
+    targets: tuple[Target, ...] = people(1),
+    reason: str = "spam",
+    *,
+    who: Membership | None = None,
+    recent: int = 0,
+    recent_bulk: int = 0,
+) -> Request:
+    return Request(who or member(), AMA, targets, reason, recent, recent_bulk)
+
+
+# --- who may look
+
+
+@pytest.mark.parametrize(
+    ("who", "answer", "word"),
+    [
+        (member(), ALLOWED, "role"),
+        (member(BEN, MODS), ALLOWED, "role"),
+        (member(BEN), REFUSED, "no role"),
+        (member(BEN, GroupId("S2")), REFUSED, "no role"),
+        (member(standing=Standing.GUEST), REFUSED, "a guest"),
+        (member(standing=Standing.BOT), REFUSED, "a bot"),
+        (member(standing=Standing.DEACTIVATED), REFUSED, "deactivated"),
+        (member(standing=Standing.OUTSIDER), REFUSED, "from another workspace"),
+        (member(BEN, MODS, standing=Standing.GUEST), REFUSED, "a guest"),
+        (member(age=59 * SECOND), ALLOWED, "role"),
+        (member(age=60 * SECOND), REFUSED, "could not read"),
+        (member(age=timedelta(days=1)), REFUSED, "could not read"),
+        (member(standing=Standing.GUEST, age=60 * SECOND), REFUSED, "could not read"),
+    ],
+)
+def test_only_members_with_a_role_who_were_read_just_now_may_look(
+    who: Membership, answer: Answer, word: str
+) -> None:
+    given = policy(Grant(frozenset({AVA}), frozenset({MODS}), Role.HELPER))
+    verdict = may_open(given, who, NOW)
+    assert verdict.answer is answer
+    assert word in verdict.reason
+
+
+@pytest.mark.parametrize("standing", [one for one in Standing if one is not Standing.MEMBER])
+def test_a_grant_gives_nothing_to_who_is_no_member(standing: Standing) -> None:
+    given = policy(grant(Role.LEAD))
+    assert grants(given, member(standing=standing)) == ()
+    assert role_in(given, member(standing=standing), AMA) is None
+    assert not judge(given, request(who=member(standing=standing)), NOW)
+
+
+def test_nobody_has_a_role_where_nothing_is_granted() -> None:
+    assert not may_open(policy(), member(), NOW)
+
+
+def test_only_allowed_is_a_yes() -> None:
+    assert [bool(Verdict(answer, "")) for answer in Answer] == [True, False, False]
+
+
+def test_the_groups_of_all_grants_must_be_known() -> None:
+    first = Grant(frozenset(), frozenset({MODS, GroupId("S2")}), Role.LEAD)
+    second = Grant(frozenset(), frozenset({GroupId("S3")}), Role.LEAD)
+    assert policy(first, second, grant(Role.LEAD)).groups == {"S1", "S2", "S3"}
+    assert policy().groups == frozenset()
+
+
+# --- where
+
+
+@pytest.mark.parametrize(
+    ("patterns", "covered"),
+    [
+        (("*",), True),
+        (("m-1",), True),
+        (("M-1",), True),
+        (("m-*",), True),
+        (("Weekly AMA",), True),
+        (("weekly*",), True),
+        (("*ama",), True),
+        (("other", "weekly ama"), True),
+        (("weekly",), False),
+        (("AMA",), False),
+        (("m-",), False),
+        (("m-2", "daily*"), False),
+        (("",), False),
+        ((), False),
+    ],
+)
+def test_a_grant_reaches_where_its_patterns_do(patterns: tuple[str, ...], *, covered: bool) -> None:
+    given = Grant(frozenset({AVA}), frozenset(), Role.MODERATOR, patterns)
+    assert given.covers(AMA) is covered
+    assert judge(policy(given), request(), NOW).answer is (ALLOWED if covered else REFUSED)
+
+
+def test_of_several_grants_the_strongest_that_reaches_there_counts() -> None:
+    helper, lead = grant(Role.HELPER), grant(Role.LEAD, "daily*")
+    mods = Grant(frozenset(), frozenset({MODS}), Role.MODERATOR, ("weekly*",))
+    given = policy(lead, helper, mods)
+    assert role_in(given, member(), AMA) is Role.HELPER
+    assert role_in(given, member(AVA, MODS), AMA) is Role.MODERATOR
+    assert role_in(given, member(), replace(AMA, title="Daily")) is Role.LEAD
+    assert role_in(given, member(BEN), AMA) is None
+
+
+# --- verdicts
+
+
+BULK = Rules(second_person=SecondPerson.BULK, bulk=3)
+ALWAYS = Rules(second_person=SecondPerson.ALWAYS)
+NEVER = Rules(second_person=SecondPerson.NEVER, bulk=1)
+
+
+@pytest.mark.parametrize(
+    ("role", "rules", "count", "before", "answer", "word"),
+    [
+        (Role.HELPER, NEVER, 1, 0, NEEDS, "helper"),
+        (Role.HELPER, BULK, 1, 0, NEEDS, "helper"),
+        (Role.HELPER, ALWAYS, 9, 0, NEEDS, "helper"),
+        (Role.MODERATOR, NEVER, 1, 0, ALLOWED, "moderator in Weekly AMA"),
+        (Role.MODERATOR, NEVER, 20, 0, ALLOWED, "moderator"),
+        (Role.MODERATOR, BULK, 3, 0, ALLOWED, "moderator"),
+        (Role.MODERATOR, BULK, 4, 0, NEEDS, "more than 3"),
+        (Role.MODERATOR, BULK, 1, 2, ALLOWED, "moderator"),
+        (Role.MODERATOR, BULK, 1, 3, NEEDS, "more than 3"),
+        (Role.MODERATOR, ALWAYS, 1, 0, NEEDS, "every kick"),
+        (Role.LEAD, NEVER, 20, 0, ALLOWED, "lead in Weekly AMA"),
+        (Role.LEAD, BULK, 4, 9, ALLOWED, "lead"),
+        (Role.LEAD, ALWAYS, 1, 0, ALLOWED, "lead"),
+    ],
+)
+def test_role_and_rules_say_who_may_act_alone(
+    role: Role, rules: Rules, count: int, before: int, *, answer: Answer, word: str
+) -> None:
+    asked = request(people(count), recent=before, recent_bulk=before)
+    verdict = judge(policy(grant(role), rules=rules), asked, NOW)
+    assert verdict.answer is answer
+    assert word in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("role", "answer"),
+    [(Role.HELPER, NEEDS), (Role.MODERATOR, NEEDS), (Role.LEAD, ALLOWED)],
+)
+def test_whom_protection_could_not_be_checked_of_takes_a_lead(role: Role, answer: Answer) -> None:
+    some = people(2) + people(1, checked=False)
+    assert judge(policy(grant(role), rules=NEVER), request(some), NOW).answer is answer
+
+
+@pytest.mark.parametrize(
+    ("targets", "reason", "recent", "word"),
+    [
+        ((), "spam", 0, "Nobody is left"),
+        (people(26), "spam", 0, "at most 25"),
+        (people(25), "spam", 0, "25 people within 10 minutes"),
+        (people(1), "", 0, "wants a reason"),
+        (people(1), " \n ", 0, "wants a reason"),
+        (people(1), "spam", 20, "21 people within 10 minutes"),
+        (people(20), "spam", 1, "21 people"),
+    ],
+)
+def test_nobody_goes_beyond_the_bounds_leads_neither(
+    targets: tuple[Target, ...], reason: str, recent: int, word: str
+) -> None:
+    for role in Role:
+        verdict = judge(policy(grant(role)), request(targets, reason, recent=recent), NOW)
+        assert verdict.answer is REFUSED
+        assert word in verdict.reason
+
+
+def test_up_to_the_bounds_all_is_well() -> None:
+    given = policy(grant(Role.MODERATOR), rules=Rules(quota=Quota(30, timedelta(minutes=1))))
+    assert judge(given, request(people(25), recent=5), NOW)
+    assert not judge(given, request(people(25), recent=6), NOW)
+
+
+@pytest.mark.parametrize(
+    ("within", "words"),
+    [
+        (timedelta(seconds=30), "within 30 seconds;"),
+        (timedelta(seconds=90), "within 90 seconds;"),
+        (timedelta(minutes=1), "within 1 minute;"),
+        (timedelta(hours=1), "within 60 minutes;"),
+    ],
+)
+def test_the_refusal_names_the_time_that_the_policy_does(within: timedelta, words: str) -> None:
+    given = policy(grant(Role.LEAD), rules=Rules(quota=Quota(1, within)))
+    assert words in judge(given, request(people(2)), NOW).reason
+
+
+def test_a_reason_may_be_optional() -> None:
+    given = policy(grant(Role.MODERATOR), rules=Rules(reason_required=False))
+    assert judge(given, request(reason=""), NOW)
+
+
+@pytest.mark.parametrize(
+    ("preset", "custom", "spared"),
+    [
+        ("host", "c1", True),
+        ("guest", "staff-1", True),
+        (None, "staff-1", True),
+        ("guest", "c1", False),
+        (None, None, False),
+        ("Host", "Staff-1", False),
+    ],
+)
+def test_protection_binds_everyone(
+    preset: str | None, custom: CustomId | None, *, spared: bool
+) -> None:
+    rules = Rules(protected=Protected(frozenset({"host"}), ("staff-*",)))
+    targets = (*people(1), Target(ParticipantId("p9"), custom, "Mallory", preset))
+    verdict = judge(policy(grant(Role.LEAD), rules=rules), request(targets), NOW)
+    assert verdict.answer is (REFUSED if spared else ALLOWED)
+    assert ("protects Mallory." in verdict.reason) is spared
+
+
+@pytest.mark.parametrize(
+    ("asked", "word"),
+    [
+        (request(people(2), who=member(standing=Standing.BOT, age=60 * SECOND)), "could not read"),
+        (request(people(2), who=member(standing=Standing.BOT)), "a bot"),
+        (request(people(2), who=member(BEN)), "no role. The operator"),
+        (replace(request(people(2)), meeting=Meeting(MeetingId("2"), "Daily")), "no role in Daily"),
+        (request((), "", recent=9), "Nobody is left"),
+        (request(people(26), "", recent=9), "at most 25"),
+        (request(people(2, checked=False), "", recent=9), "wants a reason"),
+        (request(people(2, checked=False), recent=9), "11 people"),
+        (request(people(1, checked=False)), "protects P 0"),
+    ],
+)
+def test_the_first_rule_that_says_no_speaks(asked: Request, word: str) -> None:
+    rules = Rules(protected=Protected(frozenset({"guest"})), quota=Quota(1, SECOND))
+    given = policy(grant(Role.HELPER, "weekly*"), rules=rules)
+    verdict = judge(given, asked, NOW)
+    assert verdict.answer is REFUSED
+    assert word in verdict.reason
+
+
+def test_who_is_refused_is_not_told_to_ask_somebody_else() -> None:
+    asked = request(people(1, checked=False), reason="")
+    assert judge(policy(grant(Role.HELPER)), asked, NOW).answer is REFUSED

@@ -1,0 +1,232 @@
+"""The policy file: what it may say, and every fault with its place."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.core.policy import Grant, Policy, Protected, Quota, Role, Rules, SecondPerson
+from bot.policy_file import BadPolicy, parse_policy, read_policy
+from bot.sandbox.place import EXAMPLE_POLICY
+
+HERE = Path("policy.toml")
+MAYA = {"who": ["U0MAYA"], "role": "moderator"}
+UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+def parsed(given_policy: dict[str, Any]) -> Policy:
+    return parse_policy(given_policy, HERE)
+
+
+def faults(given_policy: dict[str, Any]) -> list[str]:
+    with pytest.raises(BadPolicy) as raised:
+        parsed(given_policy)
+    return raised.value.faults
+
+
+def rules(**changed: Any) -> dict[str, Any]:
+    return {"grant": [MAYA], "rules": changed}
+
+
+def test_the_least_policy_is_one_grant() -> None:
+    assert parsed({"grant": [MAYA]}) == Policy(
+        (Grant(frozenset({"U0MAYA"}), frozenset(), Role.MODERATOR),)  # type: ignore[arg-type]
+    )
+
+
+def test_everything_that_can_be_said_is_understood() -> None:
+    policy = parsed(
+        {
+            "approvals_channel": "C0MODS",
+            "grant": [
+                {"who": ["U0MAYA", "W0GRID", "S0MODS"], "role": "lead", "meetings": ["Weekly*"]},
+                {"who": ["U0HAL"], "role": "helper"},
+            ],
+            "rules": {
+                "second_person": "bulk",
+                "bulk": 5,
+                "expires": "90s",
+                "reason": "optional",
+                "reasons": ["Spam"],
+                "protected": {"presets": ["host"], "custom_ids": ["staff-*"]},
+                "max_targets": "3/1h",
+            },
+        }
+    )
+    first, second = policy.grants
+    assert set[str](first.users) == {"U0MAYA", "W0GRID"}
+    assert set[str](first.groups) == {"S0MODS"}
+    assert (first.role, first.meetings) == (Role.LEAD, ("Weekly*",))
+    assert (second.role, second.meetings) == (Role.HELPER, ("*",))
+    assert policy.approvals_channel == "C0MODS"
+    assert policy.groups == {"S0MODS"}
+    assert policy.rules == Rules(
+        second_person=SecondPerson.BULK,
+        bulk=5,
+        expires=timedelta(seconds=90),
+        reason_required=False,
+        reasons=("Spam",),
+        protected=Protected(frozenset({"host"}), ("staff-*",)),
+        quota=Quota(3, timedelta(hours=1)),
+    )
+
+
+def test_the_example_is_a_good_policy() -> None:
+    policy = read_policy(EXAMPLE_POLICY)
+    assert policy.rules.second_person is SecondPerson.NEVER
+    assert {grant.role for grant in policy.grants} == set(Role)
+
+
+@pytest.mark.parametrize(
+    ("policy", "fault"),
+    [
+        ({}, "grant: is missing"),
+        ({"grant": []}, "grant: List should have at least 1 item"),
+        ({"grant": [MAYA], "grants": []}, "grants: no such key"),
+        ({"grant": [{**MAYA, "whom": []}]}, "grant[1].whom: no such key"),
+        ({"grant": [MAYA, {"role": "lead"}]}, "grant[2].who: is missing"),
+        ({"grant": [MAYA, {"who": ["U0LEA"]}]}, "grant[2].role: is missing"),
+        ({"grant": [MAYA | {"who": []}]}, "grant[1].who: List should have at least 1 item"),
+        ({"grant": [MAYA | {"who": "U0MAYA"}]}, "grant[1].who: Input should be a valid list"),
+        ({"grant": [MAYA | {"who": ["U0MAYA", "maya"]}]}, "grant[1].who[2]: 'maya' is no Slack id"),
+        ({"grant": [MAYA | {"who": ["@maya"]}]}, "grant[1].who[1]: '@maya' is no Slack id"),
+        ({"grant": [MAYA | {"who": ["C0LIVE"]}]}, "grant[1].who[1]: 'C0LIVE' is no Slack id"),
+        ({"grant": [MAYA | {"who": ["u0maya"]}]}, "grant[1].who[1]: 'u0maya' is no Slack id"),
+        ({"grant": [MAYA | {"who": ["*"]}]}, "grant[1].who[1]: '*' is no Slack id"),
+        ({"grant": [MAYA | {"role": "admin"}]}, "grant[1].role: should be one of helper, moder"),
+        ({"grant": [MAYA | {"role": 3}]}, "grant[1].role: should be one of"),
+        ({"grant": [MAYA | {"role": "Lead"}]}, "grant[1].role: should be one of"),
+        ({"grant": [MAYA | {"meetings": []}]}, "grant[1].meetings: List should have at least 1"),
+        ({"grant": [MAYA | {"meetings": [""]}]}, "grant[1].meetings[1]: String should have at le"),
+        ({"grant": [MAYA], "approvals_channel": "#mods"}, "approvals_channel: String should match"),
+        (rules(second="always"), "rules.second: no such key"),
+        (rules(second_person="sometimes"), "rules.second_person: Input should be 'never', 'bulk'"),
+        (rules(bulk=0), "rules.bulk: "),
+        (rules(bulk=26), "rules.bulk: "),
+        (rules(bulk=True), "rules.bulk: "),
+        (rules(bulk="3"), "rules.bulk: "),
+        (rules(expires="10"), 'rules.expires: should be a duration such as "10m"'),
+        (rules(expires="0m"), "rules.expires: should be a duration"),
+        (rules(expires=600), "rules.expires: should be a duration"),
+        (rules(reason="yes"), "rules.reason: "),
+        (rules(reasons=["x"] * 10), "rules.reasons: List should have at most 9 items"),
+        (rules(reasons=["x" * 76]), "rules.reasons[1]: String should have at most 75"),
+        (rules(reasons=[""]), "rules.reasons[1]: String should have at least 1"),
+        (rules(protected={"preset": []}), "rules.protected.preset: no such key"),
+        (rules(protected={"presets": "host"}), "rules.protected.presets: Input should be a valid"),
+        (rules(protected={"custom_ids": [""]}), "rules.protected.custom_ids[1]: "),
+        (rules(max_targets="20"), 'rules.max_targets: should be people per duration, such as "20'),
+        (rules(max_targets="0/10m"), "rules.max_targets: should be people per duration"),
+        (rules(max_targets="20/10"), "rules.max_targets: should be a duration"),
+        (rules(max_targets=20), "rules.max_targets: should be people per duration"),
+        (rules(max_targets="9" * 5000 + "/1m"), "rules.max_targets: "),
+    ],
+)
+def test_a_fault_is_named_with_its_place(policy: dict[str, Any], fault: str) -> None:
+    (found,) = faults(policy)
+    assert found.startswith(fault)
+
+
+@pytest.mark.parametrize(
+    ("policy", "found"),
+    [
+        (
+            {"grant": [{"who": ["U0HAL"], "role": "helper"}]},
+            ["grant: nobody may kick; at least one moderator or lead is needed"],
+        ),
+        (
+            rules(second_person="bulk"),
+            ["approvals_channel: is missing; second_person asks people there"],
+        ),
+        (
+            rules(second_person="always") | {"approvals_channel": "C0MODS"},
+            ['rules.second_person: "always" needs two people who may decide; there is one'],
+        ),
+        (
+            {
+                "grant": [MAYA, {"who": ["U0HAL"], "role": "helper"}],
+                "rules": {"second_person": "always"},
+            },
+            [
+                "approvals_channel: is missing; second_person asks people there",
+                'rules.second_person: "always" needs two people who may decide; there is one',
+            ],
+        ),
+    ],
+    ids=["nobody", "no-channel", "one-decider", "both"],
+)
+def test_a_contradiction_is_named(policy: dict[str, Any], found: list[str]) -> None:
+    assert faults(policy) == found
+
+
+@pytest.mark.parametrize("who", [["U0MAYA", "U0LEA"], ["S0MODS"], ["U0MAYA", "S0MODS"]])
+def test_two_people_or_a_group_can_decide(who: list[str]) -> None:
+    policy = {"grant": [{"who": who, "role": "lead"}], "rules": {"second_person": "always"}}
+    given_policy = parsed(policy | {"approvals_channel": "C0MODS"})
+    assert given_policy.rules.second_person is SecondPerson.ALWAYS
+
+
+def test_all_faults_come_at_once_each_on_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text(
+        """
+        colour = "red"
+        [[grant]]
+        who = ["maya"]
+        role = "boss"
+        [rules]
+        bulk = 99
+        """
+    )
+    with pytest.raises(BadPolicy) as raised:
+        read_policy(file)
+    lines = str(raised.value).splitlines()
+    assert all(line.startswith(f"{file}: ") for line in lines)
+    places = [line.removeprefix(f"{file}: ").partition(":")[0] for line in lines]
+    assert sorted(places) == ["colour", "grant[1].role", "grant[1].who[1]", "rules.bulk"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"[[grant", "is no TOML: "), (b"\xff", "is no TOML: "), (b"", "grant: is missing")],
+    ids=["half", "no-utf-8", "empty"],
+)
+def test_a_file_that_is_no_policy_is_said_to_be_none(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_bytes(content)
+    with pytest.raises(BadPolicy, match=words):
+        read_policy(file)
+
+
+def test_a_file_that_is_not_there_or_a_folder_is_said_to_be_so(tmp_path: Path) -> None:
+    with pytest.raises(BadPolicy, match="can't be read: No such file or directory"):
+        read_policy(tmp_path / "none.toml")
+    with pytest.raises(BadPolicy, match="can't be read: Is a directory"):
+        read_policy(tmp_path)
+
+
+@given(st.integers(1, 999_999), st.sampled_from("smh"))
+def test_a_duration_is_a_number_and_a_unit(number: int, unit: str) -> None:
+    policy = parsed(rules(expires=f"{number}{unit}"))
+    assert policy.rules.expires == timedelta(seconds=number * UNITS[unit])
+
+
+@given(st.integers(1, 10**9), st.integers(1, 999_999), st.sampled_from("smh"))
+def test_a_quota_is_people_per_duration(people: int, number: int, unit: str) -> None:
+    policy = parsed(rules(max_targets=f"{people}/{number}{unit}"))
+    assert policy.rules.quota == Quota(people, timedelta(seconds=number * UNITS[unit]))
+
+
+@given(st.text() | st.integers() | st.none() | st.floats() | st.lists(st.text()))
+def test_whatever_else_stands_there_is_a_fault_or_a_positive_time(text: object) -> None:
+    places: set[str] = set()
+    try:
+        assert parsed(rules(expires=text, max_targets=text)).rules.expires > timedelta()
+    except BadPolicy as error:
+        places = {fault.partition(":")[0] for fault in error.faults}
+    assert places <= {"rules.expires", "rules.max_targets"}
