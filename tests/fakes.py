@@ -209,8 +209,8 @@ class FakeRooms:
         self._read("roster", fresh=fresh)
         return Roster(self.on_roster(session))
 
-    async def records(self, meeting: MeetingId) -> Sequence[Participant]:
-        self._read("records")
+    async def records(self, meeting: MeetingId, *, fresh: bool = False) -> Sequence[Participant]:
+        self._read("records", fresh=fresh)
         return self.kept_records.get(meeting, [])
 
     async def kick(

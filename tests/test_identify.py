@@ -1,9 +1,9 @@
 import pytest
-from fakes import peer
 
 from bot.core.identify import Asked, Line, Mark, each_once, identify, target_of
 from bot.core.policy import Protected, Rules
 from bot.core.roster import CustomId, Key, Participant, ParticipantId, Roster, display
+from tests.fakes import peer
 
 ANN = peer("e1", "p1", "c1", name="Ann")
 BEN = peer("e2", "p2", "c2", name="Ben")

@@ -3,7 +3,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from fakes import NOW, TEAM, after, peer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +23,7 @@ from bot.core.kick import (
     evidence,
 )
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, Peer, PeerId, SessionId
+from tests.fakes import NOW, TEAM, after, peer
 
 SECOND = timedelta(seconds=1)
 S1, S2 = SessionId("s1"), SessionId("s2")
@@ -334,10 +334,10 @@ STILL = (Outcome.FAILED, Why.STILL_THERE, None)
 def test_evidence_proves_what_the_rows_show_and_no_more(
     rows: tuple[Peer, ...], soon: object, late: object
 ) -> None:
-    assert evidence(CALLED, rows, NOW + SECOND) == soon
-    assert evidence(CALLED, rows, NOW + timedelta(seconds=11.999)) == soon
-    assert evidence(CALLED, rows, NOW + 12 * SECOND) == late
-    assert evidence(CALLED, rows, NOW + 3600 * SECOND) == late
+    assert evidence(CALLED, rows, NOW + SECOND, NOW) == soon
+    assert evidence(CALLED, rows, NOW + timedelta(seconds=11.999), NOW) == soon
+    assert evidence(CALLED, rows, NOW + 12 * SECOND, NOW) == late
+    assert evidence(CALLED, rows, NOW + 3600 * SECOND, NOW) == late
 
 
 @pytest.mark.parametrize(
@@ -354,7 +354,7 @@ def test_evidence_proves_what_the_rows_show_and_no_more(
 def test_nothing_is_proved_of_whom_nothing_was_stored(
     target: Target, rows: tuple[Peer, ...]
 ) -> None:
-    assert evidence(target, rows, NOW + 60 * SECOND) is None
+    assert evidence(target, rows, NOW + 60 * SECOND, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -363,7 +363,7 @@ def test_nothing_is_proved_of_whom_nothing_was_stored(
 )
 def test_a_date_cut_to_milliseconds_may_be_later(joined: float, *, came_back: bool) -> None:
     again = peer("e9", "p1", joined=joined)
-    found = evidence(CALLED, (LEFT_1, LEFT_2, again), NOW + 12 * SECOND)
+    found = evidence(CALLED, (LEFT_1, LEFT_2, again), NOW + 12 * SECOND, NOW)
     assert found == ((Outcome.GONE, Why.LEFT, after(joined)) if came_back else STILL)
 
 
@@ -380,7 +380,7 @@ a_row = st.builds(
 def test_nobody_is_gone_while_a_stored_connection_is_open_or_missing(
     rows: list[Peer], seconds: int
 ) -> None:
-    found = evidence(CALLED, tuple(rows), NOW + seconds * SECOND)
+    found = evidence(CALLED, tuple(rows), NOW + seconds * SECOND, NOW)
     still_open = {row.id for row in rows if row.left_at is None}
     if found and found[0] is Outcome.GONE:
         assert {"e1", "e2"} <= {row.id for row in rows}

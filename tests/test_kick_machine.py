@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from fakes import NOW, TEAM, MemoryStore, peer
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -26,6 +25,7 @@ from bot.core.kick import (
 )
 from bot.core.ports import Overtaken
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, SessionId
+from tests.fakes import NOW, TEAM, MemoryStore, peer
 
 T = TypeVar("T")
 

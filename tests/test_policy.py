@@ -2,7 +2,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from fakes import NOW, TEAM
 
 from bot.core.kick import Target, UserId
 from bot.core.policy import (
@@ -25,6 +24,7 @@ from bot.core.policy import (
     role_in,
 )
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId
+from tests.fakes import NOW, TEAM
 
 AVA, BEN = UserId("U1"), UserId("U2")
 MODS = GroupId("S1")

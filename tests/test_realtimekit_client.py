@@ -291,7 +291,7 @@ MAYBE_SENT = [
 @pytest.mark.parametrize("error", MAYBE_SENT)
 async def test_what_may_have_been_sent_is_not_sent_again(error: type[Exception]) -> None:
     service = Service(error("it broke"))
-    with pytest.raises(Unsure, match=error.__name__):
+    with pytest.raises(Unsure, match=r"no (whole answer|answer in time)"):
         await kick(client(service))
     assert service.sent == ["POST"]
 
@@ -301,7 +301,7 @@ async def test_what_was_not_sent_is_tried_once_more(error: type[Exception]) -> N
     service = Service(error(""), ok())
     assert await kick(client(service)) == [MALLORY]
     service = Service(error(""))
-    with pytest.raises(Unreachable, match=error.__name__):
+    with pytest.raises(Unreachable, match="no connection"):
         await kick(client(service))
     assert service.sent == ["POST", "POST"]
 

@@ -194,7 +194,7 @@ async def kick(rtk: RealtimeKit) -> object:
 async def test_a_refused_connection_means_that_nothing_was_sent() -> None:
     port = await refused_port()
     async with client_of(f"http://127.0.0.1:{port}") as rtk:
-        with pytest.raises(Unreachable, match="ConnectError"):
+        with pytest.raises(Unreachable, match="no connection"):
             await kick(rtk)
 
 
@@ -222,7 +222,7 @@ async def test_a_handshake_that_does_not_end_is_tried_once_more() -> None:
     async with accepting(say_nothing) as port:
         async with http_client(f"https://127.0.0.1:{port}") as http:
             http.timeout = httpx.Timeout(5, connect=0.1)
-            with pytest.raises(Unreachable, match="ConnectTimeout"):
+            with pytest.raises(Unreachable, match="no connection"):
                 await kick(RealtimeKit(http, ANY_APP))
         done.set()
     assert connections == 2
@@ -246,7 +246,7 @@ async def test_what_is_no_http_is_no_answer() -> None:
         await writer.drain()
 
     async with accepting(babble) as port, client_of(f"http://127.0.0.1:{port}") as rtk:
-        with pytest.raises(Unsure, match="RemoteProtocolError"):
+        with pytest.raises(Unsure, match="no whole answer"):
             await kick(rtk)
     assert len(posts) == 1
 

@@ -2,7 +2,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from fakes import NOW, TEAM, FakeClock, FakePeople, FakeRooms, MemoryStore, peer
 
 from bot.core.identify import Asked, Mark
 from bot.core.kick import ChannelId, Event, Kick, KickId, State, Target, TeamId, UserId, What
@@ -31,6 +30,7 @@ from bot.core.roster import (
     Session,
     SessionId,
 )
+from tests.fakes import NOW, TEAM, FakeClock, FakePeople, FakeRooms, MemoryStore, peer
 
 AVA, BEN, EVE = UserId("U1"), UserId("U2"), UserId("U3")
 CHANNEL = ChannelId("C1")

@@ -1,7 +1,6 @@
 import unicodedata
 
 import pytest
-from fakes import after, peer
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from bot.core.roster import (
     key,
     tail,
 )
+from tests.fakes import after, peer
 
 ZERO_WIDTH = "\u200b"
 JOINER = "\u200d"

@@ -13,7 +13,6 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from fakes import MemoryStore
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select
@@ -39,6 +38,7 @@ from bot.core.ports import Overtaken, StoreDown
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, PeerId, SessionId
 from bot.store import SqlStore, url
 from bot.store.schema import events, schema_version
+from tests.fakes import MemoryStore
 
 AnyStore = SqlStore | MemoryStore
 

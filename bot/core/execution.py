@@ -3,10 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 
 from bot.core.kick import (
+    CALL_LASTS,
     SETTLED_AFTER,
     Event,
     Kick,
@@ -39,6 +41,15 @@ STORE_PAUSE = timedelta(seconds=1)
 STORE_TRIES = 5
 
 
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """Why an answer does not say what happened, and when its call ended or must have ended."""
+
+    why: Why
+    words: str
+    ended_at: datetime
+
+
 class Execution:
     """Carries out one claimed kick; `kick` is how it stands in the store.
 
@@ -52,7 +63,7 @@ class Execution:
         self._store = store
         self._clock = clock
         self._lock = asyncio.Lock()
-        self._doubts: dict[Key | None, tuple[Why, str]] = {}
+        self._doubts: dict[Key | None, _Doubt] = {}
 
     @property
     def in_doubt(self) -> bool:
@@ -89,16 +100,19 @@ class Execution:
         except Unreachable as error:
             await self._settle(target.key, Outcome.FAILED, Why.UNREACHABLE, str(error))
         except RoomsError as error:
-            self._doubts[target.key] = (Why.NO_ANSWER, str(error))
+            self._doubt(target, Why.NO_ANSWER, str(error))
         except Exception:
             # A fault of our own: whether the call was sent is not known.
             logger.exception("kick %s: a call failed", self.kick.number)
-            self._doubts[target.key] = (Why.NO_ANSWER, "")
+            self._doubt(target, Why.NO_ANSWER)
         else:
             if named:
                 await self._settle(target.key, Outcome.KICKED, Why.CONFIRMED)
             else:
-                self._doubts[target.key] = (Why.EMPTY_ANSWER, "")
+                self._doubt(target, Why.EMPTY_ANSWER)
+
+    def _doubt(self, target: Target, why: Why, words: str = "") -> None:
+        self._doubts[target.key] = _Doubt(why, words, self._clock.now())
 
     async def _mark(self, target: Target, peers: tuple[Peer, ...]) -> None:
         async with self._lock:
@@ -118,7 +132,7 @@ class Execution:
 
     async def _nobody(self, target: Target, words: str) -> None:
         if target.live or self.kick.target(target.key).peers:
-            self._doubts[target.key] = (Why.NOT_FOUND, words)
+            self._doubt(target, Why.NOT_FOUND, words)
         else:
             await self._settle(target.key, Outcome.FAILED, Why.NOBODY, words)
 
@@ -127,8 +141,9 @@ class Execution:
         for target in self.kick.targets:
             if target.outcome is None and target.called_at is None:
                 await self._settle(target.key, Outcome.FAILED, Why.NOT_TRIED)
-            elif target.outcome is None:
-                self._doubts[target.key] = (Why.NO_ANSWER, "")
+            elif target.outcome is None and target.called_at:
+                ended_at = target.called_at + CALL_LASTS
+                self._doubts[target.key] = _Doubt(Why.NO_ANSWER, "", ended_at)
 
     async def clear_up(self) -> None:
         """Find out by reading what became of the targets in doubt; what stays so is unknown."""
@@ -138,12 +153,12 @@ class Execution:
                 return
             await self._clock.sleep(max(0.0, (moment - self._clock.now()).total_seconds()))
             await self._read()
-        for key, (why, words) in list(self._doubts.items()):
-            await self._settle(key, Outcome.UNKNOWN, why, words)
+        for key, doubt in list(self._doubts.items()):
+            await self._settle(key, Outcome.UNKNOWN, doubt.why, doubt.words)
 
     def _last_read(self, started: datetime) -> datetime:
-        calls = [target.called_at for target in self.kick.targets if target.called_at]
-        return max([started + LAST_READ, *(called + SETTLED_AFTER for called in calls)])
+        ends = (doubt.ended_at + SETTLED_AFTER for doubt in self._doubts.values())
+        return max([started + LAST_READ, *ends])
 
     async def _read(self) -> None:
         if self.kick.session_id is None:
@@ -159,15 +174,16 @@ class Execution:
 
     async def _conclude(self, key: Key | None, roster: Roster, read_at: datetime) -> None:
         rows = tuple(peer for one in roster.find(key) for peer in one.peers) if key else ()
-        found = evidence(self.kick.target(key), rows, read_at)
-        why, words = self._doubts[key]
+        doubt = self._doubts[key]
+        found = evidence(self.kick.target(key), rows, read_at, doubt.ended_at)
         if found:
             outcome, proof, back_at = found
             # Whoever was not found did not leave by a kick whose answer was lost.
-            left_before = outcome is Outcome.GONE and why is Why.NOT_FOUND
-            await self._settle(key, outcome, why if left_before else proof, words, back_at)
-        elif why is Why.NOT_FOUND and all(peer.left_at for peer in rows):
-            await self._settle(key, Outcome.GONE, why)
+            left_before = outcome is Outcome.GONE and doubt.why is Why.NOT_FOUND
+            why = doubt.why if left_before else proof
+            await self._settle(key, outcome, why, doubt.words, back_at)
+        elif doubt.why is Why.NOT_FOUND and all(peer.left_at for peer in rows):
+            await self._settle(key, Outcome.GONE, doubt.why)
 
     async def finish(self) -> None:
         """End the kick: every target has its outcome."""

@@ -29,6 +29,7 @@ from bot.core.ports import (
     Notices,
     Overtaken,
     People,
+    Refused,
     Rooms,
     RoomsError,
     Spawn,
@@ -213,9 +214,13 @@ class Flow:
         except Unreadable as error:
             return _Recheck(_no(f"Slack could not be asked who you are ({error})."))
         except RoomsError as error:
-            return _Recheck(_no(f"RealtimeKit could not be read right before the kick: {error}."))
+            return _Recheck(_no(_unread(error)))
         meeting = session.meeting if session else kick.meeting
-        request = Request(who, meeting, self._as_now(kick, lines), kick.reason)
+        targets = self._as_now(kick, lines)
+        if not targets:
+            by = ", ".join(sorted({line.by for line in lines}))
+            return _Recheck(_no(f"The policy protects them by now ({by})."))
+        request = Request(who, meeting, targets, kick.reason)
         now = self._clock.now()
         request = await facts(self._store, self._policy, now, request, except_for=kick.id)
         return _Recheck(judge(self._policy, request, now), session, lines)
@@ -262,6 +267,12 @@ def _words(verdict: Verdict) -> str:
     if verdict.answer is Answer.NEEDS_APPROVAL:
         return f"{verdict.reason} {NOBODY_TO_ASK}"
     return verdict.reason
+
+
+def _unread(error: RoomsError) -> str:
+    if isinstance(error, Refused):
+        return f"RealtimeKit refuses the bot: {error}. Please tell its operator."
+    return f"RealtimeKit could not be read right before the kick: {error}."
 
 
 def _over(session: Session | None) -> Verdict:

@@ -1,7 +1,7 @@
 """Who is meant by what somebody chose or pasted, and how they stand; pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from bot.core.kick import Target
@@ -124,13 +124,20 @@ class _Finder:
         found = tuple(by_id or [one for one in self.records if one.custom_id == text])
         return [self._unlisted(text, one) for one in found] or [Line(text, Mark.UNKNOWN)]
 
-    def _live(self, asked: str, person: Participant) -> Line:
+    def _live(self, asked: str, seen: Participant) -> Line:
+        person = self._whole(seen)
         if not person.open_peers:
             return self._unless_spared(Line(asked, Mark.LEFT, person), person)
-        namesakes = tuple(self.roster.namesakes(person))
+        namesakes = tuple(self.roster.namesakes(seen))
         target = target_of(self.rules, person, live=True)
         line = Line(asked, Mark.LIVE, person, target, namesakes)
         return self._unless_spared(line, person)
+
+    def _whole(self, person: Participant) -> Participant:
+        """Fill in from the records what the session's rows left out."""
+        record = next((one for one in self.records if person.id and one.id == person.id), person)
+        preset, custom_id = person.preset or record.preset, person.custom_id or record.custom_id
+        return replace(person, preset=preset, custom_id=custom_id)
 
     def _unlisted(self, asked: str, person: Participant) -> Line:
         target = target_of(self.rules, person, live=False)

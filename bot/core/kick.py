@@ -20,6 +20,8 @@ ChannelId = NewType("ChannelId", str)
 CLAIM_WITHIN = timedelta(seconds=60)
 LEASE = timedelta(seconds=15)
 SETTLED_AFTER = timedelta(seconds=12)
+# The client's deadline, and so the longest that a call can last.
+CALL_LASTS = timedelta(seconds=8)
 
 
 class State(StrEnum):
@@ -284,14 +286,15 @@ def evidence(
     target: Target,
     peers_now: tuple[Peer, ...],
     read_at: datetime,
+    ended_at: datetime,
 ) -> tuple[Outcome, Why, datetime | None] | None:
     """Conclude from a later read of the session what a call with a lost answer did, or None.
 
-    `peers_now` are this participant's rows in a read begun at `read_at`. An empty list or a
-    missing row proves nothing, nor does a row that says neither which nor how old it is. A
-    connection opened after the call says that they came back,
-    and when; one from before it that is still open when the service's own lag (about 10 s) is
-    over says that the call had no effect.
+    `peers_now` are this participant's rows in a read begun at `read_at`; the call ended, or must
+    have ended, at `ended_at`. An empty list or a missing row proves nothing, nor does a row that
+    says neither which it is nor how old. A connection opened after the call says that they came
+    back, and when; one from before it that is still open 12 s after its end, when the service's
+    own lag (about 10 s) is over, says that the call had no effect.
     """
     if target.called_at is None or not target.peers:
         return None
@@ -300,7 +303,7 @@ def evidence(
         return None
     now_open = [peer for peer in peers_now if peer.left_at is None]
     if any(peer.id in seen or _joined_before(peer, target.called_at) for peer in now_open):
-        late = read_at - target.called_at >= SETTLED_AFTER
+        late = read_at - ended_at >= SETTLED_AFTER
         return (Outcome.FAILED, Why.STILL_THERE, None) if late else None
     back = [peer.joined_at for peer in now_open if peer.joined_at]
     if len(back) < len(now_open) or not seen.issubset(peer.id for peer in peers_now):

@@ -76,7 +76,7 @@ class Rooms(Protocol):
         """Read who is, and was, in a session."""
         ...
 
-    async def records(self, meeting: MeetingId) -> Sequence[Participant]:
+    async def records(self, meeting: MeetingId, *, fresh: bool = False) -> Sequence[Participant]:
         """Read all participant records of a meeting, without peers."""
         ...
 
@@ -119,7 +119,10 @@ class Overtaken(Exception):
 
 
 class StoreDown(Exception):
-    """The database did not do it: locked, full or gone; nothing was half done."""
+    """The database did not answer that it did it: locked, full or gone.
+
+    Where the answer to a commit was lost it may have been done, but never by half.
+    """
 
 
 class Store(Protocol):

@@ -156,13 +156,13 @@ class Desk:
             for session, roster in zip(searched, rosters, strict=True)
             if (match := roster.match(text)).people
         ]
-        if len(matches) == 1:
+        everywhere = chosen is not None or len(searched) == len(sessions)
+        if len(matches) == 1 and everywhere:
             return matches[0]
         if matches:
             # Found in several meetings: which of them is meant is for a person to say.
             who = tuple(one for _, match in matches for one in match.people)
             return chosen, replace(matches[0][1], people=who)
-        everywhere = chosen or len(searched) == len(sessions)
         return chosen, Match((), text, "") if everywhere else _not_looked_for(text)
 
     async def meetings(
@@ -273,17 +273,19 @@ async def look(
     session: Session | None,
     asked: Asked,
 ) -> tuple[Line, ...]:
-    """Read the session afresh, and the meeting's records if that leaves somebody unidentified.
+    """Read the session afresh, and the meeting's records if that leaves something open.
 
-    Raises RoomsError. That the records can't be read raises nothing: who is unidentified stays
-    so, and the policy wants more of whoever asks for them.
+    Raises RoomsError. That the records can't be read raises nothing: who is unidentified or
+    unchecked stays so, and the policy wants more of whoever asks for them.
     """
     roster = await rooms.roster(session.id, fresh=True) if session else Roster(())
     lines = identify(rules, roster, asked)
-    if all(line.mark not in {Mark.NOWHERE, Mark.UNKNOWN} for line in lines):
+    if all(line.target is None or line.target.checked for line in lines) and all(
+        line.mark is not Mark.UNKNOWN for line in lines
+    ):
         return lines
     try:
-        records = await rooms.records(meeting)
+        records = await rooms.records(meeting, fresh=True)
     except RoomsError:
         return lines
     return identify(rules, roster, asked, records)

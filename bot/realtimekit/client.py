@@ -1,6 +1,7 @@
 """The client of RealtimeKit's REST API, around one method that does I/O."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -27,6 +28,8 @@ from bot.realtimekit.connection import IN_FLIGHT, App
 from bot.realtimekit.failures import failure
 from bot.realtimekit.paging import every_row
 from bot.realtimekit.replies import Page
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -214,7 +217,11 @@ def _wait_after(error: Busy | Unreachable) -> float | None:
 
 
 def _describe(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".rstrip(": ")
+    """Say in words what broke; the exception itself is for whoever reads the log."""
+    logger.warning("a call to RealtimeKit broke: %r", error)
+    if isinstance(error, _NOT_SENT):
+        return "no connection"
+    return "no answer in time" if isinstance(error, httpx.TimeoutException) else "no whole answer"
 
 
 def _once_each(rows: Sequence[Peer]) -> Sequence[Peer]:

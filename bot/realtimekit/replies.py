@@ -6,6 +6,7 @@ reply of another shape, and a `left_at` that can't be read, are broken replies, 
 """
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +29,8 @@ from bot.core.roster import (
 )
 from bot.realtimekit import shapes
 from bot.realtimekit.failures import complaint, load
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Model = TypeVar("Model", bound=BaseModel)
@@ -108,8 +111,9 @@ def _parse(model: type[Model], body: bytes) -> Model:
     try:
         return _validated(model, body)
     except (ValueError, RecursionError) as error:
-        said = complaint(load(body)) or display(_first(error), 200)
-        raise Unsure(f"a broken reply: {said}") from error
+        logger.warning("a reply of RealtimeKit can't be read: %s", display(_first(error), 200))
+        said = complaint(load(body))
+        raise Unsure(f"a broken reply: {said}" if said else "a broken reply") from error
 
 
 def _validated(model: type[Model], body: bytes) -> Model:

@@ -54,9 +54,10 @@ class SharedRooms:
         read = partial(self._roster, session)
         return await self._reads.get(("roster", session), read, fresh=fresh)
 
-    async def records(self, meeting: MeetingId) -> Sequence[Participant]:
+    async def records(self, meeting: MeetingId, *, fresh: bool = False) -> Sequence[Participant]:
         """Read all participant records of a meeting, without peers."""
-        return await self._reads.get(("records", meeting), partial(self._client.records, meeting))
+        read = partial(self._client.records, meeting)
+        return await self._reads.get(("records", meeting), read, fresh=fresh)
 
     async def kick(
         self,

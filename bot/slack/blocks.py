@@ -20,10 +20,10 @@ TITLE_LIMIT = 24
 
 def plain(text: str, limit: int = SECTION_LIMIT) -> Element:
     """Make a text object in which nothing is a mention, a link or an emoji code."""
-    return {"type": "plain_text", "text": cut(_whole(text), limit), "emoji": False}
+    return {"type": "plain_text", "text": cut(whole(text), limit), "emoji": False}
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
     """Mend what no UTF-8 can carry: half of a surrogate pair, which JSON may hold."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
@@ -33,7 +33,7 @@ def escape(text: str) -> str:
 
     https://docs.slack.dev/messaging/formatting-message-text#escaping
     """
-    return _whole(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return whole(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def section(text: str, accessory: Element | None = None) -> Block:
@@ -79,7 +79,7 @@ def input_block(
 
 def words(text: str, *, bold: bool = False) -> Element:
     """Make a literal piece of rich text."""
-    made: Element = {"type": "text", "text": _whole(text)}
+    made: Element = {"type": "text", "text": whole(text)}
     return {**made, "style": {"bold": True}} if bold else made
 
 

@@ -156,7 +156,7 @@ def _reason(reason: str, rules: Rules) -> list[Block]:
     optional = not rules.reason_required
     text: Element = {"type": "plain_text_input", "action_id": REASON, "max_length": REASON_LIMIT}
     if reason:
-        text["initial_value"] = reason[:REASON_LIMIT]
+        text["initial_value"] = kit.whole(reason)[:REASON_LIMIT]
     hint = "Everybody in this channel will see it."
     if not rules.reasons:
         return [kit.input_block(REASON, "Reason", text, hint=hint, optional=optional)]
@@ -341,7 +341,7 @@ def working(kick: Kick) -> Modal:
 
 def doubtful(kick: Kick) -> Modal:
     """Show that some answers were lost, and that their outcome is being looked into."""
-    text = "Some answers of RealtimeKit were lost. Looking who is still there; up to 15 s…"
+    text = "Some answers of RealtimeKit were lost. Looking who is still there; up to 20 s…"
     shown = [kit.section(text), kit.rich(kit.bullets(outcomes(kick)))]
     return kit.modal(f"Kick #{kick.number}", shown, callback_id=NOTE)
 

@@ -9,7 +9,7 @@ from bot.core.identify import Asked
 from bot.core.kick import KickId
 from bot.core.ports import Clock, RoomsError, StoreDown, Unreadable
 from bot.core.review import Choice, Desk, Opening
-from bot.core.roster import MeetingId
+from bot.core.roster import MeetingId, display
 from bot.slack import messages, modals, texts
 from bot.slack.payloads import Command, Context, Interaction, View
 from bot.slack.windows import Origins, Windows
@@ -115,7 +115,8 @@ class Screens:
             hint = f"{len(match.people)} people fit “{match.who}”: choose below."
             return modals.Filled(reason=match.rest, hint=hint)
         if match.who:
-            return modals.Filled(hint=f"Nobody who is live fits “{match.who}”.")
+            where = display(opening.chosen.meeting.title, 75) if opening.chosen else "any meeting"
+            return modals.Filled(hint=f"Nobody live in {where} fits “{match.who}”.")
         return modals.Filled()
 
     async def review(self, name: str, choice: Choice, context: Context) -> None:

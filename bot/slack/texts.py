@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from math import ceil
 
 from bot.core.kick import Kick, Outcome, State, Target, Why
 from bot.core.policy import Role, Rules, Verdict
@@ -29,7 +30,7 @@ def trouble(error: Trouble) -> str:
 
 
 def _seconds(wait: float | None) -> str:
-    return f" {wait:.0f} s" if wait else ""
+    return f" {ceil(wait)} s" if wait else ""
 
 
 def people(count: int) -> str:
@@ -73,7 +74,7 @@ def details(person: Participant, now: datetime, among: Iterable[Participant] = (
 _WHY = {
     Why.CONFIRMED: "",
     Why.NOT_FOUND: "had left before the kick",
-    Why.LEFT: "left; the answer to the kick was lost",
+    Why.LEFT: "left since, but RealtimeKit did not confirm the kick",
     Why.NOBODY: "nobody with this id in the session",
     Why.NOT_TRIED: "not tried: the bot stopped before",
     Why.PROTECTED: "protected by the policy",
@@ -92,6 +93,8 @@ def because(target: Target) -> str:
     """Say what a target's outcome rests on; empty where the outcome says it all."""
     if target.why is None:
         return ""
+    if target.outcome is Outcome.UNKNOWN and target.why is Why.NOT_FOUND:
+        return "RealtimeKit found nobody by this id, and its list could not confirm that"
     detail = f" ({display(target.detail, 150)})" if target.detail else ""
     return _WHY[target.why] + (detail if target.why in _WITH_DETAIL else "")
 

@@ -85,7 +85,7 @@ async def test_a_bare_command_opens_an_empty_form(place: Place, bot: Bot, maya: 
 @pytest.mark.parametrize(
     ("line", "words", "chosen", "reason"),
     [
-        ("/kick zorro spam", "Nobody who is live fits “zorro spam”.", 0, None),
+        ("/kick zorro spam", "Nobody live in Weekly AMA fits “zorro spam”.", 0, None),
         ("/kick Camille rude", "2 people fit “Camille”: choose below.", 0, "rude"),
         ("/kick mallory", "[Mallory (group_call_participant", 1, None),
         ("/kick user-9001", "[Mallory (group_call_participant", 1, None),

@@ -93,6 +93,7 @@ async def test_who_is_chosen_before_a_new_session_is_reviewed_in_the_new_one(
     assert (await stored(sqlite_url)).session_id == session.id
 
 
+@ONE_TRANSPORT
 async def test_who_is_chosen_before_the_session_ends_is_looked_up_in_the_records(
     place: Place, maya: Person, sqlite_url: str
 ) -> None:
@@ -189,6 +190,7 @@ async def test_who_became_a_host_before_the_review_is_protected(place: Place, ma
     assert "Mallory" in str(maya.modal).partition("Not to be removed")[2]
 
 
+@ONE_TRANSPORT
 async def test_who_became_a_host_between_review_and_kick_is_spared(
     place: Place, maya: Person, sqlite_url: str
 ) -> None:
@@ -215,7 +217,6 @@ async def test_a_kick_of_one_who_became_a_host_is_refused(
 
 
 @ONE_TRANSPORT
-@pytest.mark.xfail(reason="bot/core/flow.py says 'Nobody is left to remove.'", strict=True)
 async def test_a_kick_of_one_who_became_a_host_says_that_they_are_protected(
     place: Place, maya: Person
 ) -> None:
@@ -229,6 +230,7 @@ async def test_a_kick_of_one_who_became_a_host_says_that_they_are_protected(
 # Lists that are not the truth
 
 
+@ONE_TRANSPORT
 @pytest.mark.parametrize("by", ["title", "id"])
 async def test_an_empty_list_of_sessions_does_not_hide_a_meeting(
     place: Place, maya: Person, by: str
@@ -281,6 +283,7 @@ async def test_an_empty_list_of_people_does_not_hide_one_who_is_known_by_id(
     assert "Mallory — ✓ kicked" in maya.read(await result(maya))
 
 
+@ONE_TRANSPORT
 async def test_in_an_empty_session_nobody_is_offered(place: Place, maya: Person) -> None:
     leave(place)
     await to_form(maya)
@@ -306,6 +309,7 @@ async def test_a_single_live_meeting_is_a_line_with_a_way_to_another(
     assert await maya.type_ahead("who") == []
 
 
+@ONE_TRANSPORT
 async def test_live_meetings_come_first_and_those_not_seen_live_after_them(
     place: Place, maya: Person
 ) -> None:
@@ -373,6 +377,7 @@ async def test_the_meeting_last_used_in_a_channel_is_chosen_there_and_only_there
     assert not maya.modal.values.get("meeting")
 
 
+@ONE_TRANSPORT
 async def test_with_two_live_meetings_a_meeting_must_be_chosen(place: Place, maya: Person) -> None:
     open_meeting(place.cast.world, "Standup", ["Priya", "Ravi"])
     await to_form(maya)

@@ -336,9 +336,6 @@ UNREAD = [
 each_unread = pytest.mark.parametrize(
     "unread", UNREAD, ids=lambda one: f"{one.fault}-{one.how or 'plain'}"
 )
-ITS_OWN_WORDS = pytest.mark.xfail(
-    reason="bot/realtimekit names classes of httpx, and quotes its parsers", strict=True
-)
 
 
 @ONE_TRANSPORT
@@ -391,7 +388,6 @@ async def test_a_review_that_could_not_be_drawn_says_why_and_offers_no_kick(
 
 @ONE_TRANSPORT
 @pytest.mark.parametrize("fault", ["unauthorized", "forbidden"])
-@pytest.mark.xfail(reason="bot/core/flow.py does not say whose it is", strict=True)
 async def test_a_token_refused_right_before_the_kick_is_for_the_operator(
     place: Place, hasty: HastyClock, fault: str
 ) -> None:
@@ -405,7 +401,6 @@ async def test_a_token_refused_right_before_the_kick_is_for_the_operator(
 
 @ONE_TRANSPORT
 @pytest.mark.parametrize("fault", ["reset_before", "closed_before", "truncated", "wrong_shape"])
-@ITS_OWN_WORDS
 async def test_a_moderator_reads_no_names_of_a_program_s_parts(
     place: Place, hasty: HastyClock, fault: str
 ) -> None:

@@ -284,7 +284,7 @@ async def test_a_role_in_some_meetings_reaches_no_other(
     async with start():
         await to_form(hal, "/kick troll rude")
         assert "Evening" not in hal.modal
-        assert "Nobody who is live fits “troll rude”." in hal.modal
+        assert "Nobody live in Weekly AMA fits “troll rude”." in hal.modal
         await hal.press("other_meeting")
         await hal.until(lambda sees: "meeting" in sees.modal.action_ids)
         assert [one.text for one in await hal.type_ahead("meeting", "")] == ["Weekly AMA · 12 live"]

@@ -1,0 +1,147 @@
+"""`kickbot check`: a line for each thing, ok or what is wrong and the next step."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bot.check import check
+from bot.config import read_settings
+from bot.sandbox.place import MANIFEST, Place, open_place
+from bot.sandbox.slack import SlackStandIn
+from bot.store import SqlStore
+
+NOWHERE = "http://127.0.0.1:1/"
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[Place]:
+    async with open_place() as opened:
+        yield opened
+
+
+async def lines(place: Place, url: str, *, http: bool = False, **changed: str) -> list[str]:
+    """Check an installation; nothing that is found may show a secret."""
+    settings = place.settings(http=http, database_url=url) | changed
+    found = [str(one) async for one in check(lambda: read_settings(settings))]
+    secrets = [settings["SLACK_BOT_TOKEN"], settings["CLOUDFLARE_API_TOKEN"], "hush"]
+    assert not any(secret in line for secret in secrets for line in found)
+    return found
+
+
+@pytest.mark.parametrize(("http", "mode"), [(False, "Socket Mode"), (True, "HTTP mode")])
+async def test_a_good_installation_is_ok_throughout(
+    place: Place, sqlite_url: str, *, http: bool, mode: str
+) -> None:
+    assert await lines(place, sqlite_url, http=http) == [
+        f"ok     settings: complete, {mode}",
+        "ok     policy: 3 grants to 3 users and 1 groups",
+        "ok     database: reached, tables at version 0",
+        "ok     slack: workspace kickbot-sandbox, scopes complete",
+        "ok     cloudflare: reached, 1 live sessions listed",
+    ]
+    # One call each, and nothing is changed.
+    assert [call.method for call in place.slack.calls] == ["auth.test"]
+    assert [(call.method, call.op) for call in place.rooms.calls] == [("GET", "sessions")]
+
+
+async def test_a_database_that_was_used_shows_its_version(place: Place, sqlite_url: str) -> None:
+    store = SqlStore(sqlite_url)
+    await store.start()
+    await store.close()
+    found = await lines(place, sqlite_url)
+    assert found[2].startswith("ok     database: reached, tables at version ")
+    assert not found[2].endswith(" 0")
+
+
+async def test_bad_settings_end_it_with_a_line_for_each() -> None:
+    found = [str(one) async for one in check(lambda: read_settings({"PORT": "x"}))]
+    assert "WRONG  settings: SLACK_BOT_TOKEN: is missing" in found
+    assert len(found) == 6
+    assert all(line.startswith("WRONG  settings: ") for line in found)
+
+
+async def test_a_bad_policy_does_not_hide_the_rest(
+    place: Place, sqlite_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text('[[grant]]\nwho = ["maya"]\nrole = "boss"\n')
+    found = await lines(place, sqlite_url, KICKBOT_POLICY=str(file))
+    assert [line[:5] for line in found] == ["ok   ", "WRONG", "WRONG", "ok   ", "ok   ", "ok   "]
+    assert found[1].startswith(f"WRONG  policy: {file}: grant[1].who[1]: 'maya' is no Slack id")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "at", "words"),
+    [
+        ("DATABASE_URL", "oracle://u:hush@h/d", 2, "database: DATABASE_URL: oracle:// is none of"),
+        ("DATABASE_URL", "hush", 2, "database: DATABASE_URL: this is not the URL of a database"),
+        ("DATABASE_URL", "sqlite:////no/where/x.db", 2, "Is DATABASE_URL right?"),
+        ("SLACK_BOT_TOKEN", "xoxb-hush", 3, "auth.test: invalid_auth: install the app again"),
+        ("SLACK_API_URL", NOWHERE, 3, "slack: auth.test: "),
+        ("CLOUDFLARE_API_TOKEN", "hush", 4, "CLOUDFLARE_API_TOKEN needs the permission Realtime"),
+        ("CLOUDFLARE_BASE_URL", NOWHERE, 4, "cloudflare: "),
+    ],
+)
+async def test_what_is_wrong_is_said_with_the_next_step_and_the_rest_is_checked(  # noqa: PLR0917 - a table's columns
+    place: Place, sqlite_url: str, name: str, value: str, at: int, words: str
+) -> None:
+    found = await lines(place, sqlite_url, **{name: value})
+    assert [line.startswith("WRONG") for line in found] == [at == one for one in range(5)]
+    assert words in found[at]
+
+
+async def test_a_file_that_is_no_database_is_said_to_be_none(place: Place, tmp_path: Path) -> None:
+    file = tmp_path / "kickbot.db"
+    file.write_text("a shopping list, and not a database at all\n" * 100)
+    found = await lines(place, f"sqlite:///{file}")
+    assert found[2].startswith("WRONG  database: ")
+    assert "another kind" in found[2]
+
+
+async def test_a_database_of_a_newer_program_is_refused(
+    place: Place, sqlite_url: str, tmp_path: Path
+) -> None:
+    store = SqlStore(sqlite_url)
+    await store.start()
+    await store.close()
+    with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as database:
+        database.execute("UPDATE schema_version SET version = 999")
+    database.close()
+    assert (await lines(place, sqlite_url))[2].startswith("WRONG  database: ")
+
+
+async def test_missing_scopes_are_named(place: Place, sqlite_url: str, tmp_path: Path) -> None:
+    edited = yaml.safe_load(MANIFEST.read_text())
+    edited["oauth_config"]["scopes"]["bot"] = ["commands", "chat:write"]
+    file = tmp_path / "manifest.yml"
+    file.write_text(yaml.safe_dump(edited))
+    async with SlackStandIn(file) as slack:
+        found = await lines(
+            place, sqlite_url, SLACK_BOT_TOKEN=slack.bot_token, SLACK_API_URL=slack.api_url
+        )
+    assert found[3] == (
+        "WRONG  slack: missing scopes usergroups:read, users:read: add them under"
+        " OAuth & Permissions, then install the app again"
+    )
+
+
+@pytest.mark.parametrize(
+    ("break_it", "words"),
+    [
+        (lambda place: place.slack.faults.switch_on("server_error"), "auth.test: HTTP 500"),
+        (lambda place: place.slack.faults.switch_on("token_revoked"), "auth.test: token_revoked"),
+        (lambda place: place.rooms.faults.switch_on("bad_gateway"), "cloudflare: "),
+        (lambda place: place.rooms.faults.switch_on("forbidden"), "cloudflare: HTTP 403"),
+    ],
+    ids=["slack-500", "revoked", "cloudflare-502", "cloudflare-403"],
+)
+async def test_a_service_in_trouble_is_named(
+    place: Place, sqlite_url: str, break_it: Callable[[Place], None], words: str
+) -> None:
+    break_it(place)
+    wrong = [line for line in await lines(place, sqlite_url) if line.startswith("WRONG")]
+    assert len(wrong) == 1
+    assert words in wrong[0]

@@ -1,0 +1,180 @@
+"""Who Slack users are: read from Slack, kept for half a minute, never older than a minute."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bot.core.kick import TeamId, UserId
+from bot.core.policy import GroupId, Standing
+from bot.core.ports import Unreadable
+from bot.sandbox.place import MANIFEST
+from bot.sandbox.slack import SlackStandIn
+from bot.sandbox.slack.cast import HOME, Group
+from bot.slack import people
+from bot.slack.api import web_client
+from bot.slack.people import SlackPeople, standing
+
+MO, MIA, MAYA = UserId("U0MO"), UserId("U0MIA"), UserId("U0MAYA")
+MODS = GroupId("S0MODS")
+USER: dict[str, Any] = {"id": "U0MO", "team_id": HOME}
+
+
+class ManualClock:
+    def __init__(self) -> None:
+        self.time = datetime(2026, 11, 22, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[SlackStandIn]:
+    async with SlackStandIn(MANIFEST) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def known_people(slack: SlackStandIn, clock: ManualClock) -> AsyncIterator[SlackPeople]:
+    async with aiohttp.ClientSession() as session:
+        client = web_client(slack.bot_token, slack.api_url, session)
+        yield SlackPeople(client, clock, team=TeamId(HOME), groups=[MODS], named=[MAYA])
+
+
+def asked(slack: SlackStandIn) -> list[str]:
+    return [call.method for call in slack.calls]
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, Standing.MEMBER),
+        ({"is_admin": True, "is_owner": True}, Standing.MEMBER),
+        ({"deleted": True}, Standing.DEACTIVATED),
+        ({"deleted": True, "is_bot": True}, Standing.DEACTIVATED),
+        ({"is_bot": True}, Standing.BOT),
+        ({"id": "USLACKBOT"}, Standing.BOT),
+        ({"is_stranger": True}, Standing.OUTSIDER),
+        ({"team_id": "T0OTHER"}, Standing.OUTSIDER),
+        ({"team_id": None}, Standing.OUTSIDER),
+        ({"is_restricted": True}, Standing.GUEST),
+        ({"is_ultra_restricted": True}, Standing.GUEST),
+    ],
+)
+def test_only_a_full_member_of_this_workspace_stands_as_one(
+    changes: dict[str, Any], found: Standing
+) -> None:
+    assert standing(USER | changes, TeamId(HOME)) is found
+
+
+async def test_a_member_is_read_with_the_groups_of_the_policy(known_people: SlackPeople) -> None:
+    assert known_people.known(MO) is None
+    mo = await known_people.membership(MO)
+    assert (mo.standing, mo.groups, mo.team) == (Standing.MEMBER, frozenset({MODS}), HOME)
+    assert known_people.known(MO) == mo
+    assert (await known_people.membership(MAYA)).groups == frozenset()
+
+
+async def test_all_who_ask_at_once_share_one_read(
+    slack: SlackStandIn, known_people: SlackPeople
+) -> None:
+    await asyncio.gather(*(known_people.membership(MO) for _ in range(10)))
+    assert sorted(asked(slack)) == ["usergroups.users.list", "users.info"]
+    await known_people.membership(MIA)
+    assert asked(slack).count("usergroups.users.list") == 1
+
+
+async def test_what_was_read_is_read_again_after_half_a_minute(
+    slack: SlackStandIn, known_people: SlackPeople, clock: ManualClock
+) -> None:
+    first = await known_people.membership(MO)
+    await clock.sleep(30)
+    assert await known_people.membership(MO) == first
+    await clock.sleep(1)
+    second = await known_people.membership(MO)
+    assert second.read_at == clock.now()
+    assert asked(slack).count("users.info") == 2
+
+
+async def test_a_fresh_read_begins_now(
+    slack: SlackStandIn, known_people: SlackPeople, clock: ManualClock
+) -> None:
+    await known_people.membership(MO)
+    slack.recast(Group("S0MODS", "mods", ()))
+    await clock.sleep(0.001)
+    assert (await known_people.membership(MO)).groups == frozenset({MODS})
+    assert (await known_people.membership(MO, fresh=True)).groups == frozenset()
+
+
+async def test_a_membership_is_as_old_as_the_oldest_of_its_reads(
+    known_people: SlackPeople, clock: ManualClock
+) -> None:
+    begun = clock.now()
+    await known_people.membership(MO)
+    await clock.sleep(20)
+    mia = await known_people.membership(MIA)
+    assert mia.read_at == begun
+    assert mia.is_fresh(clock.now())
+    await clock.sleep(40)
+    assert not mia.is_fresh(clock.now())
+
+
+@pytest.mark.parametrize("error", ["user_not_found", "user_not_visible"])
+async def test_a_user_that_slack_does_not_show_is_an_outsider(
+    slack: SlackStandIn, known_people: SlackPeople, error: str
+) -> None:
+    slack.faults.switch_on("refused", method="users.info", error=error)
+    assert (await known_people.membership(MO)).standing is Standing.OUTSIDER
+
+
+@pytest.mark.parametrize("error", ["no_such_subteam", "subteam_not_found", "plan_upgrade_required"])
+async def test_a_group_that_does_not_exist_has_nobody(
+    slack: SlackStandIn, known_people: SlackPeople, error: str
+) -> None:
+    slack.faults.switch_on("refused", method="usergroups.users.list", error=error)
+    assert (await known_people.membership(MO)).groups == frozenset()
+
+
+@pytest.mark.parametrize("method", ["users.info", "usergroups.users.list"])
+async def test_what_cannot_be_read_is_not_guessed_and_not_kept(
+    slack: SlackStandIn, known_people: SlackPeople, method: str
+) -> None:
+    slack.faults.switch_on("refused", method=method, error="missing_scope")
+    with pytest.raises(Unreadable, match=f"{method}: missing_scope"):
+        await known_people.membership(MO)
+    assert known_people.known(MO) is None
+    slack.faults.switch_off()
+    assert (await known_people.membership(MO)).groups == frozenset({MODS})
+
+
+async def test_whoever_has_a_role_by_name_keeps_it_while_groups_cannot_be_read(
+    slack: SlackStandIn, known_people: SlackPeople, clock: ManualClock
+) -> None:
+    slack.faults.switch_on("server_error", method="usergroups.users.list")
+    assert (await known_people.membership(MAYA)).standing is Standing.MEMBER
+    slack.faults.switch_on("server_error", method="users.info")
+    await clock.sleep(1)
+    with pytest.raises(Unreadable):
+        await known_people.membership(MAYA, fresh=True)
+
+
+async def test_only_so_many_people_are_remembered(
+    known_people: SlackPeople, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people, "KEPT", 2)
+    for user in (MO, MIA, MAYA):
+        await known_people.membership(user)
+    assert known_people.known(MO) is None
+    assert known_people.known(MIA)
+    assert known_people.known(MAYA)
