@@ -46,14 +46,23 @@ def _run(_: argparse.Namespace) -> int:
 
     settings = read_settings()
     policy = read_policy(settings.policy_file)
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(message)s")
-    # One line per call, with the account's id in it: not for every log.
-    logging.getLogger("httpx").setLevel(max(logging.WARNING, logging.getLogger().level))
+    _log_to_stderr(logging.getLevelNamesMapping()[settings.log_level])
     try:
         return asyncio.run(run(settings, policy))
     except CantStart as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def _log_to_stderr(level: int) -> None:
+    # DEBUG is for our own lines: at that level libraries write down whole payloads, with the
+    # response_urls in them, which are secret, and the values that go into the database.
+    logging.basicConfig(
+        level=max(logging.INFO, level), format="%(asctime)s %(levelname)s %(message)s"
+    )
+    logging.getLogger("bot").setLevel(level)
+    # One line per call, with the account's id in it: not for every log.
+    logging.getLogger("httpx").setLevel(max(logging.WARNING, level))
 
 
 def _check(_: argparse.Namespace) -> int:

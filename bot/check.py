@@ -8,7 +8,7 @@ from bot.core.policy import Policy
 from bot.core.ports import Refused, RoomsError, StoreDown
 from bot.policy_file import BadPolicy, read_policy
 from bot.realtimekit import App, RealtimeKit, http_client
-from bot.slack.api import SCOPES, SlackFailed, http_session, scopes, web_client
+from bot.slack.api import SCOPES, UNREACHABLE, SlackFailed, http_session, scopes, web_client
 from bot.store import SqlStore
 
 
@@ -79,7 +79,8 @@ async def _slack(settings: Settings) -> Finding:
         try:
             team, granted = await scopes(client)
         except SlackFailed as error:
-            step = "install the app again and copy the bot token"
+            away = error.maybe or error.code == UNREACHABLE
+            step = "try again" if away else "install the app again and copy the bot token"
             return Finding("slack", f"{error}: {step}", wrong=True)
     if missing := SCOPES - granted:
         step = "add them under OAuth & Permissions, then install the app again"

@@ -507,7 +507,7 @@ async def test_a_lead_kicks_where_no_session_is_seen(scene: Scene) -> None:
     scene.rooms.on_kick = lambda wanted: [wanted]
     kick = await scene.carry_out(replace(ANN, live=False), requester=LEA, session_id=None)
     assert (told(kick), kick.session_id) == ([KICKED], None)
-    assert scene.rooms.reads == [("active_session", True), ("records", False)]
+    assert scene.rooms.reads == [("active_session", True), ("records", True)]
 
 
 async def test_whoever_left_between_review_and_kick_is_gone_not_kicked(scene: Scene) -> None:

@@ -447,7 +447,7 @@ states = st.dictionaries(
 
 
 @given(state=states, with_reasons=st.booleans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_forged_state_is_a_choice_within_bounds_or_words_at_a_question(
     state: dict[str, Any], *, with_reasons: bool
 ) -> None:

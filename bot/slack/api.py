@@ -10,10 +10,12 @@ from slack_sdk.http_retry.request import HttpRequest
 from slack_sdk.http_retry.response import HttpResponse
 from slack_sdk.http_retry.state import RetryState
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 PATIENCE = 30  # seconds that a call may be told to wait
 KEPT_OPEN = 300  # seconds that an idle connection is kept
 SCOPES = frozenset({"chat:write", "commands", "usergroups:read", "users:read"})
+UNREACHABLE = "Slack can't be reached"
 # "It's possible some aspect of the operation succeeded before the error was raised."
 # https://docs.slack.dev/reference/methods/chat.postMessage#errors
 MAYBE = frozenset({"fatal_error", "internal_error"})
@@ -83,12 +85,7 @@ async def scopes(client: AsyncWebClient) -> tuple[str, frozenset[str]]:
 
     https://docs.slack.dev/reference/methods/auth.test (the scopes come in a header).
     """
-    try:
-        reply = await client.auth_test()
-    except SlackApiError as error:
-        raise _failed("auth.test", error) from error
-    except UNUSABLE as error:
-        raise SlackFailed("auth.test", _broken(error)) from error
+    reply = await _reply(client, "auth.test")
     granted = (one.strip() for one in str(reply.headers.get("x-oauth-scopes", "")).split(","))
     return str(reply["team"]), frozenset(filter(None, granted))
 
@@ -101,7 +98,7 @@ async def respond(client: AsyncWebClient, url: str, body: Mapping[str, Any]) -> 
         async with client.session.post(url, json=body) as reply:
             words = await reply.text()
     except aiohttp.ClientConnectorError as error:
-        raise SlackFailed("response_url", "Slack can't be reached") from error
+        raise SlackFailed("response_url", UNREACHABLE) from error
     except UNUSABLE as error:
         raise SlackFailed("response_url", _broken(error), maybe=True) from error
     if reply.status >= 500:  # noqa: PLR2004 - where errors of the server begin
@@ -111,16 +108,19 @@ async def respond(client: AsyncWebClient, url: str, body: Mapping[str, Any]) -> 
 
 
 async def _sent(client: AsyncWebClient, method: str, **how: Any) -> Mapping[str, Any]:
+    data = (await _reply(client, method, **how)).data
+    return data if isinstance(data, dict) else {}
+
+
+async def _reply(client: AsyncWebClient, method: str, **how: Any) -> AsyncSlackResponse:
     try:
-        reply = await client.api_call(method, **how)
+        return await client.api_call(method, **how)
     except SlackApiError as error:
         raise _failed(method, error) from error
     except aiohttp.ClientConnectorError as error:
-        raise SlackFailed(method, "Slack can't be reached") from error
+        raise SlackFailed(method, UNREACHABLE) from error
     except UNUSABLE as error:
         raise SlackFailed(method, _broken(error), maybe=True) from error
-    data = reply.data
-    return data if isinstance(data, dict) else {}
 
 
 def _broken(error: Exception) -> str:

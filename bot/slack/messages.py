@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.core.kick import Kick, Outcome, State
-from bot.core.roster import display
+from bot.core.roster import cut, display
 from bot.slack import blocks as kit
 from bot.slack import texts
 from bot.slack.blocks import Block, Element
 from bot.slack.modals import outcomes
 
 AGAIN = "kick_again"
+NOTIFICATION_LIMIT = 500
 
 Message = Mapping[str, Any]
 
@@ -24,7 +25,7 @@ def result(kick: Kick) -> Message:
         button = kit.button("Kick again", AGAIN, kick.id)
         blocks.append({"type": "actions", "elements": [button]})
     return {
-        "text": kit.escape(texts.summary(kick)),
+        "text": _notification(texts.summary(kick)),
         "blocks": blocks,
         "unfurl_links": False,
         "unfurl_media": False,
@@ -64,4 +65,9 @@ def _remarks(kick: Kick) -> str:
 
 def whisper(text: str) -> Message:
     """Make a note for one person."""
-    return {"text": kit.escape(text), "blocks": [kit.section(text)]}
+    return {"text": _notification(text), "blocks": [kit.section(text)]}
+
+
+def _notification(text: str) -> str:
+    # Cut before it is escaped, which can make five characters of one.
+    return kit.escape(cut(text, NOTIFICATION_LIMIT))

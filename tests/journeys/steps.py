@@ -5,6 +5,7 @@ import re
 import signal
 import sqlite3
 import sys
+import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,8 @@ from bot.store import SqlStore
 
 ONE_TRANSPORT: Final = pytest.mark.parametrize("transport", ["http"], indirect=True)
 """For tables about RealtimeKit, in which the way to Slack makes no difference."""
+STILL: Final = "✗ failed: still there: the kick had no effect"
+LEFT: Final = "○ gone: left since, but RealtimeKit did not confirm the kick"
 
 
 async def to_review(person: Person, line: str = "/kick mallory spamming links") -> None:
@@ -199,3 +202,10 @@ async def process(
         yield running
     finally:
         await running.kill()
+
+
+def join_database_threads() -> None:
+    """Wait for the threads of connections that failed: they mind that a loop is closed."""
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            thread.join(5)

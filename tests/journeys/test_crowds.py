@@ -236,7 +236,7 @@ HOSTILE = [
     " \u200b\u202e ",
     None,
 ]
-HOSTILE_TITLES = [HOSTILE[0], HOSTILE[4], HOSTILE[7], HOSTILE[10], HOSTILE[18]]
+HOSTILE_TITLES = [HOSTILE[4], HOSTILE[10], HOSTILE[18]]
 
 
 async def test_names_are_shown_as_they_are_and_do_nothing(

@@ -370,11 +370,18 @@ async def test_somebody_elses_draft_is_refused(
     assert refusals(sqlite_url)[0][0] == "U0MO"
 
 
-OLD_METADATA = ["", "C0LIVE", "{}", '{"channel": null}', "[1", '"x"']
-
-
-@pytest.mark.parametrize("metadata", OLD_METADATA)
-@pytest.mark.parametrize("callback_id", ["kick_form", "kick_review", "kick_v0"])
+@pytest.mark.parametrize(
+    ("callback_id", "metadata"),
+    [
+        ("kick_form", ""),
+        ("kick_form", "C0LIVE"),
+        ("kick_form", '{"channel": null}'),
+        ("kick_review", "{}"),
+        ("kick_review", "[1"),
+        ("kick_review", '"x"'),
+        ("kick_v0", '{"channel": "C0LIVE"}'),
+    ],
+)
 @ONE_TRANSPORT
 async def test_a_view_of_an_older_version_is_answered(
     place: Place, bot: Bot, maya: Person, callback_id: str, metadata: str

@@ -20,6 +20,7 @@ from bot.sandbox.slack import Person
 from bot.slack.listeners import Listeners
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
+    ONE_TRANSPORT,
     choose,
     kick_calls,
     process,
@@ -245,11 +246,12 @@ async def test_a_kick_is_one_call_per_target_each_with_one_id(
     assert sorted(bodies, key=str) == sorted(wanted, key=str)
 
 
+@ONE_TRANSPORT
 async def test_of_twenty_five_calls_eight_are_in_flight(
     place: Place, maya: Person, start: Start
 ) -> None:
     guests = place.cast.world.fill(place.cast.ama, 25)
-    place.rooms.faults.switch_on("slow", op="kick", seconds=0.1)
+    place.rooms.faults.switch_on("slow", op="kick", seconds=1, times=8)
     async with start(rules={"max_targets": "100/10m"}):
         await to_form(maya)
         await maya.write("ids", "\n".join(one.id for one in guests))

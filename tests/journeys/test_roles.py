@@ -122,6 +122,7 @@ async def test_whoever_has_no_role_is_refused_at_the_command(
 
 
 @pytest.mark.parametrize(("user", "words"), {**NOBODIES, "U0XEN": ELSEWHERE}.items())
+@ONE_TRANSPORT
 async def test_whoever_has_no_role_is_refused_at_kick_again(
     place: Place, start: Start, sqlite_url: str, user: str, words: str
 ) -> None:
@@ -314,6 +315,14 @@ async def test_who_cannot_be_read_is_refused_in_words(
     await mo.cancel()
     await to_review(mo)
     assert mo.modal.submit == "Kick"
+
+
+@ONE_TRANSPORT
+async def test_help_says_so_where_the_role_cannot_be_read(place: Place, bot: Bot) -> None:
+    mo = place.slack.person("U0MO")
+    place.slack.faults.switch_on("server_error", method="users.info")
+    await mo.command("C0LIVE", "/kick help")
+    await hears(mo, "Slack could not be asked who you are (users.info: HTTP 500).")
 
 
 @ONE_TRANSPORT

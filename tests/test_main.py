@@ -1,0 +1,221 @@
+"""The command line: exit codes, plain words, and nothing secret."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.__main__ import main
+from bot.sandbox.place import EXAMPLE_POLICY, HOME, Place, open_place
+from tests.journeys.steps import result, to_review
+from tests.test_config import GOOD
+
+NOWHERE = "http://127.0.0.1:1/"
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[Place]:
+    async with open_place() as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("SLACK_", "CLOUDFLARE_", "KICKBOT_", "REALTIMEKIT_")):
+            monkeypatch.delenv(name)
+    for name in ("DATABASE_URL", "PORT", "LOG_LEVEL", "DYNO"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def put(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize("command", ["run", "log"])
+def test_bad_settings_end_in_2_and_are_all_named(
+    capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert main([command]) == 2
+    captured = capsys.readouterr()
+    assert not captured.out
+    assert captured.err.splitlines() == [
+        "SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP) is missing",
+        "SLACK_BOT_TOKEN: is missing",
+        "CLOUDFLARE_API_TOKEN: is missing",
+        "CLOUDFLARE_ACCOUNT_ID: is missing",
+        "REALTIMEKIT_APP_ID: is missing",
+    ]
+
+
+def test_a_bad_policy_ends_in_2_with_its_place(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text('colour = "red"\n')
+    put(monkeypatch, GOOD | {"KICKBOT_POLICY": str(file)})
+    assert main(["run"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"{file}: grant: is missing",
+        f"{file}: colour: no such key",
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["fly"], ["log", "first"], ["run", "--fast"], ["log", "1", "2"]]
+)
+def test_a_command_that_there_is_not_ends_in_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert "usage: kickbot" in capsys.readouterr().err
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in ("run", "check", "log", "demo"))
+
+
+async def test_check_ends_in_0_where_all_is_well_and_in_1_where_not(
+    place: Place,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    sqlite_url: str,
+) -> None:
+    put(monkeypatch, place.settings(http=False, database_url=sqlite_url))
+    assert await asyncio.to_thread(main, ["check"]) == 0
+    assert capsys.readouterr().out.count("ok  ") == 5
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-hush")
+    assert await asyncio.to_thread(main, ["check"]) == 1
+    captured = capsys.readouterr()
+    assert "WRONG  slack: auth.test: invalid_auth" in captured.out
+    assert "hush" not in captured.out + captured.err
+
+
+def test_check_ends_in_1_where_nothing_is_set(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check"]) == 1
+    assert capsys.readouterr().out.count("WRONG  settings: ") == 5
+
+
+def test_log_takes_a_number(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, sqlite_url: str
+) -> None:
+    put(monkeypatch, GOOD | {"DATABASE_URL": sqlite_url})
+    assert main(["log", "7"]) == 0
+    assert capsys.readouterr().out == "There are no kicks yet.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_terminal", "expected"),
+    [
+        (["demo"], True, {"http": False, "stay": True}),
+        (["demo"], False, {"http": False, "stay": False}),
+        (["demo", "--tour"], True, {"http": False, "stay": False}),
+        (["demo", "--stay"], False, {"http": False, "stay": True}),
+        (["demo", "--http", "--tour"], True, {"http": True, "stay": False}),
+    ],
+)
+def test_the_demo_stays_up_for_a_person(
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    expected: dict[str, bool],
+    *,
+    is_terminal: bool,
+) -> None:
+    asked: list[dict[str, bool]] = []
+
+    async def demo(**how: bool) -> int:
+        asked.append(how)
+        return 0
+
+    monkeypatch.setattr("bot.sandbox.demo.demo", demo)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: is_terminal)
+    assert main(arguments) == 0
+    assert asked == [expected]
+
+
+def test_a_slack_out_of_reach_ends_in_1(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = {"KICKBOT_POLICY": str(EXAMPLE_POLICY), "SLACK_API_URL": NOWHERE}
+    put(monkeypatch, GOOD | policy)
+    assert main(["run"]) == 1
+    error = capsys.readouterr().err
+    assert "(auth.test: Slack can't be reached): see `kickbot check`." in error
+    assert "secret" not in error
+
+
+async def start(environment: dict[str, str]) -> asyncio.subprocess.Process:
+    """Start the bot as an operator would: a process of its own, told by its environment only."""
+    clean = {"PATH": os.environ["PATH"], "PYTHONPATH": str(HOME), "PYTHONUNBUFFERED": "1"}
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        "run",
+        env=clean | environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+
+
+async def test_run_does_the_job_until_sigterm_and_prints_no_secret(
+    place: Place, sqlite_url: str
+) -> None:
+    settings = place.settings(http=False, database_url=sqlite_url) | {"LOG_LEVEL": "DEBUG"}
+    bot = await start(settings)
+    try:
+        await place.slack.until(lambda slack: slack.sockets.open, timeout=30)
+        maya = place.slack.person("U0MAYA")
+        await to_review(maya)
+        await maya.submit()
+        assert "✓ kicked" in maya.read(await result(maya))
+    finally:
+        bot.send_signal(signal.SIGTERM)
+        printed = (await bot.communicate())[0].decode()
+    assert bot.returncode == 0
+    assert "kickbot is up: Socket Mode" in printed
+    assert "stopping: no more work is taken" in printed
+    secrets = ["SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "CLOUDFLARE_API_TOKEN"]
+    assert [name for name in secrets if settings[name] in printed] == []
+    assert "/respond/" not in printed
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"SLACK_BOT_TOKEN": "xoxb-hush"}, "refuses SLACK_BOT_TOKEN (auth.test: invalid_auth)"),
+        ({"SLACK_APP_TOKEN": "xapp-hush"}, "Slack refuses SLACK_APP_TOKEN"),
+        ({"DATABASE_URL": "hush"}, "DATABASE_URL: this is not the URL of a database"),
+    ],
+    ids=["bot-token", "app-token", "database"],
+)
+async def test_a_bot_that_cannot_start_says_why_in_one_line_and_ends_in_1(
+    place: Place, sqlite_url: str, changed: dict[str, str], words: str
+) -> None:
+    bot = await start(place.settings(http=False, database_url=sqlite_url) | changed)
+    printed = (await bot.communicate())[0].decode()
+    assert bot.returncode == 1
+    assert words in printed
+    assert "Traceback" not in printed
+    assert "hush" not in printed
+
+
+async def test_a_port_in_use_is_named(place: Place, sqlite_url: str) -> None:
+    taken = await asyncio.start_server(lambda _reader, _writer: None, "0.0.0.0", 0)  # noqa: S104 - as the bot binds
+    port = taken.sockets[0].getsockname()[1]
+    async with taken:
+        bot = await start(place.settings(http=True, database_url=sqlite_url, port=port))
+        printed = (await bot.communicate())[0].decode()
+    assert bot.returncode == 1
+    assert f"PORT {port}: " in printed
+    assert "address already in use" in printed
+    assert "Traceback" not in printed
