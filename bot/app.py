@@ -34,6 +34,7 @@ from bot.tasks import SystemClock, Tasks
 
 logger = logging.getLogger(__name__)
 
+STORE_PATIENCE = 2.0  # seconds; a submit writes before its ack, which has three
 CONNECT_WITHIN = 30.0  # seconds
 DRAIN = 20.0  # seconds that calls already sent are waited for
 LOOK_EVERY = 10.0  # seconds between looks at the socket
@@ -112,7 +113,8 @@ async def _authorize(client: AsyncWebClient, token: str) -> AuthorizeResult:
 async def _store(settings: Settings, team: TeamId, stack: AsyncExitStack) -> SqlStore:
     database = settings.database_url.get_secret_value()
     try:
-        store = SqlStore(database, team_id=team, app_id=settings.realtimekit_app_id)
+        app_id = settings.realtimekit_app_id
+        store = SqlStore(database, team_id=team, app_id=app_id, patience=STORE_PATIENCE)
         stack.push_async_callback(store.close)
         await store.start()
     except (StoreDown, ValueError) as error:

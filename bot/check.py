@@ -54,7 +54,7 @@ def _policy(settings: Settings) -> list[Finding]:
 
 def _described(policy: Policy) -> str:
     users = len(frozenset[str]().union(*(grant.users for grant in policy.grants)))
-    return f"{len(policy.grants)} grants to {users} users and {len(policy.groups)} groups"
+    return f"grants: {len(policy.grants)}, to users: {users}, to groups: {len(policy.groups)}"
 
 
 async def _database(settings: Settings) -> Finding:
@@ -99,5 +99,6 @@ async def _cloudflare(settings: Settings) -> Finding:
             step = "CLOUDFLARE_API_TOKEN needs the permission Realtime, for this account and app"
             return Finding("cloudflare", f"{error}: {step}", wrong=True)
         except RoomsError as error:
-            return Finding("cloudflare", f"{error}: try again", wrong=True)
-    return Finding("cloudflare", f"reached, {len(live)} live sessions listed")
+            step = "try again, and look at CLOUDFLARE_BASE_URL and REALTIMEKIT_APP_ID"
+            return Finding("cloudflare", f"{error}: {step}", wrong=True)
+    return Finding("cloudflare", f"reached, live sessions listed: {len(live)}")

@@ -39,10 +39,10 @@ async def test_a_good_installation_is_ok_throughout(
 ) -> None:
     assert await lines(place, sqlite_url, http=http) == [
         f"ok     settings: complete, {mode}",
-        "ok     policy: 3 grants to 3 users and 1 groups",
+        "ok     policy: grants: 3, to users: 3, to groups: 1",
         "ok     database: reached, tables at version 0",
         "ok     slack: workspace kickbot-sandbox, scopes complete",
-        "ok     cloudflare: reached, 1 live sessions listed",
+        "ok     cloudflare: reached, live sessions listed: 1",
     ]
     # One call each, and nothing is changed.
     assert [call.method for call in place.slack.calls] == ["auth.test"]

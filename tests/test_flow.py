@@ -370,7 +370,7 @@ async def test_a_membership_that_cannot_be_read_means_no(scene: Scene) -> None:
     kick = await scene.ready()
     scene.people.down = "timeout"
     await scene.flow.run(kick)
-    assert scene.result().refusal == "Slack could not be asked who you are (timeout)."
+    assert scene.result().refusal == "Your role could not be checked with Slack (timeout)."
     assert scene.rooms.sent == []
 
 
@@ -388,7 +388,7 @@ async def test_a_membership_older_than_a_minute_means_no(scene: Scene) -> None:
     [
         (Unsure("500"), "could not be read right before the kick: 500."),
         (Unreachable("down"), "could not be read right before the kick: down."),
-        (Busy("429"), "could not be read right before the kick: 429."),
+        (Busy("429"), "asks the bot to wait. Then try again."),
         (Refused("401"), "refuses the bot: 401. Please tell its operator."),
     ],
 )

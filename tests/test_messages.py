@@ -212,7 +212,7 @@ def test_escaped_text_pings_nobody_and_can_be_read_back(text: str) -> None:
     [
         (
             Unreadable("HTTP 500"),
-            "Slack could not be asked who you are (HTTP 500). Nobody was removed. Try again.",
+            "Your role could not be checked with Slack (HTTP 500). Nobody was removed. Try again.",
         ),
         (
             StoreDown("locked"),

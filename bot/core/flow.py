@@ -7,6 +7,7 @@ marked before its call is sent. What became of it is stored before anybody is to
 import logging
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
+from math import ceil
 from uuid import uuid4
 
 from bot.core.execution import Execution
@@ -25,6 +26,7 @@ from bot.core.kick import (
 )
 from bot.core.policy import Answer, Policy, Request, Verdict, judge
 from bot.core.ports import (
+    Busy,
     Clock,
     Notices,
     Overtaken,
@@ -42,7 +44,7 @@ from bot.core.roster import Key, Peer, Session
 
 logger = logging.getLogger(__name__)
 
-NOBODY_TO_ASK = "This bot can't ask a second person yet, so nobody was removed."
+NOBODY_TO_ASK = "This bot can't ask a second person yet: nobody was removed; tell one who may."
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +214,7 @@ class Flow:
             asked = Asked(tuple(target.key for target in kick.targets if target.key))
             lines = await look(self._rooms, self._policy.rules, kick.meeting.id, session, asked)
         except Unreadable as error:
-            return _Recheck(_no(f"Slack could not be asked who you are ({error})."))
+            return _Recheck(_no(f"Your role could not be checked with Slack ({error})."))
         except RoomsError as error:
             return _Recheck(_no(_unread(error)))
         meeting = session.meeting if session else kick.meeting
@@ -272,6 +274,9 @@ def _words(verdict: Verdict) -> str:
 def _unread(error: RoomsError) -> str:
     if isinstance(error, Refused):
         return f"RealtimeKit refuses the bot: {error}. Please tell its operator."
+    if isinstance(error, Busy):
+        wait = f" {ceil(error.retry_after)} s" if error.retry_after else ""
+        return f"RealtimeKit asks the bot to wait{wait}. Then try again."
     return f"RealtimeKit could not be read right before the kick: {error}."
 
 

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import NewType
 
 from bot.core.kick import ChannelId, Target, TeamId, UserId
-from bot.core.roster import CustomId, Meeting
+from bot.core.roster import CustomId, Meeting, display
 
 GroupId = NewType("GroupId", str)
 
@@ -187,10 +187,12 @@ def judge(policy: Policy, request: Request, now: datetime) -> Verdict:
         return opening
     role = role_in(policy, request.requester, request.meeting)
     if role is None:
-        return _refused(f"The policy gives you no role in {request.meeting.title}.")
+        return _refused(f"The policy gives you no role in {display(request.meeting.title, 75)}.")
     # Not by `or`: a verdict that says no is false.
     verdicts = (_bounds(policy.rules, request), _second_person(policy.rules, role, request))
-    allowed = Verdict(Answer.ALLOWED, f"{role.name.lower()} in {request.meeting.title}")
+    allowed = Verdict(
+        Answer.ALLOWED, f"{role.name.lower()} in {display(request.meeting.title, 75)}"
+    )
     return next((one for one in verdicts if one is not None), allowed)
 
 
@@ -234,7 +236,9 @@ def _why_two(rules: Rules, role: Role, request: Request) -> str | None:
         return "The policy wants a second person for every kick."
     count = request.recent_bulk + len(request.targets)
     if rules.second_person is SecondPerson.BULK and count > rules.bulk:
-        return f"The policy wants a second person for more than {rules.bulk} people."
+        return (
+            f"The policy wants a second person when more than {rules.bulk} go within two minutes."
+        )
     return None
 
 

@@ -125,7 +125,7 @@ class SlackNotices:
 
 def _remedy(kick: Kick, failure: SlackFailed) -> str:
     if failure.maybe:
-        return f"Slack did not confirm the message in the channel ({failure.code})."
+        return f"Slack did not confirm the message in the channel ({failure.code}): look there."
     if failure.code == "is_archived":
         return "The channel could not be told: it is archived."
     if failure.code in {"not_in_channel", "channel_not_found"}:

@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bot.core.flow import NOBODY_TO_ASK
 from bot.core.identify import Asked, Line, Mark
 from bot.core.kick import Kick, Outcome, State, TeamId, UserId
-from bot.core.policy import MAX_TARGETS_AT_ONCE, Rules
+from bot.core.policy import MAX_TARGETS_AT_ONCE, Answer, Rules
 from bot.core.ports import Busy, Refused, Unreachable
 from bot.core.review import Choice, Found, Opening, Review
 from bot.core.roster import Key, Meeting, MeetingId, Participant, Session, display
@@ -269,7 +270,9 @@ def review(drawn: Review, context: Context, now: datetime, *, back: bool) -> Mod
     if staying:
         shown += _listed("Not to be removed", staying, now)
     if drawn.draft is None:
-        shown.append(kit.section(drawn.verdict.reason))
+        asks = drawn.verdict.answer is Answer.NEEDS_APPROVAL
+        words = f"{drawn.verdict.reason} {NOBODY_TO_ASK}" if asks else drawn.verdict.reason
+        shown.append(kit.section(words))
     else:
         shown += [kit.section(f"Reason: {drawn.reason or 'none'}"), kit.context(texts.REJOIN)]
     return kit.modal(

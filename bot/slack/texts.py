@@ -17,7 +17,9 @@ Trouble = RoomsError | Unreadable | StoreDown
 def trouble(error: Trouble) -> str:
     """Say what is wrong, whose it is, and what to do; nothing was changed."""
     if isinstance(error, Unreadable):
-        return f"Slack could not be asked who you are ({error}). Nobody was removed. Try again."
+        return (
+            f"Your role could not be checked with Slack ({error}). Nobody was removed. Try again."
+        )
     if isinstance(error, StoreDown):
         return f"The bot's database does not answer ({error}). Nobody was removed. Try again."
     if isinstance(error, Refused):

@@ -253,7 +253,7 @@ async def test_a_lead_kicks(place: Place, bot: Bot) -> None:
     ("rule", "words"),
     [
         ("always", "The policy wants a second person for every kick."),
-        ("bulk", "The policy wants a second person for more than 1 people."),
+        ("bulk", "The policy wants a second person when more than 1 go within two minutes."),
     ],
 )
 async def test_where_a_second_person_is_needed_the_kick_is_refused_in_words(
@@ -309,7 +309,7 @@ async def test_who_cannot_be_read_is_refused_in_words(
     mo = place.slack.person("U0MO")
     place.slack.faults.switch_on(fault, method=method)
     await mo.command("C0LIVE", "/kick mallory spam")
-    await hears(mo, f"Slack could not be asked who you are ({method}: ")
+    await hears(mo, f"Your role could not be checked with Slack ({method}: ")
     assert "Nobody was removed. Try again." in mo.modal
     place.slack.faults.switch_off()
     await mo.cancel()
@@ -322,7 +322,7 @@ async def test_help_says_so_where_the_role_cannot_be_read(place: Place, bot: Bot
     mo = place.slack.person("U0MO")
     place.slack.faults.switch_on("server_error", method="users.info")
     await mo.command("C0LIVE", "/kick help")
-    await hears(mo, "Slack could not be asked who you are (users.info: HTTP 500).")
+    await hears(mo, "Your role could not be checked with Slack (users.info: HTTP 500).")
 
 
 @ONE_TRANSPORT
@@ -345,7 +345,9 @@ async def test_who_cannot_be_read_right_before_the_kick_does_not_kick(
         await to_review(maya)
         place.slack.faults.switch_on("server_error", method="users.info")
         await maya.submit()
-        words = "Nobody was removed. Slack could not be asked who you are (users.info: HTTP 500)."
+        words = (
+            "Nobody was removed. Your role could not be checked with Slack (users.info: HTTP 500)."
+        )
         await maya.until(lambda sees: words in sees.modal)
     assert kick_calls(place) == []
     assert kicks_stored(sqlite_url) == ["refused"]
