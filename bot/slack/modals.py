@@ -275,6 +275,8 @@ def review(drawn: Review, context: Context, now: datetime, *, back: bool) -> Mod
         shown.append(kit.section(words))
     else:
         shown += [kit.section(f"Reason: {drawn.reason or 'none'}"), kit.context(texts.REJOIN)]
+        if drawn.session is None:
+            shown.append(kit.context(texts.NO_SESSION))
     return kit.modal(
         "Review",
         shown,

@@ -12,7 +12,7 @@ from bot.core.review import Choice, Desk, Opening
 from bot.core.roster import MeetingId, display
 from bot.slack import messages, modals, texts
 from bot.slack.payloads import Command, Context, Interaction, View
-from bot.slack.windows import Origins, Windows
+from bot.slack.windows import NOT_FOUND, Origins, Windows
 
 TROUBLE = (RoomsError, Unreadable, StoreDown)
 VIEWS_KEPT = 1000
@@ -68,13 +68,19 @@ class Screens:
         async with _Telling(self._windows, name):
             opening = await self._desk.open(sent.user_id, sent.team_id, sent.channel_id, sent.text)
             if not opening.verdict:
-                await self._refuse(name, sent, opening)
+                await self._refuse(name, context, sent, opening)
             elif choice := self._clear(opening, sent):
                 await self._review(name, choice, context, back=False)
             else:
                 filled = self._filled(opening)
                 view = modals.form(context, opening, filled, self._desk.rules)
-                await self._windows.fill(name, view)
+                await self._fill(name, context, view)
+
+    async def _fill(self, name: str, context: Context, view: modals.Modal) -> None:
+        failure = await self._windows.fill(name, view)
+        if failure not in {None, NOT_FOUND}:
+            words = f"Slack did not show what should come next ({failure}). Nobody was removed."
+            await self.whisper(context.origin, f"{words} Type {self._command} again.")
 
     async def _loading(self, trigger_id: str, context: Context) -> str | None:
         view = modals.note("Kick", "Looking who is in…", metadata=context.model_dump_json())
@@ -84,8 +90,8 @@ class Screens:
             await self.whisper(context.origin, late)
         return name
 
-    async def _refuse(self, name: str, sent: Command, opening: Opening) -> None:
-        await self._windows.fill(name, modals.note("Kick", opening.verdict.reason))
+    async def _refuse(self, name: str, context: Context, sent: Command, opening: Opening) -> None:
+        await self._fill(name, context, modals.note("Kick", opening.verdict.reason))
         await self._flow.refused(sent.user_id, opening.verdict.reason)
 
     def _clear(self, opening: Opening, sent: Command) -> Choice | None:
@@ -127,7 +133,7 @@ class Screens:
     async def _review(self, name: str, choice: Choice, context: Context, *, back: bool) -> None:
         drawn = await self._desk.review(choice)
         view = modals.review(drawn, context, self._clock.now(), back=back)
-        await self._windows.fill(name, view)
+        await self._fill(name, context, view)
         if drawn.draft is None:
             await self._flow.refused(choice.user, drawn.verdict.reason)
 
@@ -144,7 +150,7 @@ class Screens:
             choice = await self._desk.again(kick, sent.user.id, sent.channel.id)
             if choice is None:
                 gone = "That kick is not in this bot's record any more."
-                await self._windows.fill(name, modals.note("Kick again", gone))
+                await self._fill(name, context, modals.note("Kick again", gone))
             else:
                 await self._review(name, choice, context, back=False)
 

@@ -10,6 +10,7 @@ from bot.core.ports import Busy, Refused, RoomsError, StoreDown, Unreachable, Un
 from bot.core.roster import Participant, display, tail
 
 REJOIN = "Kicked people can rejoin with the same link."
+NO_SESSION = "RealtimeKit shows no live session of this meeting; that can lag, or it is over."
 
 Trouble = RoomsError | Unreadable | StoreDown
 

@@ -24,6 +24,7 @@ ANSWERS = 5
 ANSWERS_WITHIN = timedelta(minutes=30)
 ORIGINS_KEPT = 1000
 LOST = "lost"
+NOT_FOUND = "not_found"
 # A view pushed by an ack appears only when Slack has read that ack.
 APPEARS_WITHIN = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds between looks
 
@@ -88,18 +89,21 @@ class Windows:
             logger.warning("a view was not opened: %s", error)
             # Where the trigger was used the view may be open all the same: an update will tell.
             doubtful = error.maybe or error.code == "exchanged_trigger_id"
-            return name if doubtful and await self.fill(name, view) else None
+            return name if doubtful and await self.fill(name, view) is None else None
         return name
 
-    async def fill(self, name: str, view: Modal) -> bool:
-        """Update a view that is open, or about to be, by its name; False if it is not there."""
+    async def fill(self, name: str, view: Modal) -> str | None:
+        """Update a view that is open, or about to be, by its name; return what failed, if it did.
+
+        NOT_FOUND is also what Slack says of a view that the person has closed.
+        """
         named = {**view, "external_id": name}
         for pause in APPEARS_WITHIN:
             failure = await self._failure({"external_id": name, "view": named})
-            if failure != "not_found":
-                return failure is None
+            if failure != NOT_FOUND:
+                return failure
             await self._clock.sleep(pause)
-        return False
+        return NOT_FOUND
 
     async def update(self, view_id: str, view: Modal) -> bool:
         """Update a view by its id; False if it is not there any more."""

@@ -416,3 +416,20 @@ async def test_a_meeting_with_nobody_in_it_has_nobody_to_kick(
     told = "Tom — ✗ failed: nobody with this id in the session"
     assert told in maya.read(await result(maya))
     assert (await stored(sqlite_url)).session_id is None
+
+
+@ONE_TRANSPORT
+async def test_a_review_of_a_meeting_without_a_session_says_so(place: Place, maya: Person) -> None:
+    sync = place.cast.team_sync
+    record = place.cast.world.records(sync)[-1]
+    await to_form(maya)
+    await maya.press("other_meeting")
+    await maya.until(lambda sees: "meeting" in sees.modal.action_ids)
+    [option] = await maya.type_ahead("meeting", "team")
+    before = maya.modal.hash
+    await maya.choose("meeting", option)
+    await maya.until(lambda sees: sees.modal.hash != before)
+    await maya.write("ids", record.id)
+    await maya.write("reason", "spam")
+    await maya.submit()
+    await maya.until(lambda sees: "shows no live session of this meeting" in sees.modal)

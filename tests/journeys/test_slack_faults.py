@@ -367,3 +367,12 @@ async def test_a_request_that_slack_did_not_just_sign_does_nothing(
         assert status == 401
     assert place.slack.calls == []
     assert kicks_stored(sqlite_url) == []
+
+
+async def test_a_form_that_slack_never_shows_is_not_waited_for_in_silence(
+    place: Place, bot: Bot, maya: Person
+) -> None:
+    place.slack.faults.switch_on("refused", method="views.update", error="fatal_error")
+    await maya.command("C0LIVE", "/kick mallory spam")
+    await whispered(maya, "Slack did not show what should come next")
+    assert kick_calls(place) == []
