@@ -17,14 +17,19 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.config import Settings
+from bot.core.approval import Approvals
 from bot.core.flow import Flow, Identity
+from bot.core.keeper import Keeper
 from bot.core.kick import TeamId, UserId
 from bot.core.policy import Policy
 from bot.core.ports import Clock, StoreDown
+from bot.core.post import Post
 from bot.core.review import Desk
+from bot.policy_file import warnings
 from bot.realtimekit import App, RealtimeKit, SharedRooms, http_client
 from bot.slack.api import SlackFailed, ask, http_session, web_client
 from bot.slack.channel import SlackNotices
+from bot.slack.decisions import Decisions
 from bot.slack.listeners import Listeners
 from bot.slack.people import SlackPeople
 from bot.slack.screens import Screens
@@ -70,10 +75,11 @@ async def running(
         team = TeamId(authorized.team_id or "")
         store = await _store(settings, team, stack)
         rooms = await _rooms(settings, stack)
-        flow, listeners = _house(
+        keeper, listeners = _house(
             settings,
             policy,
             client,
+            web_client(token, settings.slack_api, session, patient=False),
             team=team,
             store=store,
             rooms=rooms,
@@ -85,7 +91,7 @@ async def running(
         socket = await _socket(settings, app, client, stack)
         # Entered before the transports open, so left after them: no new work, then the drain.
         stack.push_async_callback(tasks.drain, DRAIN)
-        await flow.resume()
+        await stack.enter_async_context(_kept(keeper))
         if socket:
             stack.push_async_callback(_hang_up, socket)
             await _connect(socket)
@@ -132,22 +138,37 @@ async def _rooms(settings: Settings, stack: AsyncExitStack) -> SharedRooms:
     return rooms
 
 
+@asynccontextmanager
+async def _kept(keeper: Keeper) -> AsyncIterator[None]:
+    """Let the keeper look after what is overdue; it takes up nothing more once this is left."""
+    task = asyncio.create_task(keeper.keep())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 def _house(
     settings: Settings,
     policy: Policy,
     client: AsyncWebClient,
+    posting: AsyncWebClient,
     *,
     team: TeamId,
     store: SqlStore,
     rooms: SharedRooms,
     tasks: Tasks,
     clock: Clock,
-) -> tuple[Flow, Listeners]:
+) -> tuple[Keeper, Listeners]:
     named = frozenset[UserId]().union(*(grant.users for grant in policy.grants))
     people = SlackPeople(client, clock, team=team, groups=policy.groups, named=named)
     windows = Windows(client, clock)
     origins = Origins(client, clock)
-    notices = SlackNotices(client, windows, origins)
+    notices = SlackNotices(
+        posting, windows, origins, approvals=policy.approvals_channel, ping=policy.ping
+    )
+    post = Post(store=store, notices=notices, clock=clock)
     desk = Desk(policy=policy, rooms=rooms, people=people, store=store, clock=clock)
     flow = Flow(
         identity=Identity(team, settings.realtimekit_app_id, uuid4().hex),
@@ -156,13 +177,26 @@ def _house(
         people=people,
         store=store,
         notices=notices,
+        post=post,
         clock=clock,
         spawn=tasks.spawn,
+    )
+    approvals = Approvals(
+        policy=policy, rooms=rooms, people=people, store=store, flow=flow, clock=clock
     )
     screens = Screens(
         command=settings.command,
         desk=desk,
         flow=flow,
+        windows=windows,
+        origins=origins,
+        clock=clock,
+    )
+    decisions = Decisions(
+        approvals=approvals,
+        flow=flow,
+        notices=notices,
+        post=post,
         windows=windows,
         origins=origins,
         clock=clock,
@@ -173,11 +207,15 @@ def _house(
         desk=desk,
         flow=flow,
         screens=screens,
+        decisions=decisions,
         notices=notices,
         clock=clock,
         spawn=tasks.spawn,
     )
-    return flow, listeners
+    keeper = Keeper(
+        store=store, flow=flow, post=post, notices=notices, clock=clock, spawn=tasks.spawn
+    )
+    return keeper, listeners
 
 
 def _bolt(settings: Settings, client: AsyncWebClient, authorized: AuthorizeResult) -> AsyncApp:
@@ -277,6 +315,8 @@ async def run(settings: Settings, policy: Policy) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    for words in warnings(policy):
+        logger.warning("policy: %s", words)
     async with running(settings, policy) as bot:
         how = "Socket Mode" if settings.slack_app_token else "HTTP at /slack/events"
         logger.info("kickbot is up: %s, port %s", how, bot.port)

@@ -1,12 +1,12 @@
 """`kickbot check`: what an operator can find out before anybody types the command."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
 from bot.config import BadSettings, Settings
 from bot.core.policy import Policy
 from bot.core.ports import Refused, RoomsError, StoreDown
-from bot.policy_file import BadPolicy, read_policy
+from bot.policy_file import BadPolicy, read_policy, warnings
 from bot.realtimekit import App, RealtimeKit, http_client
 from bot.slack.api import SCOPES, UNREACHABLE, SlackFailed, http_session, scopes, web_client
 from bot.store import SqlStore
@@ -14,14 +14,19 @@ from bot.store import SqlStore
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line: what was looked at, and what is wrong with the next step, or nothing."""
+    """One line: what was looked at, and what is wrong with the next step, or nothing.
+
+    With `note` it is nothing wrong, but for somebody to think of.
+    """
 
     about: str
     detail: str
     wrong: bool = False
+    note: bool = False
 
     def __str__(self) -> str:
-        return f"{'WRONG' if self.wrong else 'ok':5}  {self.about}: {self.detail}"
+        mark = "WRONG" if self.wrong else "note" if self.note else "ok"
+        return f"{mark:5}  {self.about}: {self.detail}"
 
 
 async def check(read: Callable[[], Settings]) -> AsyncIterator[Finding]:
@@ -49,7 +54,16 @@ def _policy(settings: Settings) -> list[Finding]:
             Finding("policy", f"{settings.policy_file}: {fault}", wrong=True)
             for fault in error.faults
         ]
-    return [Finding("policy", _described(policy))]
+    return [Finding("policy", _described(policy)), *_notes(policy)]
+
+
+def _notes(policy: Policy) -> Iterator[Finding]:
+    for warning in warnings(policy):
+        yield Finding("policy", warning, note=True)
+    if policy.approvals_channel:
+        # Reading it would take a scope more, for every channel there is.
+        step = f"invite the bot to {policy.approvals_channel}; whether it is there can't be read"
+        yield Finding("policy", f"approvals_channel: {step}", note=True)
 
 
 def _described(policy: Policy) -> str:

@@ -54,7 +54,13 @@ def _line(kick: Kick) -> str:
 
 
 def _whole(kick: Kick, events: Sequence[Event]) -> list[str]:
-    told = [_line(kick), f"reason: {kick.reason}", f"refused: {kick.refusal}"]
+    told = [
+        _line(kick),
+        f"reason: {kick.reason}",
+        f"again after: {f'#{kick.repeats}' if kick.repeats else ''}",
+        f"decided by: {kick.approver or ''}",
+        f"refused: {kick.refusal}",
+    ]
     told += [
         f"{event.at:%H:%M:%S.%f} {event.actor or 'kickbot'} {event.what} {event.note}".rstrip()
         for event in events

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,7 +29,9 @@ from bot.core.policy import (
 )
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
-_ID = re.compile(r"^[UWS][A-Z0-9]{2,}$")
+_ID = re.compile(r"[UWS][A-Z0-9]{2,}")
+_GROUP = re.compile(r"S[A-Z0-9]{2,}")
+_CHANNEL = re.compile(r"[CG][A-Z0-9]{2,}")
 
 
 class BadPolicy(Exception):
@@ -57,6 +59,18 @@ def _quota(text: object) -> Quota:
 def _slack_id(text: str) -> str:
     if not _ID.fullmatch(text):
         raise ValueError(f"{text!r} is no Slack id: users start with U or W, user groups with S")
+    return text
+
+
+def _group_id(text: str) -> str:
+    if not _GROUP.fullmatch(text):
+        raise ValueError(f"{text!r} is no user group's id: those start with S")
+    return text
+
+
+def _channel_id(text: str) -> str:
+    if not _CHANNEL.fullmatch(text):
+        raise ValueError(f"{text!r} is no channel's id: those start with C or G")
     return text
 
 
@@ -119,9 +133,24 @@ class _Rules(_Strict):
 
 
 class _File(_Strict):
-    approvals_channel: Annotated[str, Field(pattern=r"^[CG][A-Z0-9]{2,}$")] | None = None
+    approvals_channel: Annotated[str, AfterValidator(_channel_id)] | None = None
+    ping: list[Annotated[str, AfterValidator(_group_id)]] = []
     grant: Annotated[list[_Grant], Field(min_length=1)]
     rules: _Rules = _Rules()
+
+    def value(self) -> Policy:
+        return Policy(
+            grants=tuple(grant.value() for grant in self.grant),
+            rules=self.rules.value(),
+            approvals_channel=ChannelId(self.approvals_channel) if self.approvals_channel else None,
+            ping=tuple(GroupId(one) for one in self.ping),
+        )
+
+
+class _Rest(_File):
+    """What is left of a file without its faulty parts."""
+
+    grant: list[_Grant] = []
 
 
 def read_policy(path: Path) -> Policy:
@@ -137,36 +166,72 @@ def read_policy(path: Path) -> Policy:
 
 def parse_policy(given: Mapping[str, Any], path: Path) -> Policy:
     """Check what a policy file says; raises BadPolicy."""
+    faults: list[str] = []
     try:
-        file = _File.model_validate(given)
+        policy = _File.model_validate(given).value()
     except ValidationError as error:
-        faults = [_fault(one) for one in error.errors(include_url=False)]
-        raise BadPolicy(path, faults) from error
-    policy = Policy(
-        grants=tuple(grant.value() for grant in file.grant),
-        rules=file.rules.value(),
-        approvals_channel=ChannelId(file.approvals_channel) if file.approvals_channel else None,
-    )
-    if faults := _contradictions(policy):
+        errors = error.errors(include_url=False)
+        faults = [_fault(one) for one in errors]
+        policy = _Rest.model_validate(_without(given, [one["loc"] for one in errors])).value()
+    faults += _contradictions(policy, has_channel="approvals_channel" in given)
+    if faults:
         raise BadPolicy(path, faults)
     return policy
 
 
-def _contradictions(policy: Policy) -> list[str]:
-    faults = []
-    if policy.rules.second_person is not SecondPerson.NEVER and policy.approvals_channel is None:
-        faults.append("approvals_channel: is missing; second_person asks people there")
-    deciders = [grant for grant in policy.grants if grant.role >= Role.MODERATOR]
-    if not deciders:
+def warnings(policy: Policy) -> list[str]:
+    """Say what a good policy may still be wrong about, each with its place."""
+    rules = policy.rules
+    if rules.second_person is not SecondPerson.BULK or not _one_decides(policy):
+        return []
+    wants = f'"bulk" wants a second person for more than {rules.bulk}; only one may decide'
+    return [f"rules.second_person: {wants}"]
+
+
+def _without(given: Mapping[str, Any], places: Iterable[tuple[int | str, ...]]) -> dict[str, Any]:
+    """Leave out what is faulty: of the rules only the rule itself, of all else the whole part."""
+    rest = dict(given)
+    for part, *inner in places:
+        if part == "rules" and inner:
+            rest["rules"] = {name: it for name, it in rest["rules"].items() if name != inner[0]}
+        else:
+            rest.pop(str(part), None)
+    return rest
+
+
+def _contradictions(policy: Policy, *, has_channel: bool) -> list[str]:
+    """Name what does not go together; a faulty part is left out, and contradicts nothing."""
+    faults = [] if has_channel else _without_a_channel(policy)
+    if policy.grants and not _deciding(policy):
         faults.append("grant: nobody may kick; at least one moderator or lead is needed")
-    alone = len({user for grant in deciders for user in grant.users}) == 1
-    if policy.rules.second_person is SecondPerson.ALWAYS and alone and not _groups(deciders):
+    if policy.rules.second_person is SecondPerson.ALWAYS and _one_decides(policy):
         faults.append('rules.second_person: "always" needs two people who may decide; there is one')
     return faults
 
 
-def _groups(grants: list[Grant]) -> frozenset[GroupId]:
-    return frozenset[GroupId]().union(*(grant.groups for grant in grants))
+def _without_a_channel(policy: Policy) -> list[str]:
+    faults = []
+    if policy.rules.second_person is not SecondPerson.NEVER:
+        faults.append("approvals_channel: is missing; second_person asks people there")
+    if policy.ping:
+        faults.append("ping: needs an approvals_channel; what mentions the groups is posted there")
+    faults += [
+        f"grant[{at}].role: a helper needs an approvals_channel; what they ask is decided there"
+        for at, grant in enumerate(policy.grants, 1)
+        if grant.role is Role.HELPER
+    ]
+    return faults
+
+
+def _deciding(policy: Policy) -> list[Grant]:
+    return [grant for grant in policy.grants if grant.role >= Role.MODERATOR]
+
+
+def _one_decides(policy: Policy) -> bool:
+    """Tell whether it is one person only; of how many are in a group nothing is known here."""
+    deciding = _deciding(policy)
+    users = {user for grant in deciding for user in grant.users}
+    return len(users) == 1 and not any(grant.groups for grant in deciding)
 
 
 def _fault(error: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,6 +21,19 @@ def sqlite_url(tmp_path: Path) -> str:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Any]:
     """Run a PostgreSQL of its own until the tests end."""
+    with _postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def restartable(postgres_server: Any) -> Iterator[Any]:
+    """Run another one, for a test that stops it; the first keeps what the package shares."""
+    with _postgres() as server:
+        yield server
+
+
+@contextmanager
+def _postgres() -> Iterator[Any]:
     with tempfile.TemporaryDirectory(prefix="kickbot-") as folder:
         try:
             server = _start_postgres(Path(folder))

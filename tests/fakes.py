@@ -6,9 +6,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from bot.core.kick import Draft, Event, Kick, KickId, State, TeamId, UserId, What
+from bot.core.kick import CAME_TO_NOTHING, Draft, Event, Kick, KickId, State, TeamId, UserId, What
+from bot.core.notice import DELIVER_WITHIN, Kind, Notice, owes
 from bot.core.policy import GroupId, Membership, Standing
-from bot.core.ports import NotThere, Overtaken, StoreDown, Unreadable
+from bot.core.ports import Delivery, NotThere, Overtaken, StoreDown, Unreadable
 from bot.core.roster import (
     CustomId,
     Meeting,
@@ -30,6 +31,7 @@ class MemoryStore:
         self.kicks: dict[KickId, Kick] = {}
         self.log: list[Event] = []
         self.drafts: dict[str, Draft] = {}
+        self.notices: dict[tuple[KickId, Kind], Notice] = {}
 
     async def add(self, kick: Kick, event: Event) -> Kick:
         for first in self.kicks.values():
@@ -37,17 +39,30 @@ class MemoryStore:
                 return first
         self.kicks[kick.id] = stored = replace(kick, number=len(self.kicks) + 1)
         self.log.append(replace(event, kick_id=kick.id))
+        self._owe(None, stored, event)
         return stored
 
     async def move(self, before: Kick, after: Kick, *events: Event) -> Kick:
         if (after.id, after.version) != (before.id, before.version + 1):
             raise ValueError("a move raises the version by one")
+        if owes(before.state, after) and not events:
+            raise ValueError("what is owed needs an event")
         current = self.kicks[before.id]
         if (current.state, current.version) != (before.state, before.version):
             raise Overtaken(current)
         self.kicks[after.id] = after
         self.log += [replace(event, kick_id=after.id) for event in events]
+        self._owe(before.state, after, *events)
         return after
+
+    def _owe(self, before: State | None, after: Kick, *events: Event) -> None:
+        for kind in owes(before, after):
+            at = events[-1].at
+            new = Notice(after.id, kind, at, at + DELIVER_WITHIN)
+            old = self.notices.get((after.id, kind))
+            if old:
+                new = replace(old, since=at, due_at=new.due_at, version=old.version + 1, attempts=0)
+            self.notices[after.id, kind] = new
 
     async def get(self, kick: KickId) -> Kick | None:
         return self.kicks.get(kick)
@@ -55,9 +70,27 @@ class MemoryStore:
     async def by_number(self, number: int) -> Kick | None:
         return next((kick for kick in self.kicks.values() if kick.number == number), None)
 
-    async def open_kicks(self) -> Sequence[Kick]:
-        states = {State.WAITING, State.READY, State.RUNNING}
-        return [kick for kick in self.kicks.values() if kick.state in states]
+    async def overdue(self, now: datetime) -> Sequence[Kick]:
+        due = [(kick.due_at, kick.number) for kick in self.kicks.values() if kick.due_at]
+        numbers = [number for due_at, number in sorted(due) if due_at <= now]
+        return [kick for number in numbers if (kick := await self.by_number(number))]
+
+    async def owed(self, kick: KickId) -> Sequence[Notice]:
+        return [one for one in self._by_age() if one.kick_id == kick]
+
+    async def overdue_notices(self, now: datetime) -> Sequence[Notice]:
+        return [one for one in self._by_age() if one.due_at and one.due_at <= now][:100]
+
+    async def note(self, before: Notice, after: Notice) -> Notice:
+        name = (before.kick_id, before.kind)
+        if self.notices[name].version != before.version:
+            return replace(self.notices[name])  # as from a database: equal, never the same
+        self.notices[name] = after
+        return after
+
+    def _by_age(self) -> Sequence[Notice]:
+        due = [one for one in self.notices.values() if one.due_at]
+        return sorted(due, key=lambda one: (one.due_at, one.kick_id, one.kind))
 
     async def history(self, limit: int) -> Sequence[Kick]:
         return list(reversed(self.kicks.values()))[:limit]
@@ -66,18 +99,14 @@ class MemoryStore:
         return [event for event in self.log if event.kick_id == kick]
 
     async def recent_targets(
-        self,
-        requester: UserId,
-        since: datetime,
-        *,
-        except_for: KickId | None = None,
+        self, requester: UserId, since: datetime, *, before: int | None = None
     ) -> int:
-        aimed = {State.WAITING, State.READY, State.RUNNING, State.DONE}
         return sum(
             len(kick.targets)
             for kick in self.kicks.values()
             if kick.requester == requester and kick.created_at >= since
-            if kick.state in aimed and kick.id != except_for
+            if kick.state not in CAME_TO_NOTHING
+            if before is None or kick.number < before
         )
 
     async def last_meeting(self, team: TeamId, channel: str) -> MeetingId | None:
@@ -264,41 +293,78 @@ class FakePeople:
         self.cached[user] = replace(self.now[user], read_at=self._clock.now() - self.late)
         return self.cached[user]
 
+    async def members(self, group: GroupId) -> Sequence[UserId]:
+        if self.down:
+            raise Unreadable(self.down)
+        return [user for user, one in self.now.items() if group in one.groups]
+
 
 class FakeNotices:
-    """Keeps what was told, and what the store held at that moment."""
+    """Keeps what was shown and delivered, and what the store held at that moment.
+
+    `answers` are what the next deliveries come to; after them each is told, where it stands or at
+    a place of its own.
+    """
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
         self.shown: list[Kick] = []
         self.troubles: list[tuple[Kick, str]] = []
+        self.delivered: list[tuple[Notice, Kick]] = []
         self.results: list[tuple[Kick, Kick]] = []
+        self.answers: list[Delivery] = []
+        self.open_views: list[KickId] = []
 
-    async def progress(self, kick: Kick) -> None:
+    def watched(self) -> Sequence[KickId]:
+        return tuple(self.open_views)
+
+    async def show(self, kick: Kick) -> None:
         self.shown.append(kick)
 
     async def trouble(self, kick: Kick, words: str) -> None:
         self.troubles.append((kick, words))
 
-    async def ended(self, kick: Kick) -> None:
-        self.results.append((kick, self._store.kicks[kick.id]))
+    async def deliver(self, notice: Notice, kick: Kick) -> Delivery:
+        self.delivered.append((notice, kick))
+        if notice.kind is not Kind.CARD:
+            self.results.append((kick, self._store.kicks[kick.id]))
+        await asyncio.sleep(0)
+        if self.answers:
+            return self.answers.pop(0)
+        if notice.ts:
+            return Delivery(told=True)
+        return Delivery(told=True, channel=kick.channel_id, ts=f"{len(self.delivered)}.0")
+
+    def kinds(self) -> list[Kind]:
+        """List what was delivered, or tried to be."""
+        return [notice.kind for notice, _ in self.delivered]
 
 
 class FlakyStore(MemoryStore):
-    """A store that fails as often as told: before it writes what, or after, its answer lost."""
+    """A store that fails as often as told: before it writes what, or after, its answer lost.
+
+    None stands for what no event tells of: a lease that is renewed.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.down: Counter[What] = Counter()
-        self.lost: Counter[What] = Counter()
+        self.down: Counter[What | None] = Counter()
+        self.lost: Counter[What | None] = Counter()
+
+    async def add(self, kick: Kick, event: Event) -> Kick:
+        return await self._flaky(event.what, super().add(kick, event))
 
     async def move(self, before: Kick, after: Kick, *events: Event) -> Kick:
-        what = events[0].what
+        what = events[0].what if events else None
+        return await self._flaky(what, super().move(before, after, *events))
+
+    async def _flaky(self, what: What | None, write: Coroutine[object, object, Kick]) -> Kick:
         await asyncio.sleep(0)
         if self.down[what] > 0:
             self.down[what] -= 1
+            write.close()
             raise StoreDown("the database is locked")
-        stored = await super().move(before, after, *events)
+        stored = await write
         if self.lost[what] > 0:
             self.lost[what] -= 1
             raise StoreDown("the connection broke")
@@ -315,6 +381,7 @@ class FakeSpawn:
         self.works.append(work)
 
     async def finish(self) -> None:
-        """Run all of it, side by side."""
-        works, self.works = self.works, []
-        await asyncio.gather(*works)
+        """Run all of it, side by side, and what that starts."""
+        while self.works:
+            works, self.works = self.works, []
+            await asyncio.gather(*works)

@@ -22,6 +22,9 @@ async def place() -> AsyncIterator[Place]:
         yield opened
 
 
+INVITE = "approvals_channel: invite the bot to C0MODS; whether it is there can't be read"
+
+
 async def lines(
     place: Place, url: str, changed: Mapping[str, str] | None = None, *, http: bool = False
 ) -> list[str]:
@@ -40,6 +43,7 @@ async def test_a_good_installation_is_ok_throughout(
     assert await lines(place, sqlite_url, http=http) == [
         f"ok     settings: complete, {mode}",
         "ok     policy: grants: 3, to users: 3, to groups: 1",
+        f"note   policy: {INVITE}",
         "ok     database: reached, tables at version 0",
         "ok     slack: workspace kickbot-sandbox, scopes complete",
         "ok     cloudflare: reached, live sessions listed: 1",
@@ -54,8 +58,8 @@ async def test_a_database_that_was_used_shows_its_version(place: Place, sqlite_u
     await store.start()
     await store.close()
     found = await lines(place, sqlite_url)
-    assert found[2].startswith("ok     database: reached, tables at version ")
-    assert not found[2].endswith(" 0")
+    assert found[3].startswith("ok     database: reached, tables at version ")
+    assert not found[3].endswith(" 0")
 
 
 async def test_bad_settings_end_it_with_a_line_for_each() -> None:
@@ -75,23 +79,48 @@ async def test_a_bad_policy_does_not_hide_the_rest(
     assert found[1].startswith(f"WRONG  policy: {file}: grant[1].who[1]: 'maya' is no Slack id")
 
 
+async def test_what_the_policy_may_be_wrong_about_is_noted_and_not_wrong(
+    place: Place, sqlite_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "policy.toml"
+    grant = '[[grant]]\nwho = ["U0MAYA"]\nrole = "moderator"\n'
+    file.write_text(f'approvals_channel = "C0MODS"\n{grant}[rules]\nsecond_person = "bulk"\n')
+    found = await lines(place, sqlite_url, {"KICKBOT_POLICY": str(file)})
+    wants = '"bulk" wants a second person for more than 3; only one may decide'
+    assert found[1:4] == [
+        "ok     policy: grants: 1, to users: 1, to groups: 0",
+        f"note   policy: rules.second_person: {wants}",
+        f"note   policy: {INVITE}",
+    ]
+    assert [line[:5] for line in found[4:]] == ["ok   "] * 3
+
+
+async def test_without_an_approvals_channel_there_is_nobody_to_invite(
+    place: Place, sqlite_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text('[[grant]]\nwho = ["U0MAYA"]\nrole = "moderator"\n')
+    found = await lines(place, sqlite_url, {"KICKBOT_POLICY": str(file)})
+    assert [line[:5] for line in found] == ["ok   "] * 5
+
+
 @pytest.mark.parametrize(
     ("name", "value", "at", "words"),
     [
-        ("DATABASE_URL", "oracle://u:hush@h/d", 2, "database: DATABASE_URL: oracle:// is none of"),
-        ("DATABASE_URL", "hush", 2, "database: DATABASE_URL: this is not the URL of a database"),
-        ("DATABASE_URL", "sqlite:////no/where/x.db", 2, "Is DATABASE_URL right?"),
-        ("SLACK_BOT_TOKEN", "xoxb-hush", 3, "auth.test: invalid_auth: install the app again"),
-        ("SLACK_API_URL", NOWHERE, 3, "slack: auth.test: Slack can't be reached: try again"),
-        ("CLOUDFLARE_API_TOKEN", "hush", 4, "CLOUDFLARE_API_TOKEN needs the permission Realtime"),
-        ("CLOUDFLARE_BASE_URL", NOWHERE, 4, "cloudflare: "),
+        ("DATABASE_URL", "oracle://u:hush@h/d", 3, "database: DATABASE_URL: oracle:// is none of"),
+        ("DATABASE_URL", "hush", 3, "database: DATABASE_URL: this is not the URL of a database"),
+        ("DATABASE_URL", "sqlite:////no/where/x.db", 3, "Is DATABASE_URL right?"),
+        ("SLACK_BOT_TOKEN", "xoxb-hush", 4, "auth.test: invalid_auth: install the app again"),
+        ("SLACK_API_URL", NOWHERE, 4, "slack: auth.test: Slack can't be reached: try again"),
+        ("CLOUDFLARE_API_TOKEN", "hush", 5, "CLOUDFLARE_API_TOKEN needs the permission Realtime"),
+        ("CLOUDFLARE_BASE_URL", NOWHERE, 5, "cloudflare: "),
     ],
 )
 async def test_what_is_wrong_is_said_with_the_next_step_and_the_rest_is_checked(  # noqa: PLR0917 - a table's columns
     place: Place, sqlite_url: str, name: str, value: str, at: int, words: str
 ) -> None:
     found = await lines(place, sqlite_url, {name: value})
-    assert [line.startswith("WRONG") for line in found] == [at == one for one in range(5)]
+    assert [line.startswith("WRONG") for line in found] == [at == one for one in range(6)]
     assert words in found[at]
 
 
@@ -99,8 +128,8 @@ async def test_a_file_that_is_no_database_is_said_to_be_none(place: Place, tmp_p
     file = tmp_path / "kickbot.db"
     file.write_text("a shopping list, and not a database at all\n" * 100)
     found = await lines(place, f"sqlite:///{file}")
-    assert found[2].startswith("WRONG  database: ")
-    assert "another kind" in found[2]
+    assert found[3].startswith("WRONG  database: ")
+    assert "another kind" in found[3]
 
 
 async def test_a_database_of_a_newer_program_is_refused(
@@ -110,9 +139,9 @@ async def test_a_database_of_a_newer_program_is_refused(
     await store.start()
     await store.close()
     with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as database:
-        database.execute("UPDATE schema_version SET version = 999")
+        database.execute("INSERT INTO schema_version VALUES (999)")
     database.close()
-    assert (await lines(place, sqlite_url))[2].startswith("WRONG  database: ")
+    assert (await lines(place, sqlite_url))[3].startswith("WRONG  database: ")
 
 
 async def test_missing_scopes_are_named(place: Place, sqlite_url: str, tmp_path: Path) -> None:
@@ -123,7 +152,7 @@ async def test_missing_scopes_are_named(place: Place, sqlite_url: str, tmp_path:
     async with SlackStandIn(file) as slack:
         token = {"SLACK_BOT_TOKEN": slack.bot_token, "SLACK_API_URL": slack.api_url}
         found = await lines(place, sqlite_url, token)
-    assert found[3] == (
+    assert found[4] == (
         "WRONG  slack: missing scopes usergroups:read, users:read: add them under"
         " OAuth & Permissions, then install the app again"
     )

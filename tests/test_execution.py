@@ -7,6 +7,11 @@ import pytest
 
 from bot.core.execution import STORE_TRIES, Execution
 from bot.core.kick import (
+    CALL_LASTS,
+    LEASE,
+    RENEW_EVERY,
+    SEND_WITHIN,
+    SETTLED_AFTER,
     ChannelId,
     Event,
     IllegalMove,
@@ -58,10 +63,16 @@ class HeldBack(Busy):
 class Scene:
     """A claimed kick of Ann and Bob, who are in."""
 
-    def __init__(self, *targets: Target, session: SessionId | None = LIVE.id) -> None:
-        self.clock = FakeClock()
+    def __init__(
+        self,
+        *targets: Target,
+        session: SessionId | None = LIVE.id,
+        clock: FakeClock | None = None,
+        store: FlakyStore | None = None,
+    ) -> None:
+        self.clock = clock or FakeClock()
         self.rooms = FakeRooms(self.clock)
-        self.store = FlakyStore()
+        self.store = store or FlakyStore()
         self.rooms.go_live(LIVE, *ANN_ROWS, *BOB_ROWS)
         ready = Kick(
             id=KickId("k1"),
@@ -466,7 +477,9 @@ async def test_a_store_that_stays_down_is_raised_and_the_other_calls_are_finishe
 async def test_a_kick_that_somebody_else_took_over_is_left_to_them_uncalled() -> None:
     scene = Scene()
     before = scene.stored
-    await scene.store.move(before, before.take_over("two", NOW), Event(NOW, What.TAKEN_OVER, None))
+    await scene.store.move(
+        before, before.take_over("two", NOW + LEASE), Event(NOW, What.TAKEN_OVER, None)
+    )
     with pytest.raises(Overtaken):
         await scene.execution.call(scene.rows())
     assert scene.rooms.sent == []
@@ -478,7 +491,7 @@ async def test_a_kick_that_is_taken_over_during_the_call_keeps_what_the_other_wr
 
     def meanwhile(wanted: str) -> Sequence[str]:
         now = scene.stored
-        scene.store.kicks[now.id] = now.take_over("two", NOW)
+        scene.store.kicks[now.id] = now.take_over("two", NOW + LEASE)
         return [wanted]
 
     scene.rooms.on_kick = meanwhile
@@ -497,6 +510,122 @@ async def test_two_executions_of_one_claim_call_each_target_once() -> None:
     )
     assert sorted(scene.rooms.sent) == ["c2", "p1"]
     assert any(isinstance(end, Overtaken) for end in ends)
+
+
+# --- holding on to it
+
+
+class WatchfulClock(FakeClock):
+    """Notes how much of the lease is left whenever somebody wakes up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scene: Scene | None = None
+        self.left: list[timedelta] = []
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds)
+        assert self.scene
+        assert self.scene.stored.lease_until
+        self.left.append(self.scene.stored.lease_until - self.now())
+
+
+async def test_a_kick_is_held_on_to_while_its_evidence_is_waited_for() -> None:
+    clock = WatchfulClock()
+    clock.scene = scene = Scene(ANN, clock=clock)
+    scene.raise_on_kick(Unsure("reset"))
+    at_reads: list[timedelta] = []
+
+    def look(_: SessionId) -> Sequence[Peer]:
+        assert scene.stored.lease_until
+        at_reads.append(scene.stored.lease_until - clock.now())
+        return ANN_ROWS
+
+    scene.rooms.on_roster = look
+    assert told(await scene.carry_out()) == [(Outcome.FAILED, Why.STILL_THERE)]
+    # A read may last 8 s, and each begins with a whole lease.
+    assert at_reads == [LEASE] * 3
+    assert min(clock.left) >= LEASE - RENEW_EVERY
+
+
+async def test_a_lease_that_can_not_be_renewed_at_once_is_renewed_patiently() -> None:
+    scene = Scene(ANN)
+    scene.raise_on_kick(Unsure("reset"))
+    scene.store.down[None] = STORE_TRIES - 2
+    scene.store.lost[None] = 1
+    assert told(await scene.carry_out()) == [(Outcome.FAILED, Why.STILL_THERE)]
+
+
+async def test_who_can_not_hold_on_to_a_kick_reads_no_further() -> None:
+    scene = Scene(ANN)
+    scene.raise_on_kick(Unsure("reset"))
+    await scene.execution.call(scene.rows())
+    scene.store.down[None] = STORE_TRIES
+    with pytest.raises(StoreDown):
+        await scene.execution.clear_up()
+    assert scene.rooms.reads == []
+
+
+async def test_who_was_overtaken_while_waiting_settles_nothing() -> None:
+    scene = Scene(ANN)
+    scene.raise_on_kick(Unsure("reset"))
+
+    def meanwhile(_: SessionId) -> Sequence[Peer]:
+        scene.store.kicks[scene.stored.id] = scene.stored.take_over("two", NOW + LEASE)
+        return LEFT
+
+    scene.rooms.on_roster = meanwhile
+    await scene.execution.call(scene.rows())
+    with pytest.raises(Overtaken):
+        await scene.execution.clear_up()
+    assert (scene.stored.owner, told(scene.stored)) == ("two", [(None, None)])
+
+
+class SlowStore(FlakyStore):
+    """Takes its time to write down that a call is about to be sent."""
+
+    def __init__(self, clock: FakeClock, takes: float) -> None:
+        super().__init__()
+        self._clock = clock
+        self._takes = takes
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    async def move(self, before: Kick, after: Kick, *events: Event) -> Kick:
+        moved = await super().move(before, after, *events)
+        if events and events[0].what is What.CALLED:
+            self._clock.pass_by(self._takes)
+            self.meanwhile()
+        return moved
+
+
+@pytest.mark.parametrize(
+    ("takes", "is_sent"), [(0, True), (SEND_WITHIN.total_seconds(), True), (2.001, False)]
+)
+async def test_who_took_too_long_to_write_the_call_down_does_not_send_it(
+    takes: float, *, is_sent: bool
+) -> None:
+    clock = FakeClock()
+    scene = Scene(ANN, clock=clock, store=SlowStore(clock, takes))
+    kick = await scene.carry_out()
+    assert scene.rooms.sent == (["p1"] if is_sent else [])
+    if not is_sent:
+        assert told(kick) == [(Outcome.FAILED, Why.NOT_TRIED)]
+        assert kick.targets[0].detail == "it took too long to write the call down"
+
+
+async def test_who_was_overtaken_after_a_mark_sends_nothing_at_all() -> None:
+    clock = FakeClock()
+    store = SlowStore(clock, LEASE.total_seconds())
+    scene = Scene(clock=clock, store=store)
+
+    def take_over() -> None:
+        scene.store.kicks[scene.stored.id] = scene.stored.take_over("two", clock.now())
+
+    store.meanwhile = take_over
+    with pytest.raises(Overtaken):
+        await scene.execution.call(scene.rows())
+    assert (scene.rooms.sent, scene.stored.owner) == ([], "two")
+    assert sum(target.called_at is not None for target in scene.stored.targets) == 1
 
 
 # --- taking up what another process left
@@ -545,3 +674,92 @@ async def test_a_kick_with_a_target_unsettled_does_not_end() -> None:
     with pytest.raises(IllegalMove):
         await scene.execution.finish()
     assert scene.stored.state is State.RUNNING
+
+
+async def test_a_call_of_a_process_that_died_must_have_ended_before_its_evidence_counts() -> None:
+    seen = tuple(Seen(row.id, row.joined_at) for row in ANN_ROWS)
+    scene = Scene(replace(ANN, called_at=NOW, peers=seen))
+    scene.clock.pass_by(LEASE.total_seconds())
+    await scene.execution.take_up()
+    await scene.execution.clear_up()
+    assert told(scene.stored) == [(Outcome.FAILED, Why.STILL_THERE)]
+    assert scene.clock.now() - NOW == CALL_LASTS + SETTLED_AFTER
+
+
+# --- looking again
+
+CALLED = replace(
+    ANN,
+    called_at=after(-60),
+    peers=tuple(Seen(row.id, row.joined_at) for row in ANN_ROWS),
+    outcome=Outcome.UNKNOWN,
+    why=Why.NO_ANSWER,
+    detail="reset",
+)
+
+
+def done(*targets: Target, session: SessionId | None = LIVE.id) -> Scene:
+    """Make a kick that ended so."""
+    scene = Scene(*targets, session=session)
+    scene.store.kicks[scene.stored.id] = ended = scene.stored.finish(NOW)
+    scene.execution = Execution(ended, rooms=scene.rooms, store=scene.store, clock=scene.clock)
+    return scene
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (LEFT, (Outcome.GONE, Why.LEFT)),
+        (ANN_ROWS, (Outcome.FAILED, Why.STILL_THERE)),
+        ((), (Outcome.UNKNOWN, Why.NO_ANSWER)),
+    ],
+)
+async def test_a_later_look_settles_what_shows_by_now(
+    rows: Sequence[Peer], expected: tuple[Outcome, Why]
+) -> None:
+    scene = done(CALLED)
+    scene.rooms.on_roster = lambda _: rows
+    await scene.execution.look_again()
+    assert scene.execution.kick == scene.stored
+    assert (scene.stored.state, scene.stored.lease_until) == (State.DONE, None)
+    assert told(scene.stored) == [expected]
+    assert scene.stored.targets[0].detail == "reset"
+    assert scene.clock.now() == NOW
+
+
+async def test_whoever_was_not_found_and_left_did_not_leave_by_the_call() -> None:
+    scene = done(replace(CALLED, why=Why.NOT_FOUND))
+    scene.rooms.on_roster = lambda _: LEFT
+    await scene.execution.look_again()
+    assert told(scene.stored) == [(Outcome.GONE, Why.NOT_FOUND)]
+
+
+async def test_a_look_again_does_not_take_a_call_for_ended_too_early() -> None:
+    scene = done(replace(CALLED, called_at=after(-21.9)))
+    await scene.execution.look_again()
+    assert told(scene.stored) == [(Outcome.UNKNOWN, Why.NO_ANSWER)]
+    scene.clock.pass_by(0.1)
+    await scene.execution.look_again()
+    assert told(scene.stored) == [(Outcome.FAILED, Why.STILL_THERE)]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        replace(CALLED, outcome=Outcome.GONE, why=Why.LEFT),
+        replace(CALLED, outcome=Outcome.KICKED, why=Why.CONFIRMED),
+        replace(CALLED, called_at=None),
+    ],
+)
+async def test_there_is_nothing_to_look_for_where_nothing_is_unknown(target: Target) -> None:
+    scene = done(target)
+    await scene.execution.look_again()
+    assert told(scene.stored) == [(target.outcome, target.why)]
+    assert scene.rooms.reads == []
+
+
+async def test_a_look_again_without_a_session_sees_nothing() -> None:
+    scene = done(replace(CALLED, why=None), session=None)
+    await scene.execution.look_again()
+    assert told(scene.stored) == [(Outcome.UNKNOWN, None)]
+    assert scene.rooms.reads == []

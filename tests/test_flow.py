@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.execution import STORE_TRIES
-from bot.core.flow import NOBODY_TO_ASK, Flow, Identity
+from bot.core.flow import ASK_NOW, Proposal
 from bot.core.kick import (
-    ChannelId,
     Draft,
     Event,
     Kick,
@@ -23,19 +22,17 @@ from bot.core.kick import (
     What,
     Why,
 )
+from bot.core.notice import Kind
 from bot.core.policy import (
     Answer,
-    Grant,
-    Policy,
-    Protected,
     Quota,
-    Role,
     Rules,
     SecondPerson,
     Standing,
     Verdict,
 )
-from bot.core.ports import Busy, NotThere, Refused, StoreDown, Unreachable, Unsure
+from bot.core.ports import Busy, NotThere, Refused, StoreDown, Unreachable, Unreadable, Unsure
+from bot.core.review import NOWHERE_TO_ASK
 from bot.core.roster import (
     CustomId,
     Meeting,
@@ -47,111 +44,26 @@ from bot.core.roster import (
     Session,
     SessionId,
 )
-from tests.fakes import (
-    NOW,
-    TEAM,
-    FakeClock,
-    FakeNotices,
-    FakePeople,
-    FakeRooms,
-    FakeSpawn,
-    FlakyStore,
-    after,
-    peer,
+from tests.fakes import NOW, TEAM, FlakyStore, after, peer
+from tests.scene import (
+    AMA,
+    ANN,
+    ANN_ROW,
+    AVA,
+    BEN,
+    BOB,
+    BOB_ROW,
+    CHANNEL,
+    EVE,
+    GUARDED,
+    KICKED,
+    LATER,
+    LEA,
+    LIVE,
+    MAX,
+    Scene,
+    told,
 )
-
-AVA, BEN, LEA = UserId("U1"), UserId("U2"), UserId("U3")
-CHANNEL = ChannelId("C1")
-AMA = Meeting(MeetingId("m1"), "Weekly AMA")
-LIVE = Session(SessionId("s1"), AMA)
-LATER = Session(SessionId("s2"), AMA)
-ANN_ROW = peer("e1", "p1", "c1", name="Ann")
-BOB_ROW = peer("e2", "p2", "c2", name="Bob")
-ANN = Target(ParticipantId("p1"), CustomId("c1"), "Ann", "guest")
-BOB = Target(ParticipantId("p2"), CustomId("c2"), "Bob", "guest")
-GUARDED = Rules(protected=Protected(frozenset({"host"}), ("staff-*",)))
-
-
-class Scene:
-    """The bot's core in a world: Ava is a moderator, Ben a helper, Lea a lead; two are in."""
-
-    def __init__(self, rules: Rules = GUARDED) -> None:
-        self.clock = FakeClock()
-        self.rooms = FakeRooms(self.clock)
-        self.people = FakePeople(self.clock)
-        self.store = FlakyStore()
-        self.notices = FakeNotices(self.store)
-        self.spawn = FakeSpawn()
-        self.policy = Policy(
-            (
-                Grant(frozenset({AVA}), frozenset(), Role.MODERATOR, ("Weekly*",)),
-                Grant(frozenset({BEN}), frozenset(), Role.HELPER),
-                Grant(frozenset({LEA}), frozenset(), Role.LEAD),
-            ),
-            rules,
-        )
-        self.flow = self.process("one")
-        for user in (AVA, BEN, LEA):
-            self.people.add(user)
-        self.rooms.go_live(LIVE, ANN_ROW, BOB_ROW)
-
-    def process(self, name: str) -> Flow:
-        """Start the core as another process would, on the same store."""
-        return Flow(
-            identity=Identity(TEAM, "app", name),
-            policy=self.policy,
-            rooms=self.rooms,
-            people=self.people,
-            store=self.store,
-            notices=self.notices,
-            clock=self.clock,
-            spawn=self.spawn,
-        )
-
-    async def draft(self, *targets: Target, **changes: object) -> Draft:
-        """Keep what a review showed."""
-        draft = Draft(
-            id=f"draft {len(self.store.drafts)}",
-            team_id=TEAM,
-            channel_id=CHANNEL,
-            requester=AVA,
-            meeting=AMA,
-            session_id=LIVE.id,
-            targets=targets or (ANN, BOB),
-            reason="spam",
-            created_at=self.clock.now(),
-        )
-        draft = replace(draft, **changes)  # type: ignore[arg-type] # the fields of a draft
-        await self.store.keep(draft)
-        return draft
-
-    async def ready(self, *targets: Target, **changes: object) -> Kick:
-        """Submit a review."""
-        draft = await self.draft(*targets, **changes)
-        kick = await self.flow.propose(draft.id, f"view {draft.id}", draft.requester)
-        assert isinstance(kick, Kick)
-        assert kick.state is State.READY
-        return kick
-
-    def stored(self, kick: Kick) -> Kick:
-        return self.store.kicks[kick.id]
-
-    async def carry_out(self, *targets: Target, **changes: object) -> Kick:
-        """Submit a review, run the kick, and return the one result that was told."""
-        await self.flow.run(await self.ready(*targets, **changes))
-        return self.result()
-
-    def result(self) -> Kick:
-        """Return the one result that was told: it is what the store held at that moment."""
-        assert self.notices.troubles == []
-        [(told, stored)] = self.notices.results
-        assert told == stored == self.stored(told)
-        return told
-
-    def change(self, row: Peer, **changes: object) -> None:
-        """Change a row of the session."""
-        rows = self.rooms.rows[LIVE.id]
-        rows[rows.index(row)] = replace(row, **changes)  # type: ignore[arg-type] # of a row
 
 
 @pytest.fixture
@@ -159,24 +71,20 @@ def scene() -> Scene:
     return Scene()
 
 
-def told(kick: Kick) -> list[tuple[Outcome | None, Why | None]]:
-    return [(target.outcome, target.why) for target in kick.targets]
-
-
-KICKED = (Outcome.KICKED, Why.CONFIRMED)
-
-
 # --- proposing
 
 
 async def test_a_review_that_is_sent_becomes_a_ready_kick(scene: Scene) -> None:
-    draft = await scene.draft(repeats=KickId("old"))
-    kick = await scene.flow.propose(draft.id, "view 1", AVA)
-    assert isinstance(kick, Kick)
+    draft = await scene.draft(repeats=3)
+    proposed = await scene.flow.propose(draft.id, "view 1", AVA)
+    assert isinstance(proposed, Proposal)
+    assert proposed.is_new
+    kick = proposed.kick
     assert (kick.state, kick.number, kick.version, kick.key) == (State.READY, 1, 1, "view 1")
     assert (kick.team_id, kick.app_id, kick.channel_id) == (TEAM, "app", CHANNEL)
     assert (kick.meeting, kick.session_id, kick.targets) == (AMA, LIVE.id, (ANN, BOB))
-    assert (kick.requester, kick.reason, kick.created_at, kick.repeats) == (AVA, "spam", NOW, "old")
+    assert (kick.requester, kick.reason, kick.created_at, kick.repeats) == (AVA, "spam", NOW, 3)
+    assert (kick.expires_at, kick.was_asked) == (None, False)
     assert scene.store.log == [Event(NOW, What.ASKED, AVA, "2 in Weekly AMA: spam", kick.id)]
     assert scene.people.asked == []
     assert scene.rooms.reads == []
@@ -195,10 +103,9 @@ async def test_who_is_not_known_for_sure_is_judged_when_the_kick_runs(
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ({"requester": BEN}, NOBODY_TO_ASK),
         ({"reason": ""}, "wants a reason"),
         ({"targets": (replace(ANN, preset="host"),)}, "protects Ann"),
-        ({"targets": (replace(ANN, checked=False),)}, NOBODY_TO_ASK),
+        ({"requester": EVE}, "gives you no role"),
         ({"targets": ()}, "Nobody is left"),
         ({"meeting": Meeting(MeetingId("m2"), "Board")}, "no role in Board"),
     ],
@@ -207,8 +114,9 @@ async def test_what_the_policy_does_not_allow_is_refused_in_words_and_kept(
     scene: Scene, changes: dict[str, object], word: str
 ) -> None:
     draft = await scene.draft(**changes)
-    kick = await scene.flow.propose(draft.id, "view 1", draft.requester)
-    assert isinstance(kick, Kick)
+    proposed = await scene.flow.propose(draft.id, "view 1", draft.requester)
+    assert isinstance(proposed, Proposal)
+    kick = proposed.kick
     assert (kick.state, kick.done_at) == (State.REFUSED, NOW)
     assert word in kick.refusal
     assert scene.stored(kick) == kick
@@ -237,11 +145,13 @@ async def test_the_same_view_sent_twice_is_one_kick_that_runs_once(scene: Scene)
     first, second = await asyncio.gather(
         scene.flow.propose(draft.id, "view 1", AVA), scene.flow.propose(draft.id, "view 1", AVA)
     )
-    assert isinstance(first, Kick)
-    assert first == second
+    assert isinstance(first, Proposal)
+    assert isinstance(second, Proposal)
+    assert first.kick == second.kick
+    assert [first.is_new, second.is_new] == [True, False]
     assert len(scene.store.kicks) == 1
-    scene.flow.start(first)
-    scene.flow.start(first)
+    scene.flow.start(first.kick)
+    scene.flow.start(first.kick)
     await scene.spawn.finish()
     assert sorted(scene.rooms.sent) == ["p1", "p2"]
     assert told(scene.result()) == [KICKED, KICKED]
@@ -250,15 +160,16 @@ async def test_the_same_view_sent_twice_is_one_kick_that_runs_once(scene: Scene)
 async def test_the_same_view_sent_again_later_shows_how_the_kick_stands(scene: Scene) -> None:
     kick = await scene.carry_out()
     again = await scene.flow.propose("draft 0", kick.key, AVA)
-    assert again == kick
-    assert again.state is State.DONE
+    assert again == Proposal(kick, is_new=False)
+    assert kick.state is State.DONE
 
 
 async def test_a_view_may_be_sent_again_after_its_kick_was_given_a_session(scene: Scene) -> None:
     scene.rooms.kept_records[AMA.id] = [Participant(ANN.participant_id, None, "Ann", "guest")]
     kick = await scene.carry_out(ANN, session_id=None)
     assert kick.session_id == LIVE.id
-    assert await scene.flow.propose("draft 0", kick.key, AVA) == kick
+    again = await scene.flow.propose("draft 0", kick.key, AVA)
+    assert again == Proposal(kick, is_new=False)
 
 
 @pytest.mark.parametrize(
@@ -292,7 +203,7 @@ async def test_a_ready_kick_is_claimed_called_and_told(scene: Scene) -> None:
         What.SETTLED,
         What.FINISHED,
     ]
-    assert scene.notices.shown == []
+    assert scene.notices.shown == [kick]
 
 
 async def test_right_before_the_calls_everything_is_read_anew(scene: Scene) -> None:
@@ -315,7 +226,9 @@ async def test_a_kick_is_claimed_in_the_store_before_anything_is_called(scene: S
 
 async def test_two_processes_that_run_the_same_kick_call_each_target_once(scene: Scene) -> None:
     kick = await scene.ready()
-    await asyncio.gather(scene.flow.run(kick), scene.process("two").run(kick))
+    scene.flow.start(kick)
+    scene.process("two").flow.start(kick)
+    await scene.spawn.finish()
     assert sorted(scene.rooms.sent) == ["p1", "p2"]
     assert told(scene.result()) == [KICKED, KICKED]
 
@@ -330,8 +243,9 @@ async def test_lost_answers_are_told_to_be_looked_into_and_then_how_they_ended(
     scene.rooms.on_kick = lost
     kick = await scene.carry_out()
     assert told(kick) == [(Outcome.GONE, Why.LEFT)] * 2
-    [shown] = scene.notices.shown
+    [shown, ended] = scene.notices.shown
     assert told(shown) == [(None, None)] * 2
+    assert ended == kick
 
 
 # --- judged again
@@ -350,7 +264,7 @@ async def test_who_lost_their_standing_meanwhile_removes_nobody(
 ) -> None:
     kick = await scene.ready()
     scene.people.add(AVA, standing=standing)
-    await scene.flow.run(kick)
+    await scene.run(kick)
     refused = scene.result()
     assert (refused.state, refused.done_at) == (State.REFUSED, NOW)
     assert word in refused.refusal
@@ -361,7 +275,8 @@ async def test_who_lost_their_standing_meanwhile_removes_nobody(
 async def test_who_lost_their_role_meanwhile_removes_nobody(scene: Scene) -> None:
     kick = await scene.ready()
     scene.policy = replace(scene.policy, grants=scene.policy.grants[1:])
-    await scene.process("two").run(kick)
+    scene.use(scene.process("two"))
+    await scene.run(kick)
     assert "no role" in scene.result().refusal
     assert scene.rooms.sent == []
 
@@ -369,7 +284,7 @@ async def test_who_lost_their_role_meanwhile_removes_nobody(scene: Scene) -> Non
 async def test_a_membership_that_cannot_be_read_means_no(scene: Scene) -> None:
     kick = await scene.ready()
     scene.people.down = "timeout"
-    await scene.flow.run(kick)
+    await scene.run(kick)
     assert scene.result().refusal == "Your role could not be checked with Slack (timeout)."
     assert scene.rooms.sent == []
 
@@ -377,7 +292,7 @@ async def test_a_membership_that_cannot_be_read_means_no(scene: Scene) -> None:
 async def test_a_membership_older_than_a_minute_means_no(scene: Scene) -> None:
     kick = await scene.ready()
     scene.people.late = timedelta(seconds=60)
-    await scene.flow.run(kick)
+    await scene.run(kick)
     assert scene.result().state is State.REFUSED
     assert scene.rooms.sent == []
 
@@ -397,7 +312,7 @@ async def test_a_session_that_cannot_be_read_means_no(
 ) -> None:
     kick = await scene.ready()
     scene.rooms.faults[read] = [error]
-    await scene.flow.run(kick)
+    await scene.run(kick)
     refused = scene.result()
     assert refused.state is State.REFUSED
     assert words in refused.refusal
@@ -412,7 +327,7 @@ async def test_a_kick_does_not_reach_into_another_session(
     scene.rooms.sessions.clear()
     if now:
         scene.rooms.go_live(now, ANN_ROW, BOB_ROW)
-    await scene.flow.run(kick)
+    await scene.run(kick)
     assert word in scene.result().refusal
     assert scene.rooms.sent == []
 
@@ -422,7 +337,7 @@ async def test_whoever_became_protected_meanwhile_is_spared_and_the_others_are_n
 ) -> None:
     kick = await scene.ready()
     scene.change(ANN_ROW, preset="host")
-    await scene.flow.run(kick)
+    await scene.run(kick)
     ended = scene.result()
     assert told(ended) == [(Outcome.FAILED, Why.PROTECTED), KICKED]
     assert ended.targets[0].detail == "host"
@@ -432,7 +347,7 @@ async def test_whoever_became_protected_meanwhile_is_spared_and_the_others_are_n
 async def test_where_everybody_became_protected_nobody_is_removed(scene: Scene) -> None:
     kick = await scene.ready(ANN)
     scene.change(ANN_ROW, preset="host")
-    await scene.flow.run(kick)
+    await scene.run(kick)
     assert scene.result().state is State.REFUSED
     assert scene.rooms.sent == []
 
@@ -448,7 +363,7 @@ async def test_somebody_protected_is_spared_by_whichever_id_they_were_asked_for(
     kick = replace(kick, requester=user)
     scene.store.kicks[kick.id] = kick
     scene.change(ANN_ROW, preset="host")
-    await scene.flow.run(kick)
+    await scene.run(kick)
     assert told(scene.result()) == [(Outcome.FAILED, Why.PROTECTED)] * 2 + [KICKED]
     assert scene.rooms.sent == ["p2"]
 
@@ -460,7 +375,7 @@ async def test_several_protected_records_of_one_custom_id_are_spared_as_one(scen
         peer("e8", "p8", "c9", preset="host"),
         peer("e9", "p9", "c9", preset="host"),
     ]
-    await scene.flow.run(kick)
+    await scene.run(kick)
     assert told(scene.result()) == [(Outcome.FAILED, Why.PROTECTED), KICKED]
 
 
@@ -468,7 +383,7 @@ async def test_one_protected_record_of_a_custom_id_protects_all_of_them(scene: S
     shared = Target(None, CustomId("c9"), "custom:c9", live=False, checked=False)
     kick = await scene.ready(shared, BOB, requester=LEA)
     scene.rooms.rows[LIVE.id] += [peer("e8", "p8", "c9"), peer("e9", "p9", "c9", preset="host")]
-    await scene.flow.run(kick)
+    await scene.run(kick)
     assert told(scene.result()) == [(Outcome.FAILED, Why.PROTECTED), KICKED]
     assert scene.rooms.sent == ["p2"]
 
@@ -484,16 +399,19 @@ async def test_connections_of_all_records_of_a_custom_id_are_stored(scene: Scene
 async def test_whom_protection_can_not_be_checked_of_any_more_takes_a_lead(scene: Scene) -> None:
     kick = await scene.ready()
     scene.change(ANN_ROW, preset=None)
-    await scene.flow.run(kick)
-    assert NOBODY_TO_ASK in scene.result().refusal
+    await scene.run(kick)
+    refused = scene.result()
+    assert refused.state is State.REFUSED
+    assert "could not be checked" in refused.refusal
+    assert ASK_NOW in refused.refusal
     assert scene.rooms.sent == []
 
 
 async def test_whoever_is_not_in_the_list_any_more_takes_a_lead(scene: Scene) -> None:
     kick = await scene.ready(ANN)
     scene.rooms.rows[LIVE.id].remove(ANN_ROW)
-    await scene.flow.run(kick)
-    assert NOBODY_TO_ASK in scene.result().refusal
+    await scene.run(kick)
+    assert ASK_NOW in scene.result().refusal
 
 
 async def test_a_lead_kicks_by_a_known_id_though_the_list_is_empty(scene: Scene) -> None:
@@ -513,7 +431,7 @@ async def test_a_lead_kicks_where_no_session_is_seen(scene: Scene) -> None:
 async def test_whoever_left_between_review_and_kick_is_gone_not_kicked(scene: Scene) -> None:
     kick = await scene.ready(ANN)
     scene.change(ANN_ROW, left_at=NOW)
-    await scene.flow.run(kick)
+    await scene.run(kick)
     assert told(scene.result()) == [(Outcome.GONE, Why.NOT_FOUND)]
 
 
@@ -527,11 +445,22 @@ async def test_kicks_made_since_the_review_count_towards_the_quota() -> None:
     first, second = await scene.draft(), await scene.draft()
     scene.people.cached.clear()
     kicks = [await scene.flow.propose(one.id, one.id, AVA) for one in (first, second)]
-    for kick in kicks:
-        assert isinstance(kick, Kick)
-        await scene.flow.run(kick)
+    for proposed in kicks:
+        assert isinstance(proposed, Proposal)
+        await scene.run(proposed.kick)
     assert {told.state for told, _ in scene.notices.results} == {State.REFUSED, State.DONE}
     assert sorted(scene.rooms.sent) == ["p1", "p2"]
+
+
+async def test_of_two_at_once_only_the_second_counts_both_towards_a_bulk() -> None:
+    scene = Scene(Rules(second_person=SecondPerson.BULK, bulk=2))
+    first, second = await scene.draft(), await scene.draft()
+    scene.people.cached.clear()
+    kicks = [await scene.flow.propose(one.id, one.id, AVA) for one in (first, second)]
+    for proposed in kicks:
+        assert isinstance(proposed, Proposal)
+        await scene.run(proposed.kick)
+    assert [told.state for told, _ in scene.notices.results] == [State.DONE, State.REFUSED]
 
 
 async def test_what_needs_a_second_person_is_refused_in_words_when_it_runs() -> None:
@@ -539,7 +468,7 @@ async def test_what_needs_a_second_person_is_refused_in_words_when_it_runs() -> 
     scene.people.cached.clear()
     refused = await scene.carry_out()
     assert refused.state is State.REFUSED
-    assert refused.refusal == f"The policy wants a second person for every kick. {NOBODY_TO_ASK}"
+    assert refused.refusal == f"The policy wants a second person for every kick. {ASK_NOW}"
     assert scene.rooms.sent == []
 
 
@@ -558,7 +487,7 @@ async def test_a_kick_that_nobody_took_up_within_a_minute_lapses(
 ) -> None:
     kick = await scene.ready()
     scene.clock.pass_by(age)
-    await scene.flow.run(kick)
+    await scene.run(kick)
     assert scene.result().state is state
     assert bool(scene.rooms.sent) is (state is State.DONE)
 
@@ -573,7 +502,7 @@ async def test_a_kick_whose_checks_took_too_long_lapses(scene: Scene) -> None:
 
     scene.rooms.on_roster = slow
     scene.people.late = timedelta(seconds=-61)
-    await scene.flow.run(kick)
+    await scene.run(kick)
     assert scene.result().state is State.EXPIRED
     assert scene.store.log[-1] == Event(
         scene.clock.now(), What.EXPIRED, None, "not claimed in time", kick.id
@@ -590,7 +519,7 @@ async def test_a_kick_that_cannot_be_claimed_calls_nobody_and_says_so(
 ) -> None:
     kick = await scene.ready()
     getattr(scene.store, kind)[What.CLAIMED] = 1
-    await scene.flow.run(kick)
+    await scene.run(kick)
     assert [words.startswith("the ") for _, words in scene.notices.troubles] == [True]
     assert (scene.notices.results, scene.rooms.sent) == ([], [])
 
@@ -598,20 +527,23 @@ async def test_a_kick_that_cannot_be_claimed_calls_nobody_and_says_so(
 async def test_a_store_that_stays_down_after_the_calls_is_told_as_trouble(scene: Scene) -> None:
     kick = await scene.ready()
     scene.store.down[What.SETTLED] = 2 * STORE_TRIES
-    await scene.flow.run(kick)
+    await scene.run(kick)
     assert [words for _, words in scene.notices.troubles] == ["the database is locked"]
     assert scene.notices.results == []
     assert sorted(scene.rooms.sent) == ["p1", "p2"]
     assert scene.stored(kick).state is State.RUNNING
 
 
-async def test_what_could_not_be_written_down_is_settled_at_the_next_start(scene: Scene) -> None:
+async def test_what_could_not_be_written_down_is_settled_by_whoever_takes_it_over(
+    scene: Scene,
+) -> None:
     kick = await scene.ready()
     scene.store.down[What.SETTLED] = 2 * STORE_TRIES
-    await scene.flow.run(kick)
+    await scene.run(kick)
     scene.notices.troubles.clear()
-    await scene.process("two").resume()
-    await scene.spawn.finish()
+    scene.clock.pass_by(15)
+    scene.use(scene.process("two"))
+    await scene.look()
     assert told(scene.result()) == [(Outcome.GONE, Why.LEFT)] * 2
     assert sorted(scene.rooms.sent) == ["p1", "p2"]
 
@@ -623,51 +555,65 @@ async def test_a_store_that_is_down_at_submit_is_raised(scene: Scene) -> None:
 
     scene.store = Down()
     with pytest.raises(StoreDown):
-        await scene.process("two").propose("draft 0", "view 1", AVA)
+        await scene.process("two").flow.propose("draft 0", "view 1", AVA)
 
 
 async def test_a_fault_of_the_bot_is_told_without_its_details(scene: Scene) -> None:
     kick = await scene.ready()
     scene.rooms.faults["roster"] = [ZeroDivisionError("secret")]
-    await scene.flow.run(kick)
+    await scene.run(kick)
     assert [words for _, words in scene.notices.troubles] == ["The bot failed. Its log says how."]
     assert scene.rooms.sent == []
 
 
-# --- taking up what a process that died left
+# --- taking up what is due
 
 SEEN = (Seen(ANN_ROW.id, ANN_ROW.joined_at),)
 
 
 async def running(scene: Scene, *targets: Target) -> Kick:
-    """Leave a kick behind as a process does that dies while it runs."""
+    """Leave a kick behind as a process does that dies while it runs; its lease is over."""
     kick = await scene.ready(*targets)
     claimed = kick.claim("dead", scene.clock.now(), LIVE.id)
-    return await scene.store.move(kick, claimed, Event(NOW, What.CLAIMED, None))
+    moved = await scene.store.move(kick, claimed, Event(NOW, What.CLAIMED, None))
+    scene.clock.pass_by(15)
+    return moved
 
 
-async def resume(scene: Scene) -> None:
-    await scene.flow.resume()
+async def take_up(scene: Scene, kick: Kick) -> None:
+    scene.flow.take_up(kick)
     await scene.spawn.finish()
 
 
-async def test_a_young_ready_kick_is_carried_out_at_start(scene: Scene) -> None:
-    await scene.ready()
+async def test_a_ready_kick_that_nobody_began_is_carried_out(scene: Scene) -> None:
+    kick = await scene.ready()
     scene.clock.pass_by(30)
-    await resume(scene)
+    await take_up(scene, kick)
     assert told(scene.result()) == [KICKED, KICKED]
 
 
 @pytest.mark.parametrize("down", ["", "Slack is down too"])
-async def test_an_old_ready_kick_lapses_at_start_and_nobody_is_asked(
-    scene: Scene, down: str
-) -> None:
-    await scene.ready()
+async def test_an_old_ready_kick_lapses_and_nobody_is_asked(scene: Scene, down: str) -> None:
+    kick = await scene.ready()
     scene.clock.pass_by(61)
     scene.people.down = down
-    await resume(scene)
+    await take_up(scene, kick)
     assert scene.result().state is State.EXPIRED
     assert (scene.rooms.sent, scene.rooms.reads, scene.people.asked) == ([], [], [])
+
+
+async def test_a_request_that_nobody_decided_expires_and_whoever_asked_hears_so(
+    scene: Scene,
+) -> None:
+    kick = await scene.waiting()
+    scene.clock.pass_by(600)
+    await take_up(scene, kick)
+    expired = scene.result()
+    assert (expired.state, expired.approver) == (State.EXPIRED, None)
+    assert scene.store.log[-1] == Event(
+        scene.clock.now(), What.EXPIRED, None, "not decided in time", kick.id
+    )
+    assert scene.notices.kinds() == [Kind.CARD, Kind.CARD, Kind.WORD]
 
 
 @pytest.mark.parametrize(
@@ -678,51 +624,371 @@ async def test_an_old_ready_kick_lapses_at_start_and_nobody_is_asked(
         ([], (Outcome.UNKNOWN, Why.NO_ANSWER)),
     ],
 )
-async def test_a_running_kick_is_settled_by_reading_at_start_and_never_called(
+async def test_a_running_kick_is_settled_by_reading_and_never_called(
     scene: Scene, rows: list[Peer], expected: tuple[Outcome, Why]
 ) -> None:
     called = replace(ANN, called_at=after(-60), peers=SEEN)
-    await running(scene, called, BOB)
+    kick = await running(scene, called, BOB)
     scene.rooms.rows[LIVE.id] = rows
-    await resume(scene)
+    await take_up(scene, kick)
     ended = scene.result()
     assert told(ended) == [expected, (Outcome.FAILED, Why.NOT_TRIED)]
     assert (ended.state, ended.owner) == (State.DONE, "one")
     assert scene.rooms.sent == []
     assert What.TAKEN_OVER in {event.what for event in scene.store.log}
-    assert [told(shown)[0] for shown in scene.notices.shown] == [(None, None)]
+    assert [told(shown)[0] for shown in scene.notices.shown] == [(None, None), expected]
 
 
-async def test_of_two_processes_that_start_one_takes_a_kick_over(scene: Scene) -> None:
-    await running(scene, replace(ANN, called_at=after(-60), peers=SEEN))
-    await scene.flow.resume()
-    await scene.process("two").resume()
+async def test_a_lost_answer_is_not_called_lost_before_its_call_must_have_ended(
+    scene: Scene,
+) -> None:
+    kick = await running(scene, replace(ANN, called_at=NOW, peers=SEEN))
+    await take_up(scene, kick)
+    assert told(scene.result()) == [(Outcome.FAILED, Why.STILL_THERE)]
+    assert scene.clock.now() - NOW == timedelta(seconds=2 + 8 + 12)
+
+
+async def test_of_two_processes_one_takes_a_kick_over(scene: Scene) -> None:
+    kick = await running(scene, replace(ANN, called_at=after(-60), peers=SEEN))
+    scene.flow.take_up(kick)
+    scene.process("two").flow.take_up(kick)
     await scene.spawn.finish()
+    assert told(scene.result()) == [(Outcome.FAILED, Why.STILL_THERE)]
+    assert [event.what for event in scene.store.log].count(What.TAKEN_OVER) == 1
+
+
+async def test_whoever_lost_shows_how_it_stands_and_posts_nothing(scene: Scene) -> None:
+    kick = await scene.waiting()
+    denied = kick.deny(MAX, "no", scene.clock.now())
+    moved = await scene.store.move(kick, denied, Event(NOW, What.DENIED, MAX))
+    scene.clock.pass_by(600)
+    scene.notices.shown.clear()
+    await take_up(scene, kick)
+    assert scene.notices.shown == [moved]
+    assert scene.notices.kinds() == [Kind.CARD]
+
+
+async def test_of_two_processes_one_lets_a_request_expire(scene: Scene) -> None:
+    kick = await scene.waiting()
+    scene.clock.pass_by(600)
+    scene.flow.take_up(kick)
+    scene.process("two").flow.take_up(kick)
+    await scene.spawn.finish()
+    assert [event.what for event in scene.store.log].count(What.EXPIRED) == 1
+    assert scene.result().state is State.EXPIRED
+
+
+@pytest.mark.parametrize("state", [State.WAITING, State.READY, State.RUNNING])
+async def test_one_process_takes_a_kick_up_once_at_a_time(scene: Scene, state: State) -> None:
+    kick = await (scene.waiting() if state is State.WAITING else scene.ready())
+    if state is State.RUNNING:
+        claimed = kick.claim("dead", NOW, LIVE.id)
+        kick = await scene.store.move(kick, claimed, Event(NOW, What.CLAIMED, None))
+    scene.clock.pass_by(600 if state is State.WAITING else 15)
+    scene.flow.take_up(kick)
+    scene.flow.take_up(kick)
+    if state is State.READY:
+        scene.flow.start(kick)
+    assert len(scene.spawn.works) == 1
+    await scene.spawn.finish()
+    assert scene.result().state in {State.EXPIRED, State.DONE}
+
+
+@pytest.mark.parametrize("state", [State.DONE, State.DENIED, State.REFUSED])
+async def test_what_has_ended_is_left_alone(scene: Scene, state: State) -> None:
+    kick = replace(await scene.ready(), state=state)
+    scene.flow.take_up(kick)
+    scene.flow.start(kick)
+    assert scene.spawn.works == []
+
+
+@pytest.mark.parametrize("kind", ["down", "lost"])
+async def test_a_take_over_that_the_store_does_not_take_is_tried_again_in_silence(
+    scene: Scene, kind: str
+) -> None:
+    kick = await running(scene, ANN)
+    getattr(scene.store, kind)[What.TAKEN_OVER] = 1
+    await take_up(scene, kick)
+    assert (scene.notices.troubles, scene.notices.results) == ([], [])
+    scene.clock.pass_by(15)
+    await scene.look()
+    assert told(scene.result()) == [(Outcome.FAILED, Why.NOT_TRIED)]
+
+
+async def test_a_fault_of_the_bot_is_told_once_and_not_tried_again_by_this_process(
+    scene: Scene,
+) -> None:
+    await running(scene, replace(ANN, called_at=after(-60), peers=SEEN))
+    scene.rooms.faults["roster"] = [ZeroDivisionError("secret")]
+    for _ in range(3):
+        await scene.look()
+        scene.clock.pass_by(20)
+    assert [words for _, words in scene.notices.troubles] == ["The bot failed. Its log says how."]
+    scene.notices.troubles.clear()
+    scene.use(scene.process("two"))
+    await scene.look()
     assert told(scene.result()) == [(Outcome.FAILED, Why.STILL_THERE)]
 
 
-async def test_a_take_over_that_the_store_does_not_take_is_told_as_trouble(scene: Scene) -> None:
-    kick = await running(scene, ANN)
-    scene.store.down[What.TAKEN_OVER] = 1
-    await resume(scene)
-    assert [words for _, words in scene.notices.troubles] == ["the database is locked"]
-    assert scene.stored(kick) == kick
-
-
-async def test_a_take_over_that_fails_is_told_as_trouble(scene: Scene) -> None:
-    await running(scene, replace(ANN, called_at=after(-60), peers=SEEN))
-    scene.rooms.faults["roster"] = [ZeroDivisionError("secret")]
-    await resume(scene)
-    assert [words for _, words in scene.notices.troubles] == ["The bot failed. Its log says how."]
-
-
-async def test_what_waits_or_has_ended_is_left_alone_at_start(scene: Scene) -> None:
+async def test_whom_somebody_waits_for_hears_that_the_store_is_down_and_it_goes_on(
+    scene: Scene,
+) -> None:
     kick = await scene.ready()
-    scene.store.kicks[kick.id] = replace(kick, state=State.WAITING)
-    await resume(scene)
-    scene.store.kicks[kick.id] = replace(kick, state=State.DENIED)
-    await resume(scene)
-    assert (scene.notices.results, scene.notices.troubles, scene.rooms.sent) == ([], [], [])
+    scene.store.down[What.CLAIMED] = 1
+    await scene.run(kick)
+    assert [words for _, words in scene.notices.troubles] == ["the database is locked"]
+    scene.notices.troubles.clear()
+    scene.clock.pass_by(5)
+    await scene.look()
+    assert told(scene.result()) == [KICKED, KICKED]
+
+
+# --- a second person
+
+
+async def test_what_a_helper_asks_for_waits_and_a_card_is_owed_at_once(scene: Scene) -> None:
+    kick = await scene.proposed(requester=BEN)
+    assert (kick.state, kick.expires_at) == (State.WAITING, NOW + timedelta(minutes=10))
+    assert (kick.refusal, kick.done_at, kick.approver) == ("", None, None)
+    scene.flow.start(kick)
+    await scene.spawn.finish()
+    assert [(notice.kind, told) for notice, told in scene.notices.delivered] == [(Kind.CARD, kick)]
+    assert scene.notices.shown == [kick]
+    assert [event.what for event in scene.store.log] == [What.ASKED]
+
+
+async def test_a_request_waits_for_as_long_as_the_policy_says() -> None:
+    scene = Scene(replace(GUARDED, expires=timedelta(minutes=3)))
+    kick = await scene.proposed(requester=BEN)
+    assert kick.expires_at == NOW + timedelta(minutes=3)
+
+
+@pytest.mark.parametrize(
+    ("user", "known", "asks", "state"),
+    [
+        (BEN, True, False, State.WAITING),
+        (BEN, False, True, State.WAITING),
+        (AVA, True, True, State.WAITING),
+        (LEA, False, True, State.WAITING),
+        (BEN, False, False, State.READY),
+        (AVA, True, False, State.READY),
+        (EVE, True, True, State.REFUSED),
+    ],
+)
+async def test_who_was_told_that_somebody_is_asked_is_not_taken_at_their_word_by_less(
+    scene: Scene, user: UserId, *, known: bool, asks: bool, state: State
+) -> None:
+    if not known:
+        scene.people.cached.clear()
+    kick = await scene.proposed(requester=user, asks=asks)
+    assert kick.state is state
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_where_there_is_nowhere_to_ask_it_is_refused_in_words(
+    scene: Scene, *, known: bool
+) -> None:
+    scene.policy = replace(scene.policy, approvals_channel=None)
+    scene.use(scene.process("two"))
+    if not known:
+        scene.people.cached.clear()
+    kick = await scene.proposed(requester=BEN, asks=True)
+    assert (kick.state, kick.refusal, kick.done_at) == (State.REFUSED, NOWHERE_TO_ASK, NOW)
+    assert scene.store.notices == {}
+
+
+async def approved(scene: Scene, *targets: Target, by: UserId = MAX) -> Kick:
+    kick = await scene.waiting(*targets)
+    after = kick.approve(by, scene.clock.now())
+    return await scene.store.move(kick, after, Event(scene.clock.now(), What.APPROVED, by))
+
+
+async def test_an_approved_kick_is_carried_out_and_both_are_judged_again(scene: Scene) -> None:
+    kick = await approved(scene)
+    scene.people.asked.clear()
+    await scene.run(kick)
+    assert told(scene.result()) == [KICKED, KICKED]
+    assert scene.people.asked == [True, False]
+    claimed = next(event for event in scene.store.log if event.what is What.CLAIMED)
+    assert claimed.note == "moderator in Weekly AMA"
+
+
+@pytest.mark.parametrize(
+    ("who", "standing", "word"),
+    [
+        (BEN, Standing.DEACTIVATED, "deactivated"),
+        (BEN, Standing.OUTSIDER, "another workspace"),
+        (MAX, Standing.DEACTIVATED, "deactivated"),
+        (MAX, Standing.GUEST, "a guest"),
+    ],
+)
+async def test_who_lost_their_standing_after_the_approval_removes_nobody(
+    scene: Scene, who: UserId, standing: Standing, word: str
+) -> None:
+    kick = await approved(scene)
+    scene.people.add(who, standing=standing)
+    await scene.run(kick)
+    refused = scene.result()
+    assert (refused.state, word in refused.refusal) == (State.REFUSED, True)
+    assert scene.rooms.sent == []
+    assert scene.notices.kinds() == [Kind.CARD, Kind.CARD, Kind.WORD]
+
+
+@pytest.mark.parametrize("at", [1, 3])
+async def test_who_lost_their_role_after_the_approval_removes_nobody(scene: Scene, at: int) -> None:
+    kick = await approved(scene)
+    grants = (*scene.policy.grants[:at], *scene.policy.grants[at + 1 :])
+    scene.policy = replace(scene.policy, grants=grants)
+    scene.use(scene.process("two"))
+    await scene.run(kick)
+    assert "no role" in scene.result().refusal
+    assert scene.rooms.sent == []
+
+
+async def test_an_approver_who_can_not_be_read_means_no(scene: Scene) -> None:
+    kick = await approved(scene)
+    scene.people.late = timedelta(seconds=60)
+    await scene.run(kick)
+    assert scene.result().state is State.REFUSED
+    assert scene.rooms.sent == []
+
+
+async def test_who_could_do_it_alone_by_now_needs_no_approver(scene: Scene) -> None:
+    kick = await approved(scene)
+    scene.people.add(MAX, standing=Standing.GUEST)
+    kick = replace(kick, requester=LEA)
+    scene.store.kicks[kick.id] = kick
+    await scene.run(kick)
+    assert told(scene.result()) == [KICKED, KICKED]
+
+
+async def test_a_second_person_stands_in_for_protection_that_could_not_be_checked(
+    scene: Scene,
+) -> None:
+    kick = await approved(scene)
+    scene.change(ANN_ROW, preset=None)
+    await scene.run(kick)
+    assert told(scene.result()) == [KICKED, KICKED]
+
+
+async def test_an_approved_kick_lapses_a_minute_after_the_approval(scene: Scene) -> None:
+    kick = await scene.waiting()
+    scene.clock.pass_by(300)
+    after = kick.approve(MAX, scene.clock.now())
+    kick = await scene.store.move(kick, after, Event(scene.clock.now(), What.APPROVED, MAX))
+    scene.clock.pass_by(61)
+    await scene.look()
+    assert scene.result().state is State.EXPIRED
+    assert scene.rooms.sent == []
+
+
+# --- checking again
+
+
+async def unknown(scene: Scene, *targets: Target) -> Kick:
+    """Carry out a kick all of whose answers were lost, while the list was empty."""
+
+    def lost(wanted: str) -> Sequence[str]:
+        raise Unsure("reset")
+
+    scene.rooms.on_kick = lost
+    before = scene.rooms.on_roster
+    reads = iter(range(9))
+    scene.rooms.on_roster = lambda session: [] if next(reads) else before(session)
+    kick = await scene.carry_out(*targets)
+    assert {target.outcome for target in kick.targets} == {Outcome.UNKNOWN}
+    scene.rooms.on_roster = before
+    scene.clock.pass_by(10)
+    return kick
+
+
+async def test_what_shows_later_settles_what_was_unknown(scene: Scene) -> None:
+    kick = await unknown(scene)
+    scene.change(ANN_ROW, left_at=scene.clock.now())
+    checked = await scene.flow.check_again(kick.id, AVA)
+    await scene.spawn.finish()
+    assert isinstance(checked, Kick)
+    assert scene.notices.results[-1] == (checked, checked)
+    assert told(checked) == [(Outcome.GONE, Why.LEFT), (Outcome.FAILED, Why.STILL_THERE)]
+    assert checked == scene.stored(kick)
+    assert checked.state is State.DONE
+    assert len(scene.rooms.sent) == 2
+
+
+async def test_what_still_does_not_show_stays_unknown(scene: Scene) -> None:
+    kick = await unknown(scene)
+    scene.rooms.rows[LIVE.id].clear()
+    assert await scene.flow.check_again(kick.id, AVA) == kick
+    scene.rooms.faults["roster"] = [Unsure("500")]
+    assert await scene.flow.check_again(kick.id, LEA) == kick
+
+
+async def test_what_was_settled_is_not_looked_at_again(scene: Scene) -> None:
+    kick = await scene.carry_out()
+    scene.rooms.reads.clear()
+    assert await scene.flow.check_again(kick.id, AVA) == kick
+    assert scene.rooms.reads == []
+
+
+async def test_two_who_check_at_once_hear_the_same(scene: Scene) -> None:
+    kick = await unknown(scene)
+    scene.change(ANN_ROW, left_at=scene.clock.now())
+    other = scene.process("two").flow
+    both = await asyncio.gather(
+        scene.flow.check_again(kick.id, AVA), other.check_again(kick.id, LEA)
+    )
+    await scene.spawn.finish()
+    assert list(both) == [scene.stored(kick)] * 2
+    assert told(scene.stored(kick)) == [(Outcome.GONE, Why.LEFT), (Outcome.FAILED, Why.STILL_THERE)]
+
+
+async def test_who_looks_at_the_same_moment_and_sees_more_changes_nothing_again(
+    scene: Scene,
+) -> None:
+    kick = await unknown(scene, ANN)
+    left = replace(ANN_ROW, left_at=scene.clock.now())
+    back = peer("e9", "p1", "c1", joined=20)
+    rows = iter([[left], [left, back]])
+    scene.rooms.on_roster = lambda _: next(rows)
+    other = scene.process("two").flow
+    both = await asyncio.gather(
+        scene.flow.check_again(kick.id, AVA), other.check_again(kick.id, LEA)
+    )
+    await scene.spawn.finish()
+    assert list(both) == [scene.stored(kick)] * 2
+    assert scene.stored(kick).targets[0].back_at is None
+
+
+@pytest.mark.parametrize(("user", "word"), [(EVE, "gives you no role"), (BEN, "deactivated")])
+async def test_who_may_not_see_the_meeting_checks_nothing_and_it_is_on_record(
+    scene: Scene, user: UserId, word: str
+) -> None:
+    kick = await unknown(scene)
+    scene.people.add(BEN, standing=Standing.DEACTIVATED)
+    scene.rooms.reads.clear()
+    verdict = await scene.flow.check_again(kick.id, user)
+    assert isinstance(verdict, Verdict)
+    assert word in verdict.reason
+    assert scene.rooms.reads == []
+    assert scene.store.log[-1] == Event(
+        scene.clock.now(), What.REFUSED, user, verdict.reason, kick.id
+    )
+
+
+async def test_a_kick_that_is_not_on_record_is_not_checked(scene: Scene) -> None:
+    verdict = await scene.flow.check_again(KickId("none"), AVA)
+    assert isinstance(verdict, Verdict)
+    assert "not in this bot's record" in verdict.reason
+
+
+async def test_what_could_not_be_read_or_written_is_raised(scene: Scene) -> None:
+    kick = await unknown(scene)
+    scene.store.down[What.SETTLED] = STORE_TRIES
+    with pytest.raises(StoreDown):
+        await scene.flow.check_again(kick.id, AVA)
+    scene.people.down = "timeout"
+    with pytest.raises(Unreadable):
+        await scene.flow.check_again(kick.id, AVA)
 
 
 # --- the truth, whatever happens
@@ -811,7 +1077,7 @@ async def test_every_claim_is_true_of_the_meeting(
         return rows(session)
 
     scene.rooms.on_roster = read
-    await scene.flow.run(kick)
+    await scene.run(kick)
     ended = scene.result()
     assert ended.state is State.DONE
     assert len(scene.rooms.sent) == len(set(scene.rooms.sent))

@@ -1,15 +1,21 @@
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.kick import (
+    CALL_LASTS,
+    CAME_TO_NOTHING,
     CLAIM_WITHIN,
+    FIRST,
     LEASE,
     MOVES,
+    OPEN,
+    SEND_WITHIN,
+    TAKE_UP_AFTER,
     ChannelId,
     IllegalMove,
     Kick,
@@ -44,6 +50,9 @@ READY = Kick(
     state=State.READY,
     number=7,
 )
+DEADLINE = NOW + timedelta(minutes=10)
+WAITING = replace(READY, state=State.WAITING, expires_at=DEADLINE)
+LEA = UserId("U2")
 RUNNING = READY.claim("one", NOW, S1)
 SETTLED = RUNNING.settle(MALLORY, Outcome.KICKED, Why.CONFIRMED).settle(
     TROLL, Outcome.UNKNOWN, Why.NO_ANSWER
@@ -53,7 +62,8 @@ DONE = SETTLED.finish(NOW)
 
 def in_state(state: State) -> Kick:
     """Make a kick that got into this state, with outcomes where it must have some."""
-    return replace(DONE if state is State.DONE else RUNNING, state=state)
+    kick = DONE if state is State.DONE else RUNNING
+    return replace(kick, state=state, expires_at=DEADLINE)
 
 
 # --- the table
@@ -71,27 +81,38 @@ def test_the_moves_are_those_of_the_design() -> None:
         expired ->
     """
     rows = (line.split("->") for line in design.strip().splitlines())
-    assert {State(old.strip()): {State(one) for one in new.split()} for old, new in rows} == MOVES
+    designed = {State(old.strip()): {State(one) for one in new.split()} for old, new in rows}
+    assert {old: set(moves) for old, moves in MOVES.items()} == designed
+
+
+def test_a_kick_is_stored_first_as_refused_waiting_or_ready() -> None:
+    assert set(FIRST) == {State.REFUSED, State.WAITING, State.READY}
 
 
 MOVE: dict[str, Callable[[Kick], Kick]] = {
+    "approve": lambda kick: kick.approve(LEA, NOW),
+    "deny": lambda kick: kick.deny(LEA, "not now", NOW),
+    "cancel": lambda kick: kick.cancel(NOW),
+    "expire": lambda kick: kick.expire(DEADLINE),
     "claim": lambda kick: kick.claim("two", NOW, S1),
     "refuse": lambda kick: kick.refuse("no", NOW),
     "lapse": lambda kick: kick.lapse(NOW),
-    "take over": lambda kick: kick.take_over("two", NOW),
-    "mark": lambda kick: kick.mark_called(TROLL, (), NOW),
+    "mark_called": lambda kick: kick.mark_called(TROLL, (), NOW),
     "settle": lambda kick: kick.settle(kick.target(TROLL.key), Outcome.GONE, Why.LEFT),
+    "renew": lambda kick: kick.renew(NOW),
+    "take_over": lambda kick: kick.take_over("two", NOW + LEASE),
     "finish": lambda kick: kick.finish(NOW),
 }
 LEGAL = {
-    "claim": {State.READY: State.RUNNING},
-    "refuse": {State.READY: State.REFUSED},
-    "lapse": {State.READY: State.EXPIRED, State.WAITING: State.EXPIRED},
-    "take over": {State.RUNNING: State.RUNNING},
-    "mark": {State.RUNNING: State.RUNNING},
-    "settle": {State.RUNNING: State.RUNNING, State.DONE: State.DONE},
-    "finish": {State.RUNNING: State.DONE},
+    (name, old): new
+    for old, moves in MOVES.items()
+    for new, names in moves.items()
+    for name in names
 }
+
+
+def test_every_move_of_the_table_is_tried() -> None:
+    assert {name for name, _ in LEGAL} == set(MOVE)
 
 
 @pytest.mark.parametrize("state", State)
@@ -100,13 +121,112 @@ def test_each_move_is_made_from_its_own_states_and_no_other(name: str, state: St
     kick = in_state(state)
     if name == "finish" and state is State.RUNNING:
         kick = SETTLED
-    if state in LEGAL[name]:
+    if (name, state) in LEGAL:
         moved = MOVE[name](kick)
-        assert moved.state is LEGAL[name][state]
+        assert moved.state is LEGAL[name, state]
         assert moved.version == kick.version + 1
     else:
         with pytest.raises(IllegalMove, match=r"kick 7|'troll'"):
             MOVE[name](kick)
+
+
+def test_a_kick_is_open_or_done_or_came_to_nothing() -> None:
+    assert OPEN | {State.DONE} | CAME_TO_NOTHING == set(State)
+    assert not OPEN & CAME_TO_NOTHING
+    assert {state for state in MOVES if not MOVES[state]} == CAME_TO_NOTHING
+
+
+# --- a second person
+
+EDGE = timedelta(microseconds=1)
+
+
+def decisions(by: UserId, now: datetime) -> list[Callable[[Kick], Kick]]:
+    return [lambda kick: kick.approve(by, now), lambda kick: kick.deny(by, "", now)]
+
+
+@pytest.mark.parametrize(
+    ("now", "in_time"), [(NOW, True), (DEADLINE - EDGE, True), (DEADLINE, False)]
+)
+def test_at_the_deadline_a_decision_loses_and_expiry_wins(now: datetime, *, in_time: bool) -> None:
+    if in_time:
+        assert WAITING.approve(LEA, now).state is State.READY
+        assert WAITING.deny(LEA, "", now).state is State.DENIED
+        with pytest.raises(IllegalMove, match="may still be decided"):
+            WAITING.expire(now)
+    else:
+        for decide in decisions(LEA, now):
+            with pytest.raises(IllegalMove, match="not decided in time"):
+                decide(WAITING)
+        assert WAITING.expire(now).done_at == now
+
+
+@pytest.mark.parametrize("now", [NOW, DEADLINE])
+def test_whoever_asked_decides_nothing(now: datetime) -> None:
+    for decide in decisions(WAITING.requester, now):
+        with pytest.raises(IllegalMove, match="not decided by whoever asked"):
+            decide(WAITING)
+
+
+def test_a_request_without_a_deadline_is_never_decided() -> None:
+    kick = replace(WAITING, expires_at=None)
+    for decide in decisions(LEA, NOW):
+        with pytest.raises(IllegalMove, match="in time"):
+            decide(kick)
+    with pytest.raises(IllegalMove, match="may still be"):
+        kick.expire(DEADLINE)
+    assert kick.cancel(NOW).state is State.CANCELLED
+
+
+def test_a_decision_says_whose_it_was_and_when() -> None:
+    approved = WAITING.approve(LEA, NOW + SECOND)
+    assert (approved.approver, approved.decided_at) == (LEA, NOW + SECOND)
+    assert (approved.done_at, approved.refusal, approved.expires_at) == (None, "", DEADLINE)
+    denied = WAITING.deny(LEA, "not now", NOW + SECOND)
+    assert (denied.approver, denied.decided_at) == (LEA, NOW + SECOND)
+    assert (denied.done_at, denied.refusal) == (NOW + SECOND, "not now")
+
+
+def test_what_is_taken_back_or_expires_was_decided_by_nobody() -> None:
+    for ended in (WAITING.cancel(DEADLINE), WAITING.expire(DEADLINE)):
+        assert (ended.approver, ended.decided_at, ended.done_at) == (None, None, DEADLINE)
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_second_person_was_asked_where_there_is_a_deadline(state: State) -> None:
+    assert in_state(state).was_asked
+    assert not replace(in_state(state), expires_at=None).was_asked
+
+
+# --- when any process takes it up
+
+
+def test_each_state_is_due_by_its_own_clock() -> None:
+    decided = WAITING.approve(LEA, NOW + 300 * SECOND)
+    due = {kick.state: kick.due_at for kick in (WAITING, decided, RUNNING)}
+    assert due == {
+        State.WAITING: DEADLINE,
+        State.READY: NOW + 300 * SECOND + TAKE_UP_AFTER,
+        State.RUNNING: NOW + LEASE,
+    }
+    assert READY.due_at == NOW + TAKE_UP_AFTER
+
+
+@pytest.mark.parametrize("state", set(State) - OPEN)
+def test_what_has_ended_is_never_due(state: State) -> None:
+    assert in_state(state).due_at is None
+
+
+def test_a_kick_is_due_only_for_what_it_may_become() -> None:
+    for kick in (WAITING, READY, RUNNING):
+        assert kick.due_at
+    assert WAITING.expire(DEADLINE).state is State.EXPIRED
+    assert READY.claim("two", NOW + TAKE_UP_AFTER, S1).owner == "two"
+    assert RUNNING.take_over("two", NOW + LEASE).owner == "two"
+
+
+def test_a_call_has_ended_before_anybody_else_may_take_over() -> None:
+    assert SEND_WITHIN < CALL_LASTS < LEASE
 
 
 # --- claiming
@@ -145,9 +265,22 @@ def test_a_kick_never_reaches_into_another_session_than_was_shown(
 
 def test_claiming_and_taking_over_set_owner_and_lease() -> None:
     assert (RUNNING.owner, RUNNING.lease_until) == ("one", NOW + LEASE)
-    taken = RUNNING.take_over("two", NOW + SECOND)
-    assert (taken.owner, taken.lease_until) == ("two", NOW + SECOND + LEASE)
+    taken = RUNNING.take_over("two", NOW + LEASE)
+    assert (taken.owner, taken.lease_until) == ("two", NOW + 2 * LEASE)
     assert taken.targets == RUNNING.targets
+
+
+@pytest.mark.parametrize("who", ["one", "two"])
+def test_a_kick_is_taken_over_by_nobody_while_its_lease_lasts(who: str) -> None:
+    for now in (NOW, NOW + LEASE - EDGE):
+        with pytest.raises(IllegalMove, match="in the hands of"):
+            RUNNING.take_over(who, now)
+    assert replace(RUNNING, lease_until=None).take_over(who, NOW).owner == who
+
+
+def test_renewing_holds_on_to_a_kick_and_changes_nothing_else() -> None:
+    renewed = RUNNING.renew(NOW + SECOND)
+    assert renewed == replace(RUNNING, version=3, lease_until=NOW + SECOND + LEASE)
 
 
 def test_a_running_kick_is_claimed_by_nobody_else() -> None:

@@ -37,7 +37,10 @@ TARGETS = (
 )
 ENDED = {State.DONE, State.REFUSED, State.DENIED, State.CANCELLED, State.EXPIRED}
 
+DEADLINE = NOW + timedelta(minutes=10)
+
 actors = st.sampled_from(["one", "two", "three"])
+users = st.sampled_from([UserId("U1"), UserId("U2"), UserId("U3")])
 places = st.integers(0, len(TARGETS) - 1)
 outcomes = st.sampled_from(Outcome)
 
@@ -82,6 +85,7 @@ class Processes(RuleBasedStateMachine):
             targets=TARGETS,
             created_at=NOW,
             state=state,
+            expires_at=DEADLINE if state is State.WAITING else None,
         )
         stored = at_once(self.store.add(kick, Event(NOW, What.ASKED, UserId("U1"))))
         self.known = dict.fromkeys(("one", "two", "three"), stored)
@@ -111,7 +115,7 @@ class Processes(RuleBasedStateMachine):
         self.history.append(moved)
         return True
 
-    @rule(seconds=st.integers(1, 50))
+    @rule(seconds=st.integers(1, 50) | st.just(600))
     def time_passes(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
 
@@ -119,14 +123,25 @@ class Processes(RuleBasedStateMachine):
     def look(self, actor: str) -> None:
         self.known[actor] = self.stored
 
-    @rule(actor=actors)
-    def approve(self, actor: str) -> None:
-        # The flow has no approval yet; the table has.
-        def ready(kick: Kick) -> Kick:
-            return replace(kick._move(State.READY), decided_at=self.now)
+    @rule(actor=actors, user=users, learn=st.booleans())
+    def approve(self, actor: str, user: UserId, *, learn: bool) -> None:
+        self.move(actor, lambda kick: kick.approve(user, self.now), learn=learn)
 
-        if self.known[actor].state is State.WAITING:
-            self.move(actor, ready)
+    @rule(actor=actors, user=users)
+    def deny(self, actor: str, user: UserId) -> None:
+        self.move(actor, lambda kick: kick.deny(user, "no", self.now))
+
+    @rule(actor=actors)
+    def cancel(self, actor: str) -> None:
+        self.move(actor, lambda kick: kick.cancel(self.now))
+
+    @rule(actor=actors)
+    def expire(self, actor: str) -> None:
+        self.move(actor, lambda kick: kick.expire(self.now))
+
+    @rule(actor=actors, learn=st.booleans())
+    def renew(self, actor: str, *, learn: bool) -> None:
+        self.move(actor, lambda kick: kick.renew(self.now), learn=learn)
 
     @rule(actor=actors, session=st.sampled_from([S1, S1, S2, None]), learn=st.booleans())
     def claim(self, actor: str, session: SessionId | None, *, learn: bool) -> None:
@@ -134,7 +149,10 @@ class Processes(RuleBasedStateMachine):
 
     @rule(actor=actors, learn=st.booleans())
     def take_over(self, actor: str, *, learn: bool) -> None:
-        self.move(actor, lambda kick: kick.take_over(actor, self.now), learn=learn)
+        held = self.stored.lease_until
+        if self.move(actor, lambda kick: kick.take_over(actor, self.now), learn=learn):
+            assert held
+            assert self.now >= held
 
     @rule(actor=actors)
     def refuse(self, actor: str) -> None:
@@ -190,6 +208,27 @@ class Processes(RuleBasedStateMachine):
         for old, new in zip(self.history, self.history[1:], strict=False):
             assert new.state in MOVES[old.state]
             assert new.version == old.version + 1
+
+    @invariant()
+    def a_request_is_decided_once_in_time_and_by_somebody_else(self) -> None:
+        for old, new in zip(self.history, self.history[1:], strict=False):
+            if old.state is State.WAITING and new.approver:
+                assert new.state in {State.READY, State.DENIED}
+                assert new.approver != new.requester
+                assert new.decided_at
+                assert new.decided_at < DEADLINE
+            elif old.state is State.WAITING:
+                assert new.state in {State.CANCELLED, State.EXPIRED}
+                assert new.done_at
+                assert new.state is State.CANCELLED or new.done_at >= DEADLINE
+            else:
+                assert (new.approver, new.decided_at) == (old.approver, old.decided_at)
+
+    @invariant()
+    def what_waited_runs_only_with_an_approver(self) -> None:
+        for kick in self.history:
+            if kick.was_asked and kick.state in {State.READY, State.RUNNING, State.DONE}:
+                assert kick.approver
 
     @invariant()
     def a_kick_is_claimed_once_and_in_time(self) -> None:

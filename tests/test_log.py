@@ -95,12 +95,28 @@ async def test_one_kick_is_shown_with_its_events(
     ]
 
 
+async def test_a_decision_and_what_is_done_again_are_shown(
+    capsys: pytest.CaptureFixture[str], sqlite_url: str
+) -> None:
+    decided = kick(2, state=State.DENIED, approver=UserId("U0MO"), refusal="wrong one", repeats=1)
+    await fill(sqlite_url, kick(), decided)
+    _, lines = await printed(capsys, sqlite_url, 2)
+    assert lines[:5] == [
+        "#2 2026-11-22 20:02:00 U0MAYA denied [Weekly AMA] Mallory: kicked",
+        "reason: spam",
+        "again after: #1",
+        "decided by: U0MO",
+        "refused: wrong one",
+    ]
+
+
 async def test_what_there_is_not_is_left_out(
     capsys: pytest.CaptureFixture[str], sqlite_url: str
 ) -> None:
     await fill(sqlite_url, kick(reason=""))
     _, lines = await printed(capsys, sqlite_url, 1)
-    assert not any(line.startswith(("reason", "refused")) for line in lines)
+    absent = ("reason", "refused", "decided", "again")
+    assert [line for line in lines if line.startswith(absent)] == []
 
 
 async def test_other_peoples_text_does_not_steer_the_terminal(

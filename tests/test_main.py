@@ -11,7 +11,7 @@ import pytest
 
 from bot.__main__ import main
 from bot.sandbox.place import EXAMPLE_POLICY, HOME, Place, open_place
-from tests.journeys.steps import result, to_review
+from tests.journeys.steps import process, result, to_review
 from tests.test_config import GOOD
 
 NOWHERE = "http://127.0.0.1:1/"
@@ -140,6 +140,13 @@ def test_the_demo_stays_up_for_a_person(
     monkeypatch.setattr("sys.stdin.isatty", lambda: is_terminal)
     assert main(arguments) == 0
     assert asked == [expected]
+
+
+@pytest.mark.parametrize("transport", [(), ("--http",)], ids=["socket", "http"])
+async def test_what_the_demo_tells_really_happened(transport: tuple[str, ...]) -> None:
+    async with process({}, "demo", "--tour", *transport) as playing:
+        assert await playing.ended() == 0, playing.text
+    assert "Olu is out too, by one call" in playing.said[-1]
 
 
 def test_a_slack_out_of_reach_ends_in_1(

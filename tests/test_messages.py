@@ -1,7 +1,7 @@
 """The messages, and the words in them: true, complete, and harmless whatever people are called."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
 from bot.core.kick import (
+    CAME_TO_NOTHING,
     ChannelId,
     Kick,
     KickId,
@@ -22,7 +23,7 @@ from bot.core.kick import (
     UserId,
     Why,
 )
-from bot.core.policy import Answer, Quota, Role, Rules, Verdict
+from bot.core.policy import Answer, Quota, Role, Rules, SecondPerson, Verdict
 from bot.core.ports import (
     Busy,
     NotThere,
@@ -124,18 +125,81 @@ def test_who_came_back_is_told_with_the_time_and_nobody_else_with_rejoining() ->
     assert "rejoin" not in shown(message)
 
 
+def buttons(message: messages.Message) -> list[tuple[str, str, str]]:
+    rows = [block["elements"] for block in message["blocks"] if block["type"] == "actions"]
+    return [(one["text"]["text"], one["action_id"], one["value"]) for row in rows for one in row]
+
+
+AGAIN = ("Kick again", "kick_again", "k" * 32)
+CHECK_AGAIN = ("Check again", "check_again", "k" * 32)
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_only_what_is_not_known_can_be_checked_again(outcome: Outcome) -> None:
+    one = kick([target(), target("Tom", outcome, at=1)])
+    offered = [AGAIN, CHECK_AGAIN] if outcome is Outcome.UNKNOWN else [AGAIN]
+    assert buttons(fits(messages.result(one))) == offered
+
+
+def test_a_result_says_who_approved_it_and_counts_the_time_from_then() -> None:
+    approved = kick(approver=UserId("U0MO"), decided_at=NOW + timedelta(seconds=1))
+    message = fits(messages.result(approved))
+    last = message["blocks"][0]["elements"][-1]["elements"]
+    assert [one.get("text") or one.get("user_id") for one in last] == ["Approved by ", "U0MO"]
+    assert "Took 0.2 s after the approval." in shown(message)
+    alone = shown(messages.result(kick()))
+    assert "pproved by" not in alone
+    assert "after the approval" not in alone
+
+
+def test_a_kick_done_again_names_the_old_one() -> None:
+    assert "Done again after kick #3." in shown(fits(messages.result(kick(repeats=3))))
+    assert "Done again" not in shown(messages.result(kick()))
+
+
+def test_a_result_that_may_be_there_already_says_so_and_nothing_else_is_different() -> None:
+    certain, doubtful = messages.result(kick()), fits(messages.result(kick(), doubtful=True))
+    assert messages.SENT_AGAIN not in shown(certain)
+    assert messages.SENT_AGAIN in shown(doubtful)
+    assert shown(doubtful).replace(f" {messages.SENT_AGAIN}", "") == shown(certain)
+    assert doubtful["text"] == certain["text"]
+
+
+MO: dict[str, Any] = {"approver": UserId("U0MO"), "decided_at": NOW}
+ASKED = {"expires_at": NOW + timedelta(minutes=10)}
+
+
 @pytest.mark.parametrize(
-    ("state", "words"),
+    ("changes", "words"),
     [
-        (State.REFUSED, "Nobody was removed. The policy says no."),
-        (State.EXPIRED, "It was not carried out within a minute, so it lapsed."),
+        ({"state": State.REFUSED, "refusal": "No."}, "Nobody was removed. No."),
+        ({"state": State.EXPIRED}, "not carried out within a minute, so it lapsed. Nobody was"),
+        ({"state": State.EXPIRED, **ASKED}, "Nobody decided in time, so it expired. Nobody was"),
+        ({"state": State.EXPIRED, **ASKED, **MO}, "not carried out within a minute, so it lapsed."),
+        ({"state": State.CANCELLED, **ASKED}, "It was taken back. Nobody was removed."),
+        ({"state": State.DENIED, **ASKED, **MO}, "Denied by "),
+        ({"state": State.DENIED, "refusal": "They left.", **ASKED, **MO}, "Note: They left."),
     ],
+    ids=["refused", "lapsed", "expired", "approved-lapsed", "cancelled", "denied", "with-a-note"],
 )
-def test_a_kick_that_never_ran_has_no_button(state: State, words: str) -> None:
-    message = fits(messages.result(kick(state=state, refusal="The policy says no.")))
+def test_whoever_asked_for_what_came_to_nothing_is_told_why(
+    changes: dict[str, Any], words: str
+) -> None:
+    one = kick(**changes)
+    message = fits(messages.word(one))
     assert words in shown(message)
-    assert "kick_again" not in shown(message)
-    assert message["text"] == f"Kick #7 {state}: nobody was removed."
+    assert "Nobody was removed." in shown(message)
+    assert buttons(message) == []
+    assert message["text"] == f"Kick #7 {one.state}: nobody was removed."
+    assert message["text"] in shown(message)
+
+
+def test_a_remark_stands_above_the_result_and_in_the_notification() -> None:
+    message = fits(messages.remark(kick(), "Invite the bot."))
+    line = "Kick #7 in Weekly AMA: 1 kicked. Invite the bot."
+    assert message["text"] == line
+    assert message["blocks"][0]["text"]["text"] == line
+    assert message["blocks"][1:] == messages.result(kick())["blocks"]
 
 
 @pytest.mark.parametrize("why", Why)
@@ -160,16 +224,25 @@ def test_the_four_outcomes_can_be_told_apart_without_colour() -> None:
     detail=TEXT,
     outcome=st.sampled_from(Outcome),
     why=st.sampled_from(Why),
-    state=st.sampled_from(State),
 )
 @settings(max_examples=60, deadline=None)
 def test_a_result_of_25_people_fits(  # noqa: PLR0917 - what hypothesis gives
-    name: str, title: str, reason: str, detail: str, outcome: Outcome, why: Why, state: State
+    name: str, title: str, reason: str, detail: str, outcome: Outcome, why: Why
 ) -> None:
     targets = [target(name, outcome, why, detail, at) for at in range(25)]
-    one = kick(targets, title=title, reason=reason, refusal=detail, state=state)
-    fits(messages.result(one))
-    fits(messages.whisper(texts.summary(one) + " " + texts.ending(one) + detail * 9), 40_000)
+    one = kick(targets, title=title, reason=reason, repeats=10**9, **MO)
+    fits(messages.result(one, doubtful=True))
+    fits(messages.remark(one, detail * 9))
+    fits(messages.whisper(texts.known(one)), 40_000)
+
+
+@given(reason=TEXT, detail=TEXT, state=st.sampled_from(sorted(CAME_TO_NOTHING)))
+@settings(max_examples=60, deadline=None)
+def test_a_word_about_what_came_to_nothing_fits(reason: str, detail: str, state: State) -> None:
+    one = kick([target(reason)], title=detail, reason=reason, refusal=detail, state=state)
+    for each in (one, replace(one, **MO)):
+        fits(messages.word(each))
+        fits(messages.whisper(texts.summary(each) + " " + texts.ending(each) + detail * 9), 40_000)
 
 
 @pytest.mark.parametrize("text", WORST, ids=range(len(WORST)))
@@ -178,25 +251,29 @@ def test_a_result_of_25_of_the_worst_names_fits_also_under_a_remark(text: str, w
     targets = [
         replace(target(text, Outcome.FAILED, why, text, at), back_at=NOW) for at in range(25)
     ]
-    one = kick(targets, title=text, reason=text)
-    whisper = messages.whisper(f"{texts.summary(one)} Invite the bot there with /invite.")
-    together = [*whisper["blocks"], *messages.result(one)["blocks"]]
-    fits({"text": whisper["text"], "blocks": together})
+    one = kick(targets, title=text, reason=text, **MO)
+    fits(messages.remark(one, "Invite the bot there with /invite."))
 
 
+@pytest.mark.parametrize("message", [messages.result, messages.word])
 @given(text=TEXT)
-def test_only_the_requester_is_ever_mentioned(text: str) -> None:
+def test_only_who_asked_and_who_decided_are_ever_mentioned(
+    message: Callable[[Kick], messages.Message], text: str
+) -> None:
     one = kick([target(text, Outcome.FAILED, Why.REFUSED, text)], title=text, reason=text)
-    message = messages.result(one)
-    assert not {"<", ">"} & set(message["text"])
-    kinds = {
-        element["type"]
-        for part in message["blocks"][0]["elements"]
-        for run in [part, *part["elements"]]
-        for element in run.get("elements", [run])
-    }
-    assert kinds <= {"text", "user", "rich_text_section"}
-    assert '"mrkdwn"' not in shown(message)
+    state = State.DONE if message is messages.result else State.DENIED
+    told = message(replace(one, state=state, refusal=text, **MO))
+    assert not {"<", ">"} & set(told["text"])
+    assert '"mrkdwn"' not in shown(told)
+    rich = [block for block in told["blocks"] if block["type"] == "rich_text"]
+    runs = [
+        run for block in rich for part in block["elements"] for run in [part, *part["elements"]]
+    ]
+    elements = [element for run in runs for element in run.get("elements", [run])]
+    kinds = {element["type"] for element in elements}
+    assert kinds <= {"text", "user", "date", "rich_text_section"}
+    users = {element["user_id"] for element in elements if element["type"] == "user"}
+    assert users == ({"U0MAYA", "U0MO"} if message is messages.result else {"U0MO"})
 
 
 @given(text=TEXT)
@@ -228,6 +305,91 @@ def test_escaped_text_pings_nobody_and_can_be_read_back(text: str) -> None:
 )
 def test_every_trouble_says_what_is_wrong_and_what_to_do(error: texts.Trouble, words: str) -> None:
     assert texts.trouble(error) == words
+
+
+DECIDED = "did not confirm that (locked): whether your decision was recorded is not known."
+
+
+@pytest.mark.parametrize(
+    ("error", "unheard", "undecided"),
+    [
+        (
+            Unreadable("HTTP 500"),
+            "Your role could not be checked with Slack (HTTP 500). Nothing was changed.",
+            "Roles could not be checked with Slack (HTTP 500). Nothing was decided. Try again.",
+        ),
+        (StoreDown("locked"), "does not answer (locked). Nothing was changed.", DECIDED),
+        (Busy("x", 2), "asks the bot to wait 2 s.", "asks the bot to wait 2 s."),
+    ],
+)
+def test_whoever_has_a_request_before_them_is_told_what_is_certain(
+    error: texts.Trouble, unheard: str, undecided: str
+) -> None:
+    assert unheard in texts.unheard(error)
+    assert undecided in texts.undecided(error)
+
+
+def test_a_request_that_may_have_been_kept_is_not_called_lost() -> None:
+    said = texts.unconfirmed(StoreDown("locked"))
+    assert "did not confirm that it kept this (locked)" in said
+    assert "the result is posted. Look there before you try again." in said
+    assert "obody was removed" not in said
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (State.WAITING, "Kick #7 waits for a second person."),
+        (State.READY, "Kick #7 is on its way."),
+        (State.RUNNING, "Kick #7 is on its way."),
+        (State.DENIED, "Kick #7 denied: nobody was removed."),
+    ],
+)
+def test_of_a_kick_without_a_result_what_is_known_is_how_it_stands(
+    state: State, words: str
+) -> None:
+    assert texts.known(kick(state=state)) == words
+    assert texts.summary(kick(state=state)) == words
+
+
+def test_what_is_known_by_now_names_who_is_not_or_says_what_became_of_each() -> None:
+    tom, ana = target("Tom", Outcome.UNKNOWN, Why.NO_ANSWER), target("Ana", Outcome.UNKNOWN)
+    assert texts.known(kick([target(), tom, ana])) == "Still not known: Tom, Ana."
+    left = replace(tom, outcome=Outcome.GONE)
+    assert texts.known(kick([target(), left])) == "Mallory — ✓ kicked\nTom — ○ gone"
+
+
+@pytest.mark.parametrize(
+    ("role", "rules", "words"),
+    [
+        (Role.HELPER, {}, "As a helper you may ask for a kick; a moderator or a lead decides."),
+        (Role.MODERATOR, {}, "As a moderator you may remove people. You decide what others ask"),
+        (
+            Role.MODERATOR,
+            {"second_person": SecondPerson.ALWAYS},
+            "As a moderator you may remove people; each kick needs a second person.",
+        ),
+        (
+            Role.MODERATOR,
+            {"second_person": SecondPerson.BULK, "bulk": 3},
+            "you may remove people; more than 3 within 2 minutes need a second person.",
+        ),
+        (
+            Role.LEAD,
+            {"second_person": SecondPerson.ALWAYS},
+            "As a lead you may remove people, also where two are needed. You decide what others",
+        ),
+    ],
+)
+def test_help_says_what_a_role_may_do_under_these_rules(
+    role: Role, rules: dict[str, Any], words: str
+) -> None:
+    assert words in texts.usage("/kick", Verdict(Answer.ALLOWED, ""), role, Rules(**rules))
+
+
+def test_help_says_why_somebody_may_do_nothing() -> None:
+    verdict = Verdict(Answer.REFUSED, "The policy gives you no role.")
+    assert "The policy gives you no role." in texts.usage("/kick", verdict, None, Rules())
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,38 @@ async def test_what_cannot_be_read_is_not_guessed_and_not_kept(
     assert (await known_people.membership(MO)).groups == frozenset({MODS})
 
 
+async def test_the_members_of_a_group_are_read_once_in_half_a_minute(
+    slack: SlackStandIn, known_people: SlackPeople, clock: ManualClock
+) -> None:
+    assert await known_people.members(MODS) == (MIA, MO)
+    await known_people.membership(MO)
+    slack.recast(Group("S0MODS", "mods", (MAYA,)))
+    await clock.sleep(30)
+    assert await known_people.members(MODS) == (MIA, MO)
+    assert asked(slack).count("usergroups.users.list") == 1
+    await clock.sleep(1)
+    assert await known_people.members(MODS) == (MAYA,)
+
+
+async def test_of_a_group_that_does_not_exist_nobody_is_a_member(
+    slack: SlackStandIn, known_people: SlackPeople
+) -> None:
+    slack.faults.switch_on(
+        "refused", method="usergroups.users.list", error="no_such_subteam", times=1
+    )
+    assert await known_people.members(MODS) == ()
+
+
+@pytest.mark.parametrize("fault", ["server_error", "refused", "broken_before"])
+async def test_members_that_cannot_be_read_are_not_guessed_and_not_kept(
+    slack: SlackStandIn, known_people: SlackPeople, fault: str
+) -> None:
+    slack.faults.switch_on(fault, method="usergroups.users.list", times=1)
+    with pytest.raises(Unreadable, match=r"usergroups\.users\.list: "):
+        await known_people.members(MODS)
+    assert await known_people.members(MODS) == (MIA, MO)
+
+
 async def test_whoever_has_a_role_by_name_keeps_it_while_groups_cannot_be_read(
     slack: SlackStandIn, known_people: SlackPeople, clock: ManualClock
 ) -> None:

@@ -18,9 +18,12 @@ from bot.core.policy import (
     SecondPerson,
     Standing,
     Verdict,
+    deciders,
     grants,
     judge,
+    may_decide,
     may_open,
+    may_see,
     role_in,
 )
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId
@@ -103,15 +106,15 @@ def test_a_grant_gives_nothing_to_who_is_no_member(standing: Standing) -> None:
     given = policy(grant(Role.LEAD))
     assert grants(given, member(standing=standing)) == ()
     assert role_in(given, member(standing=standing), AMA) is None
-    assert not judge(given, request(who=member(standing=standing)), NOW)
+    assert not judge(given, request(who=member(standing=standing)), NOW).is_allowed
 
 
 def test_nobody_has_a_role_where_nothing_is_granted() -> None:
-    assert not may_open(policy(), member(), NOW)
+    assert not may_open(policy(), member(), NOW).is_allowed
 
 
 def test_only_allowed_is_a_yes() -> None:
-    assert [bool(Verdict(answer, "")) for answer in Answer] == [True, False, False]
+    assert [Verdict(answer, "").is_allowed for answer in Answer] == [True, False, False]
 
 
 def test_the_groups_of_all_grants_must_be_known() -> None:
@@ -226,8 +229,8 @@ def test_nobody_goes_beyond_the_bounds_leads_neither(
 
 def test_up_to_the_bounds_all_is_well() -> None:
     given = policy(grant(Role.MODERATOR), rules=Rules(quota=Quota(30, timedelta(minutes=1))))
-    assert judge(given, request(people(25), recent=5), NOW)
-    assert not judge(given, request(people(25), recent=6), NOW)
+    assert judge(given, request(people(25), recent=5), NOW).is_allowed
+    assert not judge(given, request(people(25), recent=6), NOW).is_allowed
 
 
 @pytest.mark.parametrize(
@@ -246,7 +249,7 @@ def test_the_refusal_names_the_time_that_the_policy_does(within: timedelta, word
 
 def test_a_reason_may_be_optional() -> None:
     given = policy(grant(Role.MODERATOR), rules=Rules(reason_required=False))
-    assert judge(given, request(reason=""), NOW)
+    assert judge(given, request(reason=""), NOW).is_allowed
 
 
 @pytest.mark.parametrize(
@@ -295,3 +298,120 @@ def test_the_first_rule_that_says_no_speaks(asked: Request, word: str) -> None:
 def test_who_is_refused_is_not_told_to_ask_somebody_else() -> None:
     asked = request(people(1, checked=False), reason="")
     assert judge(policy(grant(Role.HELPER)), asked, NOW).answer is REFUSED
+
+
+# --- a second person
+
+CAT = UserId("U3")
+DAILY = Meeting(MeetingId("m-2"), "Daily")
+OWN = "You asked for this kick: somebody else decides it, also for a lead."
+DECIDING = policy(
+    grant(Role.MODERATOR, "weekly*"),
+    grant(Role.LEAD, "daily*", users=(BEN,)),
+    grant(Role.HELPER, users=(BEN, CAT)),
+    Grant(frozenset(), frozenset({MODS}), Role.MODERATOR, ("m-2",)),
+)
+
+
+@pytest.mark.parametrize(
+    ("who", "meeting", "words"),
+    [
+        (member(), AMA, None),
+        (member(BEN), AMA, None),
+        (member(CAT), DAILY, None),
+        (member(), DAILY, "The policy gives you no role in Daily."),
+        (member(UserId("U9")), AMA, "The policy gives you no role. The operator of this bot can"),
+        (member(UserId("U9"), MODS), AMA, "The policy gives you no role in Weekly AMA."),
+        (member(standing=Standing.GUEST), AMA, "Your Slack account is a guest: it can't remove"),
+        (member(age=60 * SECOND), AMA, "I could not read from Slack who you are."),
+        (member(age=59 * SECOND), AMA, None),
+    ],
+)
+def test_a_role_in_the_meeting_lets_somebody_see_it(
+    who: Membership, meeting: Meeting, words: str | None
+) -> None:
+    verdict = may_see(DECIDING, who, meeting, NOW)
+    assert verdict.answer is (REFUSED if words else ALLOWED)
+    assert verdict.reason.startswith(words or "the policy gives you a role")
+
+
+@pytest.mark.parametrize(
+    ("who", "meeting", "answer", "words"),
+    [
+        (member(), AMA, ALLOWED, "moderator in Weekly AMA"),
+        (member(BEN), DAILY, ALLOWED, "lead in Daily"),
+        (member(UserId("U9"), MODS), DAILY, ALLOWED, "moderator in Daily"),
+        (member(age=59 * SECOND), AMA, ALLOWED, "moderator in Weekly AMA"),
+        (member(CAT, MODS), DAILY, ALLOWED, "moderator in Daily"),
+        (member(CAT), AMA, REFUSED, "A helper may ask; a moderator or a lead decides."),
+        # A role in another meeting is none in this one.
+        (member(BEN), AMA, REFUSED, "A helper may ask; a moderator or a lead decides."),
+        (member(), DAILY, REFUSED, "The policy gives you no role in Daily."),
+        (member(UserId("U9"), MODS), AMA, REFUSED, "The policy gives you no role in Weekly AMA."),
+        (member(UserId("U9")), AMA, REFUSED, "The policy gives you no role. The operator of this"),
+        (member(age=60 * SECOND), AMA, REFUSED, "I could not read from Slack who you are. Try"),
+        *(
+            (member(standing=one), AMA, REFUSED, f"Your Slack account is {one}: it can't remove")
+            for one in Standing
+            if one is not Standing.MEMBER
+        ),
+    ],
+)
+def test_a_moderator_or_a_lead_of_the_meeting_decides(
+    who: Membership, meeting: Meeting, answer: Answer, words: str
+) -> None:
+    verdict = may_decide(DECIDING, who, UserId("U8"), meeting, NOW)
+    assert verdict.answer is answer
+    assert verdict.reason.startswith(words)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_nobody_decides_what_they_asked_for(role: Role) -> None:
+    verdict = may_decide(policy(grant(role)), member(), AVA, AMA, NOW)
+    assert verdict == Verdict(REFUSED, OWN)
+
+
+@pytest.mark.parametrize(
+    ("who", "word"),
+    [
+        (member(standing=Standing.DEACTIVATED), "deactivated"),
+        (member(age=60 * SECOND), "could not read"),
+        (member(BEN), "no role"),
+    ],
+)
+def test_who_may_see_nothing_hears_that_first_also_of_their_own_request(
+    who: Membership, word: str
+) -> None:
+    verdict = may_decide(policy(grant(Role.LEAD)), who, who.user, AMA, NOW)
+    assert verdict.answer is REFUSED
+    assert word in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("meeting", "besides", "users", "groups"),
+    [
+        (AMA, CAT, (AVA,), ()),
+        (AMA, AVA, (), ()),
+        (DAILY, CAT, (BEN,), (MODS,)),
+        (DAILY, BEN, (), (MODS,)),
+        (Meeting(MeetingId("m-3"), "Evening show"), AVA, (), ()),
+    ],
+)
+def test_those_who_could_decide_are_its_moderators_and_leads_but_one(
+    meeting: Meeting, besides: UserId, users: tuple[UserId, ...], groups: tuple[GroupId, ...]
+) -> None:
+    assert deciders(DECIDING, meeting, besides=besides) == (users, groups)
+
+
+def test_who_could_decide_by_several_grants_is_named_once() -> None:
+    mods = Grant(frozenset({BEN, AVA}), frozenset({MODS, GroupId("S0")}), Role.MODERATOR)
+    leads = Grant(frozenset({BEN}), frozenset({MODS}), Role.LEAD)
+    given = policy(leads, mods, grant(Role.LEAD, users=(CAT,)))
+    assert deciders(given, AMA, besides=AVA) == ((BEN, CAT), (GroupId("S0"), MODS))
+
+
+def test_a_group_that_is_mentioned_decides_nothing() -> None:
+    given = Policy((grant(Role.HELPER),), ping=(MODS,))
+    assert deciders(given, AMA, besides=AVA) == ((), ())
+    assert not may_decide(given, member(BEN, MODS), AVA, AMA, NOW).is_allowed
+    assert given.groups == frozenset()

@@ -9,11 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.policy import Grant, Policy, Protected, Quota, Role, Rules, SecondPerson
-from bot.policy_file import BadPolicy, parse_policy, read_policy
+from bot.policy_file import BadPolicy, parse_policy, read_policy, warnings
 from bot.sandbox.place import EXAMPLE_POLICY
 
 HERE = Path("policy.toml")
 MAYA = {"who": ["U0MAYA"], "role": "moderator"}
+HAL = {"who": ["U0HAL"], "role": "helper"}
+ASKING = {"grant": [MAYA], "approvals_channel": "C0MODS"}
+NOBODY_KICKS = "grant: nobody may kick; at least one moderator or lead is needed"
+NO_CHANNEL = "approvals_channel: is missing; second_person asks people there"
+ALONE = 'rules.second_person: "always" needs two people who may decide; there is one'
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -41,6 +46,7 @@ def test_everything_that_can_be_said_is_understood() -> None:
     policy = parsed(
         {
             "approvals_channel": "C0MODS",
+            "ping": ["S0DUTY", "S0MODS"],
             "grant": [
                 {"who": ["U0MAYA", "W0GRID", "S0MODS"], "role": "lead", "meetings": ["Weekly*"]},
                 {"who": ["U0HAL"], "role": "helper"},
@@ -62,7 +68,8 @@ def test_everything_that_can_be_said_is_understood() -> None:
     assert (first.role, first.meetings) == (Role.LEAD, ("Weekly*",))
     assert (second.role, second.meetings) == (Role.HELPER, ("*",))
     assert policy.approvals_channel == "C0MODS"
-    assert policy.groups == {"S0MODS"}
+    assert policy.ping == ("S0DUTY", "S0MODS")
+    assert policy.groups == {"S0MODS"}  # whom a request mentions has no role by that
     assert policy.rules == Rules(
         second_person=SecondPerson.BULK,
         bulk=5,
@@ -76,7 +83,10 @@ def test_everything_that_can_be_said_is_understood() -> None:
 
 def test_the_example_is_a_good_policy() -> None:
     policy = read_policy(EXAMPLE_POLICY)
-    assert policy.rules.second_person is SecondPerson.NEVER
+    assert policy.rules.second_person is SecondPerson.BULK
+    assert (policy.rules.bulk, policy.rules.expires) == (3, timedelta(minutes=10))
+    assert (policy.approvals_channel, policy.ping) == ("C0MODS", ("S0MODS",))
+    assert warnings(policy) == []
     assert {grant.role for grant in policy.grants} == set(Role)
 
 
@@ -101,7 +111,12 @@ def test_the_example_is_a_good_policy() -> None:
         ({"grant": [MAYA | {"role": "Lead"}]}, "grant[1].role: should be one of"),
         ({"grant": [MAYA | {"meetings": []}]}, "grant[1].meetings: List should have at least 1"),
         ({"grant": [MAYA | {"meetings": [""]}]}, "grant[1].meetings[1]: String should have at le"),
-        ({"grant": [MAYA], "approvals_channel": "#mods"}, "approvals_channel: String should match"),
+        ({"grant": [MAYA], "approvals_channel": "#mods"}, "approvals_channel: '#mods' is no chann"),
+        ({"grant": [MAYA], "approvals_channel": "U0MO"}, "approvals_channel: 'U0MO' is no channel"),
+        ({"grant": [MAYA], "approvals_channel": ["C0MODS"]}, "approvals_channel: Input should be"),
+        (ASKING | {"ping": ["S0MODS", "U0MO"]}, "ping[2]: 'U0MO' is no user group's id: those st"),
+        (ASKING | {"ping": ["@mods"]}, "ping[1]: '@mods' is no user group's id"),
+        (ASKING | {"ping": "S0MODS"}, "ping: Input should be a valid list"),
         (rules(second="always"), "rules.second: no such key"),
         (rules(second_person="sometimes"), "rules.second_person: Input should be 'never', 'bulk'"),
         (rules(bulk=0), "rules.bulk: "),
@@ -130,43 +145,82 @@ def test_a_fault_is_named_with_its_place(policy: dict[str, Any], fault: str) -> 
     assert found.startswith(fault)
 
 
+def no_channel_for(at: int) -> str:
+    return f"grant[{at}].role: a helper needs an approvals_channel; what they ask is decided there"
+
+
 @pytest.mark.parametrize(
     ("policy", "found"),
     [
+        (ASKING | {"grant": [HAL]}, [NOBODY_KICKS]),
+        (rules(second_person="bulk"), [NO_CHANNEL]),
+        ({"grant": [HAL, MAYA, HAL]}, [no_channel_for(1), no_channel_for(3)]),
         (
-            {"grant": [{"who": ["U0HAL"], "role": "helper"}]},
-            ["grant: nobody may kick; at least one moderator or lead is needed"],
+            {"grant": [MAYA], "ping": ["S0MODS"]},
+            ["ping: needs an approvals_channel; what mentions the groups is posted there"],
+        ),
+        (ASKING | rules(second_person="always"), [ALONE]),
+        (
+            {"grant": [MAYA, HAL], "rules": {"second_person": "always"}},
+            [NO_CHANNEL, no_channel_for(2), ALONE],
         ),
         (
-            rules(second_person="bulk"),
-            ["approvals_channel: is missing; second_person asks people there"],
-        ),
-        (
-            rules(second_person="always") | {"approvals_channel": "C0MODS"},
-            ['rules.second_person: "always" needs two people who may decide; there is one'],
-        ),
-        (
-            {
-                "grant": [MAYA, {"who": ["U0HAL"], "role": "helper"}],
-                "rules": {"second_person": "always"},
-            },
-            [
-                "approvals_channel: is missing; second_person asks people there",
-                'rules.second_person: "always" needs two people who may decide; there is one',
-            ],
+            {"grant": [{"who": ["U0MAYA"], "role": "lead"}, MAYA, {**HAL, "who": ["S0MODS"]}]}
+            | {"approvals_channel": "C0MODS", "rules": {"second_person": "always"}},
+            [ALONE],
         ),
     ],
-    ids=["nobody", "no-channel", "one-decider", "both"],
+    ids=["nobody", "no-channel", "helper", "ping", "one-decider", "all-three", "one-by-two-grants"],
 )
 def test_a_contradiction_is_named(policy: dict[str, Any], found: list[str]) -> None:
     assert faults(policy) == found
 
 
-@pytest.mark.parametrize("who", [["U0MAYA", "U0LEA"], ["S0MODS"], ["U0MAYA", "S0MODS"]])
-def test_two_people_or_a_group_can_decide(who: list[str]) -> None:
-    policy = {"grant": [{"who": who, "role": "lead"}], "rules": {"second_person": "always"}}
-    given_policy = parsed(policy | {"approvals_channel": "C0MODS"})
-    assert given_policy.rules.second_person is SecondPerson.ALWAYS
+@pytest.mark.parametrize(
+    ("policy", "found"),
+    [
+        ({"colour": 1, "grant": [HAL]}, ["colour", "grant[1].role", "grant"]),
+        (rules(second_person="always", bulk=0), ["rules.bulk", "approvals_channel", ALONE[:19]]),
+        ({"grant": [MAYA, HAL], "rules": "few"}, ["rules", "grant[2].role"]),
+        (rules(second_person="sometimes", bulk=0), ["rules.second_person", "rules.bulk"]),
+        (
+            {"grant": [MAYA], "ping": ["S0MODS"], "rules": {"expires": "x"}},
+            ["rules.expires", "ping"],
+        ),
+        ({"grant": [MAYA, HAL], "approvals_channel": "#mods"}, ["approvals_channel"]),
+        ({"grant": [HAL | {"who": []}]}, ["grant[1].who"]),
+        ({"grant": [HAL | {"who": []}], "ping": ["S0MODS"]}, ["grant[1].who", "ping"]),
+        (rules(second_person="bulk") | {"grant": []}, ["grant", "approvals_channel"]),
+        ({"grant": [MAYA], "ping": ["U0MO"]}, ["ping[1]"]),
+    ],
+)
+def test_what_is_faulty_contradicts_nothing_and_hides_no_contradiction(
+    policy: dict[str, Any], found: list[str]
+) -> None:
+    assert [fault.partition(":")[0] for fault in faults(policy)] == found
+
+
+TWO = [["U0MAYA", "U0LEA"], ["S0MODS"], ["U0MAYA", "S0MODS"]]
+
+
+@pytest.mark.parametrize("who", TWO)
+@pytest.mark.parametrize("second_person", SecondPerson)
+def test_two_people_or_a_group_can_decide(who: list[str], second_person: SecondPerson) -> None:
+    grant = {"who": who, "role": "lead"}
+    policy = parsed(ASKING | rules(second_person=second_person.value) | {"grant": [grant]})
+    assert policy.rules.second_person is second_person
+    assert warnings(policy) == []
+
+
+def test_that_there_is_no_second_person_for_many_is_a_warning() -> None:
+    policy = parsed(ASKING | {"grant": [MAYA, HAL], "rules": {"second_person": "bulk", "bulk": 5}})
+    assert warnings(policy) == [
+        'rules.second_person: "bulk" wants a second person for more than 5; only one may decide'
+    ]
+
+
+def test_one_person_alone_needs_no_warning_where_nobody_is_asked() -> None:
+    assert warnings(parsed({"grant": [MAYA]})) == []
 
 
 def test_all_faults_come_at_once_each_on_its_line(tmp_path: Path) -> None:

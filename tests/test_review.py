@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -18,7 +19,7 @@ from bot.core.policy import (
     Standing,
 )
 from bot.core.ports import NotThere, Unreachable, Unreadable, Unsure
-from bot.core.review import Choice, Desk
+from bot.core.review import NOBODY_TO_ASK, NOWHERE_TO_ASK, Choice, Desk
 from bot.core.roster import (
     CustomId,
     Key,
@@ -32,7 +33,8 @@ from bot.core.roster import (
 )
 from tests.fakes import NOW, TEAM, FakeClock, FakePeople, FakeRooms, MemoryStore, peer
 
-AVA, BEN, EVE = UserId("U1"), UserId("U2"), UserId("U3")
+AVA, BEN, EVE, LEA = UserId("U1"), UserId("U2"), UserId("U3"), UserId("U4")
+LEADS = GroupId("S2")
 CHANNEL = ChannelId("C1")
 AMA = Meeting(MeetingId("m1"), "Weekly AMA")
 DAILY = Meeting(MeetingId("m2"), "Daily")
@@ -45,7 +47,10 @@ HOST = peer("e3", "p3", "c3", name="Host", preset="host")
 
 
 class Scene:
-    """A desk, and the world around it; Ava is a moderator, Ben helps in the AMA, Eve is nobody."""
+    """A desk, and the world around it.
+
+    Ava is a moderator, Ben helps in the AMA, Lea leads there as the group does, Eve is nobody.
+    """
 
     def __init__(self, rules: Rules | None = None) -> None:
         self.clock = FakeClock()
@@ -56,20 +61,26 @@ class Scene:
             (
                 Grant(frozenset({AVA}), frozenset(), Role.MODERATOR, ("Weekly*", "Daily*")),
                 Grant(frozenset({BEN}), frozenset(), Role.HELPER, ("Weekly*",)),
+                Grant(frozenset({LEA}), frozenset({LEADS}), Role.LEAD, ("Weekly*",)),
             ),
             rules or Rules(protected=Protected(frozenset({"host"}))),
+            approvals_channel=ChannelId("C2"),
         )
-        self.desk = Desk(
-            policy=self.policy,
+        self.desk = self.desk_by(self.policy)
+        for user in (AVA, BEN, EVE, LEA):
+            self.people.add(user)
+        self.rooms.titles = {one.id: one for one in (AMA, DAILY, BOARD)}
+        self.rooms.go_live(AMA_LIVE, ANN, BOB, HOST)
+
+    def desk_by(self, policy: Policy) -> Desk:
+        """Make a desk that judges by another policy."""
+        return Desk(
+            policy=policy,
             rooms=self.rooms,
             people=self.people,
             store=self.store,
             clock=self.clock,
         )
-        for user in (AVA, BEN, EVE):
-            self.people.add(user)
-        self.rooms.titles = {one.id: one for one in (AMA, DAILY, BOARD)}
-        self.rooms.go_live(AMA_LIVE, ANN, BOB, HOST)
 
 
 @pytest.fixture
@@ -110,7 +121,7 @@ def earlier(number: int = 1, *, count: int = 1, meeting: Meeting = AMA) -> Kick:
 def test_what_is_known_is_judged_at_once(scene: Scene, user: UserId, *, answer: bool) -> None:
     verdict = scene.desk.may_open_now(user)
     assert verdict is not None
-    assert bool(verdict) is answer
+    assert verdict.is_allowed is answer
 
 
 def test_nobody_is_judged_by_what_is_not_known_or_old(scene: Scene) -> None:
@@ -150,7 +161,7 @@ async def test_who_has_no_role_sees_no_meeting(scene: Scene) -> None:
 @pytest.mark.parametrize("late", [60, 3600])
 async def test_a_membership_a_minute_old_opens_nothing(scene: Scene, late: int) -> None:
     scene.people.late = timedelta(seconds=late)
-    assert not (await scene.desk.open(AVA, TEAM, CHANNEL, "")).verdict
+    assert not (await scene.desk.open(AVA, TEAM, CHANNEL, "")).verdict.is_allowed
     assert await scene.desk.meetings(AVA, "") == ((), ())
     assert (await scene.desk.people(AVA, AMA.id, "", 25)).people == ()
     review = await scene.desk.review(choice("participant:p1"))
@@ -194,7 +205,7 @@ async def test_that_the_list_of_sessions_cannot_be_read_is_told(scene: Scene) ->
     scene.rooms.faults["live_sessions"] = [Unreachable("down")]
     opening = await scene.desk.open(AVA, TEAM, CHANNEL, "ann spam")
     assert isinstance(opening.trouble, Unreachable)
-    assert (bool(opening.verdict), opening.sessions) == (True, ())
+    assert (opening.verdict.is_allowed, opening.sessions) == (True, ())
     assert (opening.match.people, opening.match.who) == ((), "")
 
 
@@ -347,14 +358,16 @@ async def test_every_review_has_a_draft_of_its_own(scene: Scene) -> None:
         (choice("participant:p1", "custom:x"), Answer.NEEDS_APPROVAL, "could not be checked"),
     ],
 )
-async def test_a_draft_is_kept_only_of_what_is_allowed(
+async def test_a_draft_is_kept_of_what_is_allowed_or_may_be_asked_for(
     scene: Scene, asked: Choice, answer: Answer, word: str
 ) -> None:
     review = await scene.desk.review(asked)
     assert review.verdict.answer is answer
     assert word in review.verdict.reason
-    assert (review.draft is not None) is (answer is Answer.ALLOWED)
-    assert len(scene.store.drafts) == (answer is Answer.ALLOWED)
+    assert len(scene.store.drafts) == (answer is not Answer.REFUSED)
+    assert (review.draft is None) is (answer is Answer.REFUSED)
+    if review.draft:
+        assert review.draft.asks is (answer is Answer.NEEDS_APPROVAL)
 
 
 async def test_the_protected_stand_in_the_review_and_not_in_the_draft(scene: Scene) -> None:
@@ -403,7 +416,7 @@ async def test_records_that_cannot_be_read_leave_whom_they_hold_unidentified(
     assert review.draft
     unchecked = await scene.desk.review(choice(pasted=("participant:p7",)))
     assert [line.mark for line in unchecked.lines] == [Mark.NOWHERE]
-    assert (unchecked.verdict.answer, unchecked.draft) == (Answer.NEEDS_APPROVAL, None)
+    assert unchecked.verdict.answer is Answer.NEEDS_APPROVAL
 
 
 @pytest.mark.parametrize("read", ["active_session", "roster"])
@@ -424,9 +437,9 @@ async def test_earlier_kicks_count_towards_the_quota() -> None:
     await scene.store.add(earlier(count=2), Event(NOW, What.ASKED, AVA))
     both = choice("participant:p1", "participant:p2")
     assert (await scene.desk.review(both)).verdict.answer is Answer.REFUSED
-    assert (await scene.desk.review(choice("participant:p1"))).verdict
+    assert (await scene.desk.review(choice("participant:p1"))).verdict.is_allowed
     scene.clock.pass_by(601)
-    assert (await scene.desk.review(both)).verdict
+    assert (await scene.desk.review(both)).verdict.is_allowed
 
 
 async def test_earlier_kicks_make_a_bulk_for_two_minutes() -> None:
@@ -435,7 +448,64 @@ async def test_earlier_kicks_make_a_bulk_for_two_minutes() -> None:
     asked = choice("participant:p1")
     assert (await scene.desk.review(asked)).verdict.answer is Answer.NEEDS_APPROVAL
     scene.clock.pass_by(121)
-    assert (await scene.desk.review(asked)).verdict
+    assert (await scene.desk.review(asked)).verdict.is_allowed
+
+
+# --- whom one could ask
+
+HELP = choice("participant:p1", user=BEN)
+
+
+async def test_without_a_channel_there_is_nowhere_to_ask(scene: Scene) -> None:
+    desk = scene.desk_by(replace(scene.policy, approvals_channel=None))
+    review = await desk.review(HELP)
+    assert (review.verdict.answer, review.draft) == (Answer.REFUSED, None)
+    assert review.verdict.reason.endswith(NOWHERE_TO_ASK)
+    assert (await desk.review(choice("participant:p1"))).verdict.is_allowed
+
+
+async def test_that_nobody_could_decide_is_said_at_once(scene: Scene) -> None:
+    for user in (AVA, LEA):
+        scene.people.add(user, standing=Standing.DEACTIVATED)
+    review = await scene.desk.review(HELP)
+    assert (review.verdict.answer, review.draft) == (Answer.REFUSED, None)
+    assert review.verdict.reason == f"A helper may ask; a moderator decides. {NOBODY_TO_ASK}"
+
+
+@pytest.mark.parametrize(
+    ("standing", "answer"),
+    [(Standing.MEMBER, Answer.NEEDS_APPROVAL), (Standing.GUEST, Answer.REFUSED)],
+)
+async def test_somebody_of_a_group_may_be_asked_too(
+    scene: Scene, standing: Standing, answer: Answer
+) -> None:
+    for user in (AVA, LEA):
+        scene.people.add(user, standing=Standing.DEACTIVATED)
+    scene.people.add(EVE, LEADS, standing=standing)
+    assert (await scene.desk.review(HELP)).verdict.answer is answer
+
+
+async def test_nobody_is_asked_about_what_they_want_themselves() -> None:
+    scene = Scene(Rules(second_person=SecondPerson.ALWAYS))
+    scene.people.add(LEA, standing=Standing.DEACTIVATED)
+    review = await scene.desk.review(choice("participant:p1"))
+    assert review.verdict.reason.endswith(NOBODY_TO_ASK)
+    scene.people.add(LEA)
+    assert (await scene.desk.review(choice("participant:p1"))).draft
+
+
+async def test_that_slack_can_not_say_who_decides_does_not_say_that_nobody_does(
+    scene: Scene,
+) -> None:
+    class Halting(FakePeople):
+        async def members(self, group: GroupId) -> Sequence[UserId]:
+            raise Unreadable(f"{group}: timeout")
+
+    scene.people = people = Halting(scene.clock)
+    for user in (BEN, EVE):
+        people.add(user)
+    desk = scene.desk_by(scene.policy)
+    assert (await desk.review(HELP)).verdict.answer is Answer.NEEDS_APPROVAL
 
 
 # --- again
@@ -451,7 +521,7 @@ async def test_a_kick_again_asks_for_the_same_people_for_the_same_reason(scene: 
         AMA.id,
         Asked((Key("participant:x0"), Key("participant:x1"))),
         "rude",
-        KickId("1"),
+        1,
     )
 
 
@@ -460,6 +530,6 @@ async def test_a_kick_that_is_not_on_record_can_not_be_done_again(scene: Scene) 
 
 
 async def test_the_draft_of_a_kick_again_names_the_old_one(scene: Scene) -> None:
-    review = await scene.desk.review(replace(choice("participant:p1"), repeats=KickId("1")))
+    review = await scene.desk.review(replace(choice("participant:p1"), repeats=7))
     assert review.draft
-    assert review.draft.repeats == "1"
+    assert review.draft.repeats == 7

@@ -1,7 +1,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.core.roster import (
@@ -411,6 +411,7 @@ any_text = st.text(
 )
 
 
+@settings(deadline=None)  # a slow machine is no fault of the text
 @given(any_text, st.integers(1, 80))
 @example("", 1)
 @example("\u200d \u200d", 80)

@@ -172,6 +172,56 @@ async def test_a_429_is_waited_for_and_sent_again(
     assert len(slack.asked) == 6
 
 
+LIMITED = {"ok": False, "error": "ratelimited"}
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "wait"),
+    [
+        (LIMITED, {"Retry-After": "7"}, 7.0),
+        (LIMITED, {"retry_after": "120"}, 120.0),
+        (LIMITED, {"Retry-After": "soon"}, None),
+        (LIMITED, {"Retry-After": "-1"}, None),
+        (LIMITED, {}, None),
+        ("Too many requests", {"Retry-After": "7", "kind": "text/html"}, 7.0),
+    ],
+)
+async def test_a_client_that_is_not_patient_says_at_once_how_long_to_wait(
+    slack: Slack, body: object, headers: dict[str, str], wait: float | None
+) -> None:
+    slack.answers = [said(body, 429, **headers)]
+    async with aiohttp.ClientSession() as session:
+        client = web_client("xoxb-secret", slack.url, session, patient=False)
+        with pytest.raises(SlackFailed, match="ratelimited") as raised:
+            await call(client, "chat.postMessage", channel="C0")
+    assert raised.value.wait == wait
+    assert raised.value.is_passing
+    assert not raised.value.maybe
+    assert len(slack.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "maybe", "passes"),
+    [
+        ("ratelimited", False, True),
+        ("service_unavailable", False, True),
+        ("request_timeout", False, True),
+        ("Slack can't be reached", False, True),
+        ("HTTP 500", True, True),
+        ("internal_error", True, True),
+        ("not_in_channel", False, False),
+        ("is_archived", False, False),
+        ("restricted_action", False, False),
+    ],
+)
+def test_what_may_well_succeed_later_is_told_from_what_will_not(
+    code: str, *, maybe: bool, passes: bool
+) -> None:
+    failed = SlackFailed("chat.postMessage", code, maybe=maybe)
+    assert failed.is_passing is passes
+    assert failed.wait is None
+
+
 @pytest.mark.parametrize(
     ("status", "headers", "retried"),
     [

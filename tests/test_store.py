@@ -1,25 +1,30 @@
 import asyncio
+import os
+import signal
 import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, closing
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import AsyncExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import count
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, select
+from sqlalchemy import column, insert, select, table
 from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.kick import (
+    CAME_TO_NOTHING,
+    TAKE_UP_AFTER,
     ChannelId,
     Draft,
     Event,
@@ -34,10 +39,13 @@ from bot.core.kick import (
     What,
     Why,
 )
+from bot.core.notice import DELIVER_WITHIN, Kind, Notice
 from bot.core.ports import Overtaken, StoreDown
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, PeerId, SessionId
 from bot.store import SqlStore, url
-from bot.store.schema import events, schema_version
+from bot.store.migrations import MIGRATIONS, migrate
+from bot.store.rows import draft_row, kick_row, target_rows
+from bot.store.schema import drafts, events, iso, schema_version, targets
 from tests.fakes import MemoryStore
 
 AnyStore = SqlStore | MemoryStore
@@ -102,8 +110,19 @@ def moved(kick: Kick, state: State = State.RUNNING) -> Kick:
     return replace(kick, state=state, version=kick.version + 1, owner=f"owner {next(_ids)}")
 
 
-def event(what: What = What.ASKED, note: str = "", kick: Kick | None = None) -> Event:
-    return Event(NOW, what, AVA, note, kick.id if kick else None)
+def event(
+    what: What = What.ASKED, note: str = "", kick: Kick | None = None, at: datetime = NOW
+) -> Event:
+    return Event(at, what, AVA, note, kick.id if kick else None)
+
+
+def asked_for(expires_at: datetime = NOW + SECOND) -> Kick:
+    """Make a kick that waits for a second person: its card is owed."""
+    return replace(new_kick(state=State.WAITING), expires_at=expires_at)
+
+
+def owed_by(kick: Kick, kind: Kind = Kind.CARD, at: datetime = NOW) -> Notice:
+    return Notice(kick.id, kind, at, at + DELIVER_WITHIN)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -147,7 +166,7 @@ class TestAdd:
         full = replace(
             new_kick(),
             version=7,
-            repeats=KickId("kick 0"),
+            repeats=77,
             expires_at=NOW + SECOND,
             approver=BEN,
             decided_at=NOW + 2 * SECOND,
@@ -261,16 +280,31 @@ class TestQuestions:
         assert await store.by_number(1) is None
         assert await store.draft("none") is None
         assert await store.last_meeting(TEAM, CHANNEL) is None
-        assert await store.history(10) == await store.open_kicks() == []
+        assert await store.history(10) == await store.overdue(NOW) == []
+        assert await store.owed(KickId("none")) == await store.overdue_notices(NOW) == []
 
     async def test_a_number_finds_its_kick(self, store: AnyStore) -> None:
         kicks = [await store.add(new_kick(), event()) for _ in range(2)]
         assert [await store.by_number(kick.number) for kick in kicks] == kicks
 
-    async def test_open_kicks_are_those_that_can_still_move(self, store: AnyStore) -> None:
-        stored = [await store.add(new_kick(state=state), event()) for state in State]
-        wanted = {State.WAITING, State.READY, State.RUNNING}
-        assert await store.open_kicks() == [kick for kick in stored if kick.state in wanted]
+    async def test_overdue_kicks_are_those_whose_date_has_come(self, store: AnyStore) -> None:
+        kicks = (
+            replace(new_kick(), decided_at=NOW + 5 * SECOND - TAKE_UP_AFTER),
+            new_kick(created_at=NOW + 4 * SECOND - TAKE_UP_AFTER),
+            asked_for(NOW + 2 * SECOND),
+            replace(new_kick(state=State.RUNNING), lease_until=NOW + SECOND),
+            *(new_kick(state=state) for state in (State.DONE, *CAME_TO_NOTHING)),
+        )
+        stored = [await store.add(kick, event()) for kick in kicks]
+        decided, ready, waiting, running = stored[:4]
+        later = NOW + 5 * SECOND
+        assert await store.overdue(NOW) == []
+        assert await store.overdue(NOW + SECOND) == [running]
+        assert await store.overdue(later) == [running, waiting, ready, decided]
+        renewed = await store.move(running, replace(moved(running), lease_until=NOW + 3 * SECOND))
+        assert await store.overdue(later) == [waiting, renewed, ready, decided]
+        await store.move(renewed, moved(renewed, State.DONE), event(What.FINISHED))
+        assert await store.overdue(later) == [waiting, ready, decided]
 
     async def test_history_begins_with_the_newest(self, store: AnyStore) -> None:
         stored = [await store.add(new_kick(), event()) for _ in range(4)]
@@ -284,9 +318,10 @@ class TestQuestions:
         assert await store.recent_targets(BEN, NOW) == 2
         assert await store.recent_targets(AVA, NOW + 2 * SECOND) == 0
 
-    async def test_recent_targets_leave_one_kick_out(self, store: AnyStore) -> None:
-        kick, _ = [await store.add(new_kick(MALLORY), event()) for _ in range(2)]
-        assert await store.recent_targets(AVA, NOW, except_for=kick.id) == 1
+    async def test_recent_targets_can_be_of_older_kicks_only(self, store: AnyStore) -> None:
+        kicks = [await store.add(new_kick(MALLORY), event()) for _ in range(3)]
+        for older, kick in enumerate(kicks):
+            assert await store.recent_targets(AVA, NOW, before=kick.number) == older
 
     async def test_recent_targets_are_not_of_refused_kicks(self, store: AnyStore) -> None:
         for state in State:
@@ -315,9 +350,123 @@ class TestQuestions:
         assert await store.events(kick.id) == [event(kick=kick), refused]
 
 
+class TestNotices:
+    @pytest.mark.parametrize(
+        ("kick", "kinds"),
+        [
+            (asked_for(), [Kind.CARD]),
+            (new_kick(), []),
+            (new_kick(state=State.REFUSED), []),
+        ],
+        ids=["asked for", "ready", "refused"],
+    )
+    async def test_are_owed_by_a_new_kick(
+        self, store: AnyStore, kick: Kick, kinds: list[Kind]
+    ) -> None:
+        for _ in range(2):  # the second is of the same key
+            await store.add(kick, event(at=NOW + SECOND))
+            wanted = [owed_by(kick, kind, NOW + SECOND) for kind in kinds]
+            assert await store.owed(kick.id) == wanted
+
+    @pytest.mark.parametrize(
+        ("kick", "to", "kinds"),
+        [
+            (asked_for(), State.DENIED, [Kind.CARD, Kind.WORD]),
+            (new_kick(), State.RUNNING, []),
+            (new_kick(), State.REFUSED, [Kind.WORD]),
+            (new_kick(state=State.RUNNING), State.DONE, [Kind.RESULT]),
+            (new_kick(state=State.DONE), State.DONE, [Kind.RESULT]),
+        ],
+    )
+    async def test_are_owed_by_a_move_since_its_last_event(
+        self, store: AnyStore, kick: Kick, to: State, kinds: list[Kind]
+    ) -> None:
+        before = await store.add(kick, event())
+        last = event(What.SETTLED, at=NOW + 2 * SECOND)
+        await store.move(before, moved(before, to), event(at=NOW + SECOND), last)
+        owed = [(one.kind, one.since, one.due_at) for one in await store.owed(kick.id)]
+        assert owed == [(kind, last.at, last.at + DELIVER_WITHIN) for kind in kinds]
+
+    async def test_owed_again_stay_where_they_stand(self, store: AnyStore) -> None:
+        kick = await store.add(asked_for(), event())
+        (card,) = await store.owed(kick.id)
+        standing = replace(
+            card, version=2, attempts=3, channel=CHANNEL, ts="1.1", doubtful=True, due_at=None
+        )
+        assert await store.note(card, standing) == standing
+        later = NOW + SECOND
+        await store.move(kick, moved(kick, State.CANCELLED), event(at=later))
+        assert await store.owed(kick.id) == [
+            replace(standing, version=3, attempts=0, since=later, due_at=later + DELIVER_WITHIN)
+        ]
+
+    async def test_need_an_event(self, store: AnyStore) -> None:
+        kick = await store.add(new_kick(state=State.RUNNING), event())
+        with pytest.raises(ValueError, match="event"):
+            await store.move(kick, moved(kick, State.DONE))
+        assert await store.get(kick.id) == kick
+        assert await store.owed(kick.id) == []
+
+    async def test_of_a_move_that_loses_are_not_owed(self, store: AnyStore) -> None:
+        kick = await store.add(new_kick(), event())
+        await store.move(kick, moved(kick))
+        with pytest.raises(Overtaken):
+            await store.move(kick, moved(kick, State.REFUSED), event(What.REFUSED))
+        assert await store.owed(kick.id) == []
+
+    async def test_are_written_with_the_move_or_not_at_all(self, sql_store: SqlStore) -> None:
+        kick = await sql_store.add(new_kick(), event())
+        async with sql_store._database.writing() as db:
+            await db.exec_driver_sql("DROP TABLE notices")
+        with pytest.raises(StoreDown, match="notices"):
+            await sql_store.move(kick, moved(kick, State.REFUSED), event(What.REFUSED))
+        with pytest.raises(StoreDown, match="notices"):
+            await sql_store.add(asked_for(), event())
+        assert await sql_store.history(10) == [kick]
+        assert await sql_store.events(kick.id) == [event(kick=kick)]
+
+    async def test_are_overdue_from_their_date_on(self, store: AnyStore) -> None:
+        kicks = [asked_for() for _ in range(103)]
+        for late, kick in enumerate(reversed(kicks)):
+            await store.add(kick, event(at=NOW - late * SECOND))
+        due = NOW + DELIVER_WITHIN
+        wanted = [
+            owed_by(kick, at=NOW - late * SECOND) for late, kick in enumerate(reversed(kicks))
+        ]
+        assert await store.overdue_notices(due) == wanted[:2:-1]
+        assert await store.overdue_notices(due - 100 * SECOND) == wanted[:99:-1]
+        oldest = wanted[-1]
+        await store.note(oldest, oldest.delivered(CHANNEL, "1.1"))
+        await store.note(wanted[-2], wanted[-2].taken(NOW))
+        assert await store.overdue_notices(due - 100 * SECOND) == [wanted[-3]]
+        assert await store.owed(oldest.kick_id) == []
+
+    async def test_of_a_stale_form_stay_as_they_are(self, store: AnyStore) -> None:
+        kick = await store.add(asked_for(), event())
+        (card,) = await store.owed(kick.id)
+        taken = await store.note(card, card.taken(NOW))
+        assert await store.note(card, card.delivered(CHANNEL, "1.1")) == taken
+        assert await store.owed(kick.id) == [taken]
+
+    async def test_never_owed_are_a_mistake(self, store: AnyStore) -> None:
+        kick = await store.add(asked_for(), event())
+        word = owed_by(kick, Kind.WORD)
+        with pytest.raises(LookupError):
+            await store.note(word, word.taken(NOW))
+
+    async def test_race_to_one_winner(self, store: AnyStore) -> None:
+        kick = await store.add(asked_for(), event())
+        (card,) = await store.owed(kick.id)
+        takes = [card.taken(NOW) for _ in range(10)]
+        ends = await asyncio.gather(*(store.note(card, one) for one in takes))
+        assert sum(end is take for end, take in zip(ends, takes, strict=True)) == 1
+        assert ends == takes
+        assert await store.owed(kick.id) == takes[:1]
+
+
 class TestDrafts:
     async def test_come_back_as_they_were(self, store: AnyStore) -> None:
-        for draft in (new_draft(), new_draft(id="V2", targets=(), repeats=KickId("kick 0"))):
+        for draft in (new_draft(), new_draft(id="V2", targets=(), repeats=77, asks=True)):
             await store.keep(draft)
             assert await store.draft(draft.id) == draft
 
@@ -395,7 +544,7 @@ class TestTables:
         stores = [SqlStore(database_url) for _ in range(5)]
         assert await stores[0].check() == 0
         await asyncio.gather(*(store.start() for store in stores))
-        assert [await store.check() for store in stores] == [1] * 5
+        assert [await store.check() for store in stores] == [len(MIGRATIONS)] * 5
         await asyncio.gather(*(store.close() for store in stores))
 
     async def test_are_still_there_after_a_restart(self, database_url: str) -> None:
@@ -413,8 +562,45 @@ class TestTables:
         async with sql_store._database.writing() as db:
             await db.execute(insert(schema_version).values(version=99))
         for question in (sql_store.start, sql_store.check):
-            with pytest.raises(StoreDown, match="version 99, this program knows 1"):
+            with pytest.raises(StoreDown, match="version 99, this program knows 2"):
                 await question()
+
+    async def test_of_the_first_version_are_brought_up_to_date(
+        self, database_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        old, new = SqlStore(database_url), SqlStore(database_url)
+        kicks = [
+            new_kick(state=State.DONE),
+            asked_for(NOW + 3 * SECOND),
+            replace(new_kick(state=State.RUNNING), lease_until=NOW + SECOND),
+            replace(new_kick(), decided_at=NOW + 2 * SECOND),
+            new_kick(),
+        ]
+        repeated = {kicks[2].id: kicks[0].id, kicks[4].id: "of a kick that is gone"}
+        async with old._database.writing() as db:
+            with monkeypatch.context() as patch:
+                patch.setattr("bot.store.migrations.MIGRATIONS", MIGRATIONS[:1])
+                await migrate(db)
+            for kick in kicks:
+                row = _first_row(kick) | {"repeats": repeated.get(kick.id)}
+                await db.execute(insert(table("kicks", *map(column, row))), row)
+                await db.execute(insert(targets), target_rows(kick))
+            await db.execute(insert(drafts), draft_row(new_draft()))
+        await old.close()
+
+        assert await new.check() == 1
+        await new.start()
+        assert await new.check() == len(MIGRATIONS)
+        stored = [replace(kick, number=number) for number, kick in enumerate(kicks, 1)]
+        stored[2] = replace(stored[2], repeats=1)
+        assert await new.history(10) == stored[::-1]
+        _, waiting, running, decided, ready = stored
+        assert await new.overdue(NOW + 10 * SECOND) == [ready, running, decided, waiting]
+        assert await new.draft("V1") is None
+        done = await new.move(running, moved(running, State.DONE), event(What.FINISHED))
+        assert await new.owed(done.id) == [owed_by(done, Kind.RESULT)]
+        assert await new.add(new_kick(), event()) == await new.by_number(6)
+        await new.close()
 
     async def test_name_the_workspace_and_the_app(self, sql_store: SqlStore) -> None:
         await sql_store.add(replace(new_kick(), team_id=TeamId("T2"), app_id="other"), event())
@@ -422,6 +608,12 @@ class TestTables:
         async with sql_store._database.reading() as db:
             rows = await db.execute(select(events.c.team_id, events.c.app_id).order_by(events.c.id))
         assert list(rows) == [("T2", "other"), (TEAM, "app")]
+
+
+def _first_row(kick: Kick) -> dict[str, Any]:
+    row = kick_row(kick) | {"state": str(kick.state)}
+    del row["due_at"]
+    return {name: iso(one) if isinstance(one, datetime) else one for name, one in row.items()}
 
 
 class TestTrouble:
@@ -444,12 +636,12 @@ class TestTrouble:
             await _cancel_after(rounds, sql_store.get(kick.id))
         assert await sql_store.get(kick.id) == kick
         async with AsyncExitStack() as stack:
-            for _ in range(10):
+            for _ in range(8):
                 await stack.enter_async_context(sql_store._database.reading())
 
     async def test_no_free_connection(self, impatient: SqlStore) -> None:
         async with AsyncExitStack() as stack:
-            for _ in range(10):
+            for _ in range(8):
                 await stack.enter_async_context(impatient._database.reading())
             with pytest.raises(StoreDown, match="in use"):
                 await impatient.check()
@@ -567,8 +759,131 @@ class TestPostgresql:
         await store.start()
         with pytest.raises(StoreDown):
             await store._database.write(broken)
-        assert await store.check() == 1
+        assert await store.check() == len(MIGRATIONS)
         await store.close()
+
+    async def test_restarted(self, restartable: Any) -> None:
+        store = SqlStore(restartable.get_uri())
+        await store.start()
+        kick = await store.add(new_kick(), event())
+        restartable.stop()
+        for _ in range(2):
+            with pytest.raises(StoreDown, match="see that the server runs"):
+                await store.get(kick.id)
+        with pytest.raises(StoreDown, match="the database says: "):
+            await store.move(kick, moved(kick), event(What.CLAIMED))
+        restartable.ensure_postgres_running()
+        assert await store.get(kick.id) == kick
+        running = await store.move(kick, moved(kick), event(What.CLAIMED))
+        restartable.stop()
+        restartable.ensure_postgres_running()
+        await store.move(running, moved(running), event(What.CALLED))
+        assert [one.what for one in await store.events(kick.id)] == [
+            What.ASKED,
+            What.CLAIMED,
+            What.CALLED,
+        ]
+        await store.close()
+
+    async def test_with_its_tables_locked(self, postgres_url: str) -> None:
+        store = SqlStore(postgres_url, patience=1)
+        await store.start()
+        with psycopg.connect(postgres_url) as other:
+            other.execute("LOCK TABLE kicks")
+            with pytest.raises(StoreDown, match="something keeps its tables locked"):
+                await store.history(1)
+        assert await store.history(1) == []
+        await store.close()
+
+    async def test_stands_still(self, postgres_url: str) -> None:
+        store = SqlStore(postgres_url, patience=1)
+        await store.start()
+        with _stopped(postgres_url), pytest.raises(StoreDown, match="does not answer"):
+            await asyncio.wait_for(store.add(new_kick(), event()), 3)
+        assert (await store.add(new_kick(), event())).number == 1
+        await store.close()
+        assert len(await store.history(10)) == 1
+        await store.close()
+
+    async def test_a_writer_that_stands_still_keeps_nobody_waiting(self, postgres_url: str) -> None:
+        stuck, well = SqlStore(postgres_url, patience=1), SqlStore(postgres_url)
+        await well.start()
+        kick = await well.add(new_kick(), event())
+        running = moved(kick)
+
+        async def stand_still(db: AsyncConnection) -> None:
+            await db.exec_driver_sql("UPDATE kicks SET version = 2")
+            await well.move(kick, running)
+
+        with pytest.raises(StoreDown, match="idle-in-transaction"):
+            await stuck._database.write_at_leisure(stand_still)
+        assert await well.get(kick.id) == running
+        await asyncio.gather(stuck.close(), well.close())
+
+    async def test_tables_are_waited_for_while_another_makes_them(self, postgres_url: str) -> None:
+        store = SqlStore(postgres_url, patience=0.5)
+        with psycopg.connect(postgres_url) as other:
+            other.execute("SELECT pg_advisory_xact_lock(5425620268)")
+            start = asyncio.create_task(store.start())
+            await asyncio.sleep(1)
+            assert not start.done()
+        await start
+        assert await store.check() == len(MIGRATIONS)
+        await store.close()
+
+    async def test_settings(self, postgres_url: str) -> None:
+        store = SqlStore(postgres_url, patience=2.5)
+        async with store._database.reading() as db:
+            found = [
+                (await db.exec_driver_sql(f"SHOW {name}")).scalar_one()
+                for name in ("statement_timeout", "idle_in_transaction_session_timeout")
+            ]
+            driver = (await db.get_raw_connection()).driver_connection
+            assert driver
+            given = driver.info.get_parameters()
+        assert found == ["2500ms"] * 2
+        assert given["connect_timeout"] == "3"
+        assert given["tcp_user_timeout"] == "2500"
+        assert [given[f"keepalives_{one}"] for one in ("idle", "interval", "count")] == list("212")
+        await store.close()
+
+    async def test_serves_several_processes(self, postgres_url: str) -> None:
+        stores = [SqlStore(postgres_url) for _ in range(2)]
+        await stores[0].start()
+        kick = await stores[0].add(asked_for(), event())
+        (card,) = await stores[1].owed(kick.id)
+        takes = [card.taken(NOW) for _ in range(10)]
+        seen = await asyncio.gather(
+            *(stores[turn % 2].note(card, one) for turn, one in enumerate(takes))
+        )
+        assert sum(end is take for end, take in zip(seen, takes, strict=True)) == 1
+        moves = [moved(kick, State.CANCELLED) for _ in range(10)]
+        ends = await asyncio.gather(
+            *(stores[turn % 2].move(kick, one, event()) for turn, one in enumerate(moves)),
+            return_exceptions=True,
+        )
+        (winner,) = [end for end in ends if isinstance(end, Kick)]
+        assert [end.current for end in ends if isinstance(end, Overtaken)] == [winner] * 9
+        for store in stores:
+            assert await store.owed(kick.id) == [replace(card, version=3)]
+            await store.close()
+
+
+@contextmanager
+def _stopped(postgres_url: str) -> Iterator[None]:
+    """Let every process that serves the database stand still."""
+    with psycopg.connect(postgres_url, autocommit=True) as db:
+        others = db.execute(
+            "SELECT pid FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        ).fetchall()
+        for (pid,) in others:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for (pid,) in others:
+                os.kill(pid, signal.SIGCONT)
 
 
 def _break_connections(postgres_url: str) -> None:

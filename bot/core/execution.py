@@ -3,16 +3,20 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import ceil
 
 from bot.core.kick import (
     CALL_LASTS,
+    LEASE,
+    RENEW_EVERY,
+    SEND_WITHIN,
     SETTLED_AFTER,
     Event,
     Kick,
     Outcome,
+    State,
     Target,
     What,
     Why,
@@ -53,6 +57,7 @@ class _Doubt:
 class Execution:
     """Carries out one claimed kick; `kick` is how it stands in the store.
 
+    Each write renews the lease, and it writes before every read and every few seconds of waiting.
     Its steps may raise Overtaken (another process goes on with it) and StoreDown (what is not
     written down yet is found out by evidence when the kick is taken over).
     """
@@ -84,10 +89,7 @@ class Execution:
             raise error
 
     async def _call(self, target: Target, peers: tuple[Peer, ...]) -> None:
-        try:
-            await self._mark(target, peers)
-        except StoreDown as error:
-            await self._settle(target.key, Outcome.FAILED, Why.NOT_TRIED, str(error))
+        if not await self._is_marked(target, peers):
             return
         try:
             named = await self._send(target)
@@ -114,11 +116,26 @@ class Execution:
     def _doubt(self, target: Target, why: Why, words: str = "") -> None:
         self._doubts[target.key] = _Doubt(why, words, self._clock.now())
 
-    async def _mark(self, target: Target, peers: tuple[Peer, ...]) -> None:
+    async def _is_marked(self, target: Target, peers: tuple[Peer, ...]) -> bool:
+        """Write down that the call is about to be sent; where it must not be, that it was not."""
+        try:
+            marked_at = await self._mark(target, peers)
+        except StoreDown as error:
+            await self._settle(target.key, Outcome.FAILED, Why.NOT_TRIED, str(error))
+            return False
+        if self._clock.now() - marked_at > SEND_WITHIN:
+            # Whoever may have taken over counts on the call having ended by a certain time.
+            late = "it took too long to write the call down"
+            await self._settle(target.key, Outcome.FAILED, Why.NOT_TRIED, late)
+            return False
+        return True
+
+    async def _mark(self, target: Target, peers: tuple[Peer, ...]) -> datetime:
         async with self._lock:
             now = self._clock.now()
             event = Event(now, What.CALLED, None, _about(target), self.kick.id)
-            await self._step(lambda kick: kick.mark_called(target, peers, now), event)
+            await self._step(now, lambda kick: kick.mark_called(target, peers, now), event)
+            return now
 
     async def _send(self, target: Target) -> tuple[str, ...]:
         meeting = self.kick.meeting.id
@@ -151,10 +168,27 @@ class Execution:
         for moment in (started, started + READ_AGAIN, self._last_read(started)):
             if not self._doubts:
                 return
-            await self._clock.sleep(max(0.0, (moment - self._clock.now()).total_seconds()))
+            await self._wait_until(moment)
+            await self._patiently(lambda kick: kick.renew(self._clock.now()))
             await self._read()
         for key, doubt in list(self._doubts.items()):
             await self._settle(key, Outcome.UNKNOWN, doubt.why, doubt.words)
+
+    async def _wait_until(self, moment: datetime) -> None:
+        while (left := moment - self._clock.now()) > timedelta():
+            await self._clock.sleep(min(left, RENEW_EVERY).total_seconds())
+            if left > RENEW_EVERY:
+                await self._patiently(lambda kick: kick.renew(self._clock.now()))
+
+    async def look_again(self) -> None:
+        """Read once more what became of the targets that stayed unknown; maybe it shows now."""
+        for target in self.kick.targets:
+            if target.outcome is Outcome.UNKNOWN and target.called_at:
+                why = target.why or Why.NO_ANSWER
+                ended_at = target.called_at + CALL_LASTS
+                self._doubts[target.key] = _Doubt(why, target.detail, ended_at)
+        if self._doubts:
+            await self._read()
 
     def _last_read(self, started: datetime) -> datetime:
         ends = (doubt.ended_at + SETTLED_AFTER for doubt in self._doubts.values())
@@ -206,28 +240,35 @@ class Execution:
         )
         self._doubts.pop(key, None)
 
-    async def _patiently(self, change: Callable[[Kick], Kick], event: Event) -> None:
+    async def _patiently(self, change: Callable[[Kick], Kick], *events: Event) -> None:
         # Nobody else gets a turn while it is not known whether a try was written after all.
         async with self._lock:
+            now = self._clock.now()
             for _ in range(STORE_TRIES - 1):
                 try:
-                    return await self._step(change, event)
+                    return await self._step(now, change, *events)
                 except StoreDown as error:
                     logger.warning("kick %s: not stored: %s", self.kick.number, error)
                     await self._clock.sleep(STORE_PAUSE.total_seconds())
-            return await self._step(change, event)
+            return await self._step(now, change, *events)
 
-    async def _step(self, change: Callable[[Kick], Kick], event: Event) -> None:
-        after = change(self.kick)
+    async def _step(self, now: datetime, change: Callable[[Kick], Kick], *events: Event) -> None:
+        after = self._changed(now, change)
         try:
-            self.kick = await self._store.move(self.kick, after, event)
+            self.kick = await self._store.move(self.kick, after, *events)
         except Overtaken as error:
             # A commit whose answer was lost looks like this: it was our own move that won.
-            if error.current.owner != self.kick.owner:
+            if error.current.owner != self.kick.owner or error.current.state is not after.state:
                 raise
             self.kick = error.current
             if error.current != after:
-                self.kick = await self._store.move(self.kick, change(self.kick), event)
+                self.kick = await self._store.move(self.kick, self._changed(now, change), *events)
+
+    def _changed(self, now: datetime, change: Callable[[Kick], Kick]) -> Kick:
+        after = change(self.kick)
+        if after.state is State.RUNNING:
+            return replace(after, lease_until=now + LEASE)
+        return after
 
 
 def _detail(error: Busy) -> str:

@@ -4,8 +4,9 @@ A kick is stored before anything is done, claimed before anything is called, and
 marked before its call is sent. What became of it is stored before anybody is told.
 """
 
+import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass, replace
 from math import ceil
 from uuid import uuid4
@@ -24,7 +25,7 @@ from bot.core.kick import (
     UserId,
     What,
 )
-from bot.core.policy import Answer, Policy, Request, Verdict, judge
+from bot.core.policy import Answer, Policy, Request, Verdict, judge, may_decide, may_see
 from bot.core.ports import (
     Busy,
     Clock,
@@ -39,12 +40,13 @@ from bot.core.ports import (
     StoreDown,
     Unreadable,
 )
-from bot.core.review import facts, look
+from bot.core.post import Post
+from bot.core.review import NOWHERE_TO_ASK, facts, look
 from bot.core.roster import Key, Peer, Session
 
 logger = logging.getLogger(__name__)
 
-NOBODY_TO_ASK = "This bot can't ask a second person yet: nobody was removed; tell one who may."
+ASK_NOW = "Nobody was removed: start again, and the bot asks somebody who may decide."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,17 @@ class Identity:
     team: TeamId
     app_id: str
     process: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The kick that a submit stored, or that the same submit stored before: then not `is_new`.
+
+    The same one may reach two processes; whoever stored the kick starts it.
+    """
+
+    kick: Kick
+    is_new: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +90,7 @@ class Flow:
         people: People,
         store: Store,
         notices: Notices,
+        post: Post,
         clock: Clock,
         spawn: Spawn,
     ) -> None:
@@ -86,11 +100,13 @@ class Flow:
         self._people = people
         self._store = store
         self._notices = notices
+        self._post = post
         self._clock = clock
         self._spawn = spawn
+        self._in_hand: set[KickId] = set()
 
-    async def propose(self, draft_id: str, view_id: str, user: UserId) -> Kick | Verdict:
-        """Store the kick that a review asks for: ready, or refused, each with its reason.
+    async def propose(self, draft_id: str, view_id: str, user: UserId) -> Proposal | Verdict:
+        """Store the kick that a review asks for: ready, waiting for a second person, or refused.
 
         Judged by what is known of the user without asking Slack; whether or not that is enough,
         it is judged again before anything is called. The same view asked twice gives the same
@@ -105,7 +121,7 @@ class Flow:
         stored = await self._store.add(kick, Event(kick.created_at, what, user, note, kick.id))
         if not stored.same_request(kick):
             return await self.refused(user, "This review was already used for something else.")
-        return stored
+        return Proposal(stored, is_new=stored.id == kick.id)
 
     async def refused(self, user: UserId, why: str, kick: KickId | None = None) -> Verdict:
         """Put a refusal on record, and return it."""
@@ -122,7 +138,10 @@ class Flow:
 
     def _kick(self, draft: Draft, view_id: str, verdict: Verdict | None) -> Kick:
         now = self._clock.now()
-        refusal = "" if verdict is None or verdict else _words(verdict)
+        state = _first_state(draft, verdict)
+        if state is State.WAITING and self._policy.approvals_channel is None:
+            state, verdict = State.REFUSED, _no(NOWHERE_TO_ASK)
+        is_refused = state is State.REFUSED
         return Kick(
             id=KickId(uuid4().hex),
             key=view_id,
@@ -135,41 +154,79 @@ class Flow:
             reason=draft.reason,
             targets=draft.targets,
             created_at=now,
-            state=State.REFUSED if refusal else State.READY,
+            state=state,
             repeats=draft.repeats,
-            refusal=refusal,
-            done_at=now if refusal else None,
+            expires_at=now + self._policy.rules.expires if state is State.WAITING else None,
+            refusal=verdict.reason if is_refused and verdict is not None else "",
+            done_at=now if is_refused else None,
         )
 
     def start(self, kick: Kick) -> None:
-        """Carry out a ready kick, in work of its own."""
-        self._spawn(self.run(kick))
+        """Carry out a ready kick, or ask somebody about a waiting one, in work of its own."""
+        if kick.state is State.WAITING:
+            self.announce(kick)
+        elif kick.state is State.READY:
+            self._handle(kick, self._run(kick), someone_waits=True)
 
-    async def run(self, kick: Kick) -> None:
-        """Carry out a ready kick and tell what became of it; says so where it can't go on."""
-        await self._tell(kick, self._run(kick))
+    def take_up(self, kick: Kick) -> None:
+        """Go on with a kick that is due, unless this process is at it already."""
+        if kick.state is State.WAITING:
+            self._handle(kick, self.expire(kick))
+        elif kick.state is State.RUNNING:
+            self._handle(kick, self._take_over(kick))
+        elif kick.state is State.READY:
+            self._handle(kick, self._run(kick))
 
-    async def _tell(self, kick: Kick, work: Awaitable[Kick]) -> None:
+    def _handle(
+        self, kick: Kick, work: Coroutine[object, object, Kick], *, someone_waits: bool = False
+    ) -> None:
+        if kick.id in self._in_hand:
+            work.close()
+        else:
+            self._in_hand.add(kick.id)
+            self._spawn(self._handled(kick, work, someone_waits=someone_waits))
+
+    async def _handled(self, kick: Kick, work: Awaitable[Kick], *, someone_waits: bool) -> None:
+        words = ""
         try:
             ended = await work
         except Overtaken as error:
             logger.info("kick %s: %s", kick.number, error)
+            await self._notices.show(error.current)
         except StoreDown as error:
-            logger.exception("kick %s: the store is down", kick.number)
-            await self._notices.trouble(kick, str(error))
+            logger.warning("kick %s: the store is down: %s", kick.number, error)
+            words = str(error)
         except Exception:
-            # A fault of our own: whatever it is, the person who waits must hear of it.
+            # A fault of our own: this process would only fail again, so it keeps its hands off.
             logger.exception("kick %s failed", kick.number)
             await self._notices.trouble(kick, "The bot failed. Its log says how.")
+            return
         else:
-            await self._notices.ended(ended)
+            await self._announced(ended)
+        self._in_hand.discard(kick.id)
+        if words and someone_waits:
+            await self._notices.trouble(kick, words)
+
+    def announce(self, kick: Kick) -> None:
+        """Tell how a kick stands, in work of its own."""
+        self._spawn(self._announced(kick))
+
+    async def _announced(self, kick: Kick) -> None:
+        """Show how a kick stands where people look at it, and deliver what is owed about it."""
+        await asyncio.gather(self._notices.show(kick), self._post.send(kick.id))
+
+    async def expire(self, kick: Kick) -> Kick:
+        """End a request that nobody decided in time; raises Overtaken, StoreDown."""
+        now = self._clock.now()
+        event = Event(now, What.EXPIRED, None, "not decided in time", kick.id)
+        return await self._store.move(kick, kick.expire(now), event)
 
     async def _run(self, kick: Kick) -> Kick:
         if self._clock.now() > kick.claimable_until:
             return await self._lapse(kick)
         recheck = await self._recheck(kick)
         now = self._clock.now()
-        if not recheck.verdict:
+        if not recheck.verdict.is_allowed:
             words = _words(recheck.verdict)
             event = Event(now, What.REFUSED, None, words, kick.id)
             return await self._store.move(kick, kick.refuse(words, now), event)
@@ -200,7 +257,7 @@ class Flow:
 
     async def _end(self, execution: Execution) -> None:
         if execution.in_doubt:
-            await self._notices.progress(execution.kick)
+            await self._notices.show(execution.kick)
         await execution.clear_up()
         await execution.finish()
 
@@ -208,6 +265,7 @@ class Flow:
         """Look and judge again, right before the calls, from facts read now."""
         try:
             who = await self._people.membership(kick.requester, fresh=True)
+            approver = await self._people.membership(kick.approver) if kick.approver else who
             session = await self._rooms.active_session(kick.meeting.id, fresh=True)
             if kick.session_id and (session is None or session.id != kick.session_id):
                 return _Recheck(_over(session))
@@ -224,8 +282,11 @@ class Flow:
             return _Recheck(_no(f"The policy protects them by now ({by})."))
         request = Request(who, meeting, targets, kick.reason)
         now = self._clock.now()
-        request = await facts(self._store, self._policy, now, request, except_for=kick.id)
-        return _Recheck(judge(self._policy, request, now), session, lines)
+        request = await facts(self._store, self._policy, now, request, before=kick.number)
+        verdict = judge(self._policy, request, now)
+        if verdict.answer is Answer.NEEDS_APPROVAL and kick.approver:
+            verdict = may_decide(self._policy, approver, kick.requester, meeting, now)
+        return _Recheck(verdict, session, lines)
 
     def _as_now(self, kick: Kick, lines: tuple[Line, ...]) -> tuple[Target, ...]:
         """Take the targets as they are now, without those the policy protects by now."""
@@ -239,14 +300,6 @@ class Flow:
             if line is None or line.mark is not Mark.PROTECTED
         )
 
-    async def resume(self) -> None:
-        """Take up what a process that died left: settle by evidence, lapse, or carry out."""
-        for kick in await self._store.open_kicks():
-            if kick.state is State.RUNNING:
-                self._spawn(self._tell(kick, self._take_over(kick)))
-            elif kick.state is State.READY:
-                self.start(kick)
-
     async def _take_over(self, kick: Kick) -> Kick:
         now = self._clock.now()
         taken = kick.take_over(self._identity.process, now)
@@ -254,6 +307,28 @@ class Flow:
         execution = self._execution(await self._store.move(kick, taken, event))
         await execution.take_up()
         await self._end(execution)
+        return execution.kick
+
+    async def check_again(self, kick_id: KickId, user: UserId) -> Kick | Verdict:
+        """Read once more what became of whom nothing was known; what was settled stays.
+
+        Raises Unreadable, StoreDown.
+        """
+        kick = await self._store.get(kick_id)
+        if kick is None:
+            return await self.refused(user, "That kick is not in this bot's record.", kick_id)
+        who = await self._people.membership(user)
+        seeing = may_see(self._policy, who, kick.meeting, self._clock.now())
+        if not seeing.is_allowed:
+            return await self.refused(user, seeing.reason, kick_id)
+        execution = self._execution(kick)
+        try:
+            await execution.look_again()
+        except (Overtaken, IllegalMove):
+            # Somebody else looked at the same moment, and saw it first.
+            return await self._store.get(kick_id) or kick
+        if execution.kick != kick:
+            self.announce(execution.kick)
         return execution.kick
 
     async def _lapse(self, kick: Kick) -> Kick:
@@ -265,9 +340,18 @@ class Flow:
         return Execution(kick, rooms=self._rooms, store=self._store, clock=self._clock)
 
 
+def _first_state(draft: Draft, verdict: Verdict | None) -> State:
+    if verdict is not None and verdict.answer is Answer.REFUSED:
+        return State.REFUSED
+    # Who was told that somebody will be asked is not taken at their word by less than that.
+    if draft.asks or (verdict is not None and verdict.answer is Answer.NEEDS_APPROVAL):
+        return State.WAITING
+    return State.READY
+
+
 def _words(verdict: Verdict) -> str:
     if verdict.answer is Answer.NEEDS_APPROVAL:
-        return f"{verdict.reason} {NOBODY_TO_ASK}"
+        return f"{verdict.reason} {ASK_NOW}"
     return verdict.reason
 
 

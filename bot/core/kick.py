@@ -18,10 +18,15 @@ TeamId = NewType("TeamId", str)
 ChannelId = NewType("ChannelId", str)
 
 CLAIM_WITHIN = timedelta(seconds=60)
+# A ready kick is in the hands of the process that stored it; after this long, in anybody's.
+TAKE_UP_AFTER = timedelta(seconds=5)
 LEASE = timedelta(seconds=15)
+RENEW_EVERY = timedelta(seconds=5)
 SETTLED_AFTER = timedelta(seconds=12)
-# The client's deadline, and so the longest that a call can last.
-CALL_LASTS = timedelta(seconds=8)
+# A call is sent this soon after its mark or not at all, and then has the client's deadline of 8 s:
+# together the longest after the mark that a call of a process that died can have had an effect.
+SEND_WITHIN = timedelta(seconds=2)
+CALL_LASTS = SEND_WITHIN + timedelta(seconds=8)
 
 
 class State(StrEnum):
@@ -37,16 +42,32 @@ class State(StrEnum):
     EXPIRED = "expired"
 
 
-MOVES: Mapping[State, frozenset[State]] = {
-    State.WAITING: frozenset({State.READY, State.DENIED, State.CANCELLED, State.EXPIRED}),
-    State.READY: frozenset({State.RUNNING, State.REFUSED, State.EXPIRED}),
-    State.RUNNING: frozenset({State.RUNNING, State.DONE}),
-    State.DONE: frozenset({State.DONE}),
-    State.REFUSED: frozenset(),
-    State.DENIED: frozenset(),
-    State.CANCELLED: frozenset(),
-    State.EXPIRED: frozenset(),
+# What a kick may be when it is stored, and which methods move it from where to where.
+FIRST = (State.REFUSED, State.WAITING, State.READY)
+MOVES: Mapping[State, Mapping[State, tuple[str, ...]]] = {
+    State.WAITING: {
+        State.READY: ("approve",),
+        State.DENIED: ("deny",),
+        State.CANCELLED: ("cancel",),
+        State.EXPIRED: ("expire",),
+    },
+    State.READY: {
+        State.RUNNING: ("claim",),
+        State.REFUSED: ("refuse",),
+        State.EXPIRED: ("lapse",),
+    },
+    State.RUNNING: {
+        State.RUNNING: ("mark_called", "settle", "renew", "take_over"),
+        State.DONE: ("finish",),
+    },
+    State.DONE: {State.DONE: ("settle",)},
+    State.REFUSED: {},
+    State.DENIED: {},
+    State.CANCELLED: {},
+    State.EXPIRED: {},
 }
+OPEN = frozenset({State.WAITING, State.READY, State.RUNNING})
+CAME_TO_NOTHING = frozenset({State.REFUSED, State.DENIED, State.CANCELLED, State.EXPIRED})
 
 
 class Outcome(StrEnum):
@@ -120,8 +141,10 @@ class Kick:
     """One request to remove targets from one session, with its state and its outcomes.
 
     `key` is the id of the view it was sent from; `number` (0 until stored) is the name people
-    use; `session_id` is None where no session was seen live; `repeats` names the kick that this
-    one does again. Dates are aware, in UTC.
+    use; `session_id` is None where no session was seen live; `repeats` is the number of the kick
+    that this one does again. `expires_at` is set where a second person was asked; `approver` is
+    whoever decided, also by denying. `refusal` says why a kick came to nothing. Dates are aware,
+    in UTC.
     """
 
     id: KickId
@@ -138,7 +161,7 @@ class Kick:
     state: State
     version: int = 1
     number: int = 0
-    repeats: KickId | None = None
+    repeats: int | None = None
     expires_at: datetime | None = None
     approver: UserId | None = None
     decided_at: datetime | None = None
@@ -160,6 +183,52 @@ class Kick:
         """When a ready kick lapses."""
         return (self.decided_at or self.created_at) + CLAIM_WITHIN
 
+    @property
+    def due_at(self) -> datetime | None:
+        """When any process should take it up: it expired, was not begun, or its owner is silent."""
+        if self.state is State.WAITING:
+            return self.expires_at
+        if self.state is State.READY:
+            return (self.decided_at or self.created_at) + TAKE_UP_AFTER
+        return self.lease_until if self.state is State.RUNNING else None
+
+    @property
+    def was_asked(self) -> bool:
+        """Tell whether a second person was asked for it."""
+        return self.expires_at is not None
+
+    def approve(self, approver: UserId, now: datetime) -> "Kick":
+        """Let a waiting kick be carried out.
+
+        Raises IllegalMove for the requester, and once the deadline has come.
+        """
+        self._must_be_undecided(approver, now)
+        return self._move(State.READY, approver=approver, decided_at=now)
+
+    def deny(self, approver: UserId, note: str, now: datetime) -> "Kick":
+        """End a waiting kick by somebody's no. Raises IllegalMove as `approve` does."""
+        self._must_be_undecided(approver, now)
+        changes = {"approver": approver, "decided_at": now, "refusal": note, "done_at": now}
+        return self._move(State.DENIED, **changes)
+
+    def cancel(self, now: datetime) -> "Kick":
+        """Take a waiting kick back."""
+        return self._move(State.CANCELLED, done_at=now)
+
+    def expire(self, now: datetime) -> "Kick":
+        """End a waiting kick that nobody decided; raises IllegalMove before its deadline."""
+        self._must_be(State.WAITING)
+        if self.expires_at is None or now < self.expires_at:
+            raise IllegalMove(f"kick {self.number} may still be decided")
+        return self._move(State.EXPIRED, done_at=now)
+
+    def _must_be_undecided(self, by: UserId, now: datetime) -> None:
+        self._must_be(State.WAITING)
+        if by == self.requester:
+            raise IllegalMove(f"kick {self.number} is not decided by whoever asked for it")
+        if self.expires_at is None or now >= self.expires_at:
+            raise IllegalMove(f"kick {self.number} was not decided in time")
+
     def claim(self, owner: str, now: datetime, session_id: SessionId | None) -> "Kick":
         """Take a ready kick, for as long as a lease lasts, into the session it was shown in.
 
@@ -179,13 +248,24 @@ class Kick:
         return self._move(State.REFUSED, refusal=why, done_at=now)
 
     def lapse(self, now: datetime) -> "Kick":
-        """Let a kick that nobody took up in time expire: nothing was called."""
+        """Let a ready kick that nobody took up in time expire: nothing was called."""
+        self._must_be(State.READY)
         return self._move(State.EXPIRED, done_at=now)
 
     def take_over(self, owner: str, now: datetime) -> "Kick":
-        """Go on with the kick of a process that died: to read what happened, never to call."""
+        """Go on with the kick of a process that died: to read what happened, never to call.
+
+        Raises IllegalMove while its owner's lease lasts.
+        """
         self._must_be(State.RUNNING)
+        if self.lease_until is not None and now < self.lease_until:
+            raise IllegalMove(f"kick {self.number} is in the hands of a process that lives")
         return self._move(State.RUNNING, owner=owner, lease_until=now + LEASE)
+
+    def renew(self, now: datetime) -> "Kick":
+        """Hold on to a running kick for another lease."""
+        self._must_be(State.RUNNING)
+        return self._move(State.RUNNING, lease_until=now + LEASE)
 
     def mark_called(self, target: Target, peers: tuple[Peer, ...], now: datetime) -> "Kick":
         """Note that the call for this target is about to be sent, and who it was seen as."""
@@ -241,7 +321,10 @@ class Kick:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a review shows and its submit will ask for; kept by the store under the view's name."""
+    """What a review shows and its submit will ask for; kept by the store under the view's name.
+
+    `asks`: its submit says that a second person is asked.
+    """
 
     id: str
     team_id: TeamId
@@ -252,13 +335,17 @@ class Draft:
     targets: tuple[Target, ...]
     reason: str
     created_at: datetime
-    repeats: KickId | None = None
+    repeats: int | None = None
+    asks: bool = False
 
 
 class What(StrEnum):
     """What an event tells of a kick."""
 
     ASKED = "asked"
+    APPROVED = "approved"
+    DENIED = "denied"
+    CANCELLED = "cancelled"
     REFUSED = "refused"
     CLAIMED = "claimed"
     TAKEN_OVER = "taken over"
@@ -266,6 +353,7 @@ class What(StrEnum):
     SETTLED = "settled"
     EXPIRED = "expired"
     FINISHED = "finished"
+    UNTOLD = "not told"
 
 
 @dataclass(frozen=True, slots=True)

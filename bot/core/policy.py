@@ -94,11 +94,12 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Everything the policy file says."""
+    """Everything the policy file says; `ping` are the groups that a card mentions."""
 
     grants: tuple[Grant, ...]
     rules: Rules = field(default_factory=Rules)
     approvals_channel: ChannelId | None = None
+    ping: tuple[GroupId, ...] = ()
 
     @property
     def groups(self) -> frozenset[GroupId]:
@@ -136,8 +137,9 @@ class Verdict:
     answer: Answer
     reason: str
 
-    def __bool__(self) -> bool:
-        """Only `allowed` is a yes."""
+    @property
+    def is_allowed(self) -> bool:
+        """Tell whether it is a yes without more; a verdict itself is neither true nor false."""
         return self.answer is Answer.ALLOWED
 
 
@@ -182,18 +184,48 @@ def may_open(policy: Policy, who: Membership, now: datetime) -> Verdict:
 
 def judge(policy: Policy, request: Request, now: datetime) -> Verdict:
     """Judge a request to remove people from a meeting: the first rule that says no speaks."""
-    opening = may_open(policy, request.requester, now)
-    if not opening:
-        return opening
+    seeing = may_see(policy, request.requester, request.meeting, now)
     role = role_in(policy, request.requester, request.meeting)
-    if role is None:
-        return _refused(f"The policy gives you no role in {display(request.meeting.title, 75)}.")
-    # Not by `or`: a verdict that says no is false.
+    if not seeing.is_allowed or role is None:
+        return seeing
     verdicts = (_bounds(policy.rules, request), _second_person(policy.rules, role, request))
     allowed = Verdict(
         Answer.ALLOWED, f"{role.name.lower()} in {display(request.meeting.title, 75)}"
     )
     return next((one for one in verdicts if one is not None), allowed)
+
+
+def may_see(policy: Policy, who: Membership, meeting: Meeting, now: datetime) -> Verdict:
+    """Judge whether a user may see what goes on in a meeting."""
+    opening = may_open(policy, who, now)
+    if opening.is_allowed and role_in(policy, who, meeting) is None:
+        return _refused(f"The policy gives you no role in {display(meeting.title, 75)}.")
+    return opening
+
+
+def may_decide(
+    policy: Policy, who: Membership, requester: UserId, meeting: Meeting, now: datetime
+) -> Verdict:
+    """Judge whether a user may approve or deny somebody's request; nobody decides their own."""
+    seeing = may_see(policy, who, meeting, now)
+    if not seeing.is_allowed:
+        return seeing
+    if who.user == requester:
+        return _refused("You asked for this kick: somebody else decides it, also for a lead.")
+    role = role_in(policy, who, meeting)
+    if role is None or role < Role.MODERATOR:
+        return _refused("A helper may ask; a moderator or a lead decides.")
+    return Verdict(Answer.ALLOWED, f"{role.name.lower()} in {display(meeting.title, 75)}")
+
+
+def deciders(
+    policy: Policy, meeting: Meeting, *, besides: UserId
+) -> tuple[tuple[UserId, ...], tuple[GroupId, ...]]:
+    """List the users and the groups who could decide in a meeting, besides one user."""
+    deciding = [one for one in policy.grants if one.role >= Role.MODERATOR and one.covers(meeting)]
+    users = {user for one in deciding for user in one.users} - {besides}
+    groups = {group for one in deciding for group in one.groups}
+    return tuple(sorted(users)), tuple(sorted(groups))
 
 
 def _bounds(rules: Rules, request: Request) -> Verdict | None:

@@ -1,11 +1,13 @@
 """What the use cases need of the world, and the errors those needs may raise."""
 
 from collections.abc import Coroutine, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from bot.core.kick import Draft, Event, Kick, KickId, TeamId, UserId
-from bot.core.policy import Membership
+from bot.core.kick import ChannelId, Draft, Event, Kick, KickId, TeamId, UserId
+from bot.core.notice import Notice
+from bot.core.policy import GroupId, Membership
 from bot.core.roster import (
     CustomId,
     Meeting,
@@ -109,6 +111,10 @@ class People(Protocol):
         """
         ...
 
+    async def members(self, group: GroupId) -> Sequence[UserId]:
+        """Read who is in a user group, at most a minute old; raises Unreadable."""
+        ...
+
 
 class Overtaken(Exception):
     """Someone else moved the kick first; `current` is how it stands now."""
@@ -121,37 +127,59 @@ class Overtaken(Exception):
 class StoreDown(Exception):
     """The database did not answer that it did it: locked, full or gone.
 
-    Where the answer to a commit was lost it may have been done, but never by half.
+    Where the answer to a commit was lost it may have been done, or may yet be; never by half.
     """
 
 
 class Store(Protocol):
-    """Where kicks, their events and the drafts of reviews are kept. May raise StoreDown."""
+    """Where kicks, their events, notices and drafts are kept. May raise StoreDown.
+
+    What a kick owes people once it was added or moved (`notice.owes`) is written with it, as
+    taken by the process that wrote it: due `DELIVER_WITHIN` after the event.
+    """
 
     async def add(self, kick: Kick, event: Event) -> Kick:
         """Store a new kick, give it its number; a second one of the same key returns the first."""
         ...
 
     async def move(self, before: Kick, after: Kick, *events: Event) -> Kick:
-        """Store the move, with its events, if the kick still is `before`; else Overtaken."""
+        """Store the move, with its events, if the kick still is `before`; else Overtaken.
+
+        ValueError unless `after` is of the next version, and where it owes something without an
+        event that says when; LookupError for a kick that was never added.
+        """
         ...
 
     async def get(self, kick: KickId) -> Kick | None:
         """Read a kick."""
         ...
 
-    async def open_kicks(self) -> Sequence[Kick]:
-        """List the kicks that are waiting, ready or running, oldest first."""
+    async def overdue(self, now: datetime) -> Sequence[Kick]:
+        """List the kicks whose `due_at` has come, oldest first."""
+        ...
+
+    async def owed(self, kick: KickId) -> Sequence[Notice]:
+        """List the notices of a kick that are not delivered yet."""
+        ...
+
+    async def overdue_notices(self, now: datetime) -> Sequence[Notice]:
+        """List the notices whose `due_at` has come, oldest first, 100 at most."""
+        ...
+
+    async def note(self, before: Notice, after: Notice) -> Notice:
+        """Store what became of a notice if it still is `before`, and return `after` itself.
+
+        Otherwise return the notice as it is by now; LookupError if there is none.
+        """
         ...
 
     async def recent_targets(
-        self,
-        requester: UserId,
-        since: datetime,
-        *,
-        except_for: KickId | None = None,
+        self, requester: UserId, since: datetime, *, before: int | None = None
     ) -> int:
-        """Count the people that a user's kicks since then were aimed at; not of refused ones."""
+        """Count the people that a user's kicks since then were aimed at; not of refused ones.
+
+        With `before`, only those of kicks with a lower number.
+        """
         ...
 
     async def last_meeting(self, team: TeamId, channel: str) -> MeetingId | None:
@@ -171,19 +199,39 @@ class Store(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What came of an attempt to deliver a notice.
+
+    `told`: somebody was told, there if it can be changed later (`channel`, `ts`); otherwise it is
+    to be tried again, after `wait` if the service said so. `doubtful`: it may have got through.
+    """
+
+    told: bool
+    channel: ChannelId | None = None
+    ts: str | None = None
+    wait: timedelta | None = None
+    doubtful: bool = False
+    words: str = ""
+
+
 class Notices(Protocol):
     """How people are told. Never raises: what can't be told is said elsewhere, or logged."""
 
-    async def progress(self, kick: Kick) -> None:
-        """Show in the requester's open view that some answers are being looked into."""
+    def watched(self) -> Sequence[KickId]:
+        """List the kicks whose end somebody waits for in a view that this process looks after."""
+        ...
+
+    async def show(self, kick: Kick) -> None:
+        """Show how it stands in the open views of those who asked for it or decided it."""
         ...
 
     async def trouble(self, kick: Kick, words: str) -> None:
         """Tell the requester that the bot itself can't go on, or can't say how it went."""
         ...
 
-    async def ended(self, kick: Kick) -> None:
-        """Tell the result, in the channel and in the requester's open view, after it is stored."""
+    async def deliver(self, notice: Notice, kick: Kick) -> Delivery:
+        """Post a notice, or change what was posted, so that it says how the kick stands."""
         ...
 
 

@@ -10,18 +10,22 @@ from bot.core.identify import Asked, Line, Mark, each_once, identify
 from bot.core.kick import ChannelId, Draft, KickId, Target, TeamId, UserId
 from bot.core.policy import (
     BULK_WITHIN,
+    Answer,
     Membership,
     Policy,
     Request,
     Role,
     Rules,
     Verdict,
+    deciders,
     grants,
     judge,
+    may_decide,
     may_open,
+    may_see,
     role_in,
 )
-from bot.core.ports import Clock, People, Rooms, RoomsError, Store
+from bot.core.ports import Clock, People, Rooms, RoomsError, Store, Unreadable
 from bot.core.roster import (
     Match,
     Meeting,
@@ -32,6 +36,8 @@ from bot.core.roster import (
 )
 
 SESSIONS_SEARCHED = 5
+NOWHERE_TO_ASK = "But the policy names no channel in which to ask one: nobody was removed."
+NOBODY_TO_ASK = "But there is nobody else now who could decide it: nobody was removed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ class Choice:
     meeting: MeetingId
     asked: Asked
     reason: str = ""
-    repeats: KickId | None = None
+    repeats: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +126,7 @@ class Desk:
         """Find what the form opens with; raises Unreadable."""
         who = await self._people.membership(user)
         verdict = may_open(self._policy, who, self._clock.now())
-        if not verdict:
+        if not verdict.is_allowed:
             return Opening(verdict)
         try:
             sessions = self._covered(who, await self._rooms.live_sessions())
@@ -173,7 +179,7 @@ class Desk:
         Raises Unreadable, RoomsError.
         """
         who = await self._people.membership(user)
-        if not may_open(self._policy, who, self._clock.now()):
+        if not may_open(self._policy, who, self._clock.now()).is_allowed:
             return (), ()
         sessions, meetings = await asyncio.gather(
             self._rooms.live_sessions(), self._rooms.meetings(query)
@@ -197,7 +203,7 @@ class Desk:
         Raises Unreadable, RoomsError.
         """
         who = await self._people.membership(user)
-        if not may_open(self._policy, who, self._clock.now()):
+        if not may_open(self._policy, who, self._clock.now()).is_allowed:
             return Found()
         session = await self._rooms.active_session(meeting)
         if session is None or not role_in(self._policy, who, session.meeting):
@@ -215,7 +221,7 @@ class Desk:
         meeting = session.meeting if session else await self._rooms.meeting(choice.meeting)
         request = Request(who, meeting, (), choice.reason)
         now = self._clock.now()
-        if not (may_open(self._policy, who, now) and role_in(self._policy, who, meeting)):
+        if not may_see(self._policy, who, meeting, now).is_allowed:
             # Whoever has no role there hears so, and nothing of who is in it.
             verdict = judge(self._policy, request, now)
             return Review(meeting, session, (), verdict, choice.reason)
@@ -224,8 +230,34 @@ class Desk:
         request = replace(request, targets=tuple(line.target for line in lines if line.target))
         request = await facts(self._store, self._policy, self._clock.now(), request)
         verdict = judge(self._policy, request, self._clock.now())
+        if verdict.answer is Answer.NEEDS_APPROVAL:
+            verdict = await self._askable(verdict, choice.user, meeting)
         review = Review(meeting, session, lines, verdict, choice.reason)
-        return await self._kept(review, choice, request.targets) if verdict else review
+        if verdict.answer is Answer.REFUSED:
+            return review
+        return await self._kept(review, choice, request.targets)
+
+    async def _askable(self, verdict: Verdict, user: UserId, meeting: Meeting) -> Verdict:
+        """Let a verdict stand that sends somebody to ask, if there is anybody to be asked."""
+        if self._policy.approvals_channel is None:
+            return Verdict(Answer.REFUSED, f"{verdict.reason} {NOWHERE_TO_ASK}")
+        if not await self._somebody_decides(user, meeting):
+            return Verdict(Answer.REFUSED, f"{verdict.reason} {NOBODY_TO_ASK}")
+        return verdict
+
+    async def _somebody_decides(self, user: UserId, meeting: Meeting) -> bool:
+        users, groups = deciders(self._policy, meeting, besides=user)
+        try:
+            for group in groups:
+                users += tuple(await self._people.members(group))
+            for one in dict.fromkeys(users):
+                who = await self._people.membership(one)
+                if may_decide(self._policy, who, user, meeting, self._clock.now()).is_allowed:
+                    return True
+        except Unreadable:
+            # That they can't be read does not say that there is nobody.
+            return True
+        return False
 
     async def _kept(self, review: Review, choice: Choice, targets: tuple[Target, ...]) -> Review:
         draft = Draft(
@@ -239,6 +271,7 @@ class Desk:
             reason=choice.reason,
             created_at=self._clock.now(),
             repeats=choice.repeats,
+            asks=review.verdict.answer is Answer.NEEDS_APPROVAL,
         )
         await self._store.keep(draft)
         return replace(review, draft=draft)
@@ -258,7 +291,7 @@ class Desk:
             meeting=old.meeting.id,
             asked=Asked(tuple(target.key for target in old.targets if target.key)),
             reason=old.reason,
-            repeats=old.id,
+            repeats=old.number,
         )
 
 
@@ -297,13 +330,16 @@ async def facts(
     now: datetime,
     request: Request,
     *,
-    except_for: KickId | None = None,
+    before: int | None = None,
 ) -> Request:
-    """Add to a request how many people its requester's kicks were aimed at of late."""
+    """Add to a request how many people its requester's kicks were aimed at of late.
+
+    `before` is the number of the kick that is judged: of two at once, only the second counts both.
+    """
     user = request.requester.user
     since = now - policy.rules.quota.within
     return replace(
         request,
-        recent=await store.recent_targets(user, since, except_for=except_for),
-        recent_bulk=await store.recent_targets(user, now - BULK_WITHIN, except_for=except_for),
+        recent=await store.recent_targets(user, since, before=before),
+        recent_bulk=await store.recent_targets(user, now - BULK_WITHIN, before=before),
     )

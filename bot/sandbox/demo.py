@@ -1,4 +1,4 @@
-"""`kickbot demo`: the stand-ins, the real bot started as an operator would, and one journey."""
+"""`kickbot demo`: the stand-ins, the real bot started as an operator would, and a journey."""
 
 import asyncio
 import os
@@ -125,6 +125,7 @@ The bot and both stand-ins stay up until Ctrl-C. Act as Maya, the moderator, fro
   curl -s $ACT                 # what she sees; "rendered" is the text of it
   curl -s -X POST $ACT/submit  # the last tap: Kick
 
+More than three within two minutes take a second person: Mo is U0MO, and the card is in C0MODS.
 Who else there is: {slack}/sandbox/people     Who is in the meeting: {rooms}/sandbox/meetings
 Break something, here the answer to the next kick:
   FAULTS={rooms}/sandbox/faults

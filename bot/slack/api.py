@@ -5,6 +5,7 @@ from typing import Any
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.http_retry.async_handler import AsyncRetryHandler
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.http_retry.request import HttpRequest
 from slack_sdk.http_retry.response import HttpResponse
@@ -12,6 +13,7 @@ from slack_sdk.http_retry.state import RetryState
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+TOO_MANY = 429  # the status of a call turned away at the gate
 PATIENCE = 30  # seconds that a call may be told to wait
 KEPT_OPEN = 300  # seconds that an idle connection is kept
 SCOPES = frozenset({"chat:write", "commands", "usergroups:read", "users:read"})
@@ -19,18 +21,30 @@ UNREACHABLE = "Slack can't be reached"
 # "It's possible some aspect of the operation succeeded before the error was raised."
 # https://docs.slack.dev/reference/methods/chat.postMessage#errors
 MAYBE = frozenset({"fatal_error", "internal_error"})
+PASSING = frozenset({UNREACHABLE, "ratelimited", "service_unavailable", "request_timeout"})
 # Over a body that is no JSON object slack_sdk stumbles, with errors of its own or of Python's.
 UNUSABLE = (aiohttp.ClientError, SlackClientError, TimeoutError, AttributeError, ValueError)
 CALL_WITHIN = aiohttp.ClientTimeout(total=10)
 
 
 class SlackFailed(Exception):
-    """A call to Slack failed; `code` is Slack's own; `maybe`: it may have happened all the same."""
+    """A call to Slack failed; `code` is Slack's own; `maybe`: it may have happened all the same.
 
-    def __init__(self, method: str, code: str, *, maybe: bool = False) -> None:
+    `wait` are the seconds that a 429 asked for, if it said.
+    """
+
+    def __init__(
+        self, method: str, code: str, *, maybe: bool = False, wait: float | None = None
+    ) -> None:
         super().__init__(f"{method}: {code}")
         self.code = code
         self.maybe = maybe
+        self.wait = wait
+
+    @property
+    def is_passing(self) -> bool:
+        """Tell whether the same call may well succeed later."""
+        return self.maybe or self.code in PASSING
 
 
 class _WaitIfShort(AsyncRateLimitErrorRetryHandler):
@@ -48,7 +62,7 @@ class _WaitIfShort(AsyncRateLimitErrorRetryHandler):
         response: HttpResponse | None = None,
         error: Exception | None = None,
     ) -> bool:
-        if response is None or response.status_code != 429:  # noqa: PLR2004 - the status itself
+        if response is None or response.status_code != TOO_MANY:
             return False
         waits = [value for name, value in response.headers.items() if name.lower() == "retry-after"]
         return all(wait[0].isdigit() and int(wait[0]) <= PATIENCE for wait in waits)
@@ -60,14 +74,12 @@ def http_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=connector, timeout=CALL_WITHIN)
 
 
-def web_client(token: str, base_url: str, session: aiohttp.ClientSession) -> AsyncWebClient:
-    """Make the client of the Web API."""
-    return AsyncWebClient(
-        token,
-        base_url=base_url,
-        session=session,
-        retry_handlers=[_WaitIfShort(max_retry_count=2)],
-    )
+def web_client(
+    token: str, base_url: str, session: aiohttp.ClientSession, *, patient: bool = True
+) -> AsyncWebClient:
+    """Make a client of the Web API; one that is not patient fails at once where a 429 says wait."""
+    waiting: list[AsyncRetryHandler] = [_WaitIfShort(max_retry_count=2)] if patient else []
+    return AsyncWebClient(token, base_url=base_url, session=session, retry_handlers=waiting)
 
 
 async def call(client: AsyncWebClient, method: str, **arguments: Any) -> Mapping[str, Any]:
@@ -123,6 +135,11 @@ async def _reply(client: AsyncWebClient, method: str, **how: Any) -> AsyncSlackR
         raise SlackFailed(method, _broken(error), maybe=True) from error
 
 
+def _wait(response: AsyncSlackResponse) -> float | None:
+    asked = str(response.headers.get("Retry-After", ""))
+    return float(asked) if asked.isdigit() else None
+
+
 def _broken(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
@@ -135,6 +152,8 @@ def _failed(method: str, error: SlackApiError) -> SlackFailed:
     if isinstance(data, dict) and data.get("error"):
         details = data.get("response_metadata", {}).get("messages", [])
         words = " ".join([str(data["error"]), *details])
-        return SlackFailed(method, words, maybe=data["error"] in MAYBE)
+        return SlackFailed(method, words, maybe=data["error"] in MAYBE, wait=_wait(response))
     status = getattr(response, "status_code", None) or getattr(response, "status", "?")
+    if status == TOO_MANY:
+        return SlackFailed(method, "ratelimited", wait=_wait(response))
     return SlackFailed(method, f"HTTP {status}", maybe=True)

@@ -3,133 +3,243 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.core.kick import Kick, KickId, State, UserId
-from bot.slack import messages, modals, texts
+from bot.core.kick import OPEN, ChannelId, Kick, KickId, State, UserId
+from bot.core.notice import Kind, Notice
+from bot.core.ports import Delivery
+from bot.slack import messages, modals, progress, remedies
 from bot.slack.api import SlackFailed, call
+from bot.slack.cards import card
+from bot.slack.messages import Message
+from bot.slack.modals import Modal
 from bot.slack.windows import Origins, Windows
 
 logger = logging.getLogger(__name__)
 
 WATCHED = 1000
-ON_ITS_WAY = {State.READY, State.RUNNING}
+# What nobody can change any more needs no further try.
+# https://docs.slack.dev/reference/methods/chat.update#errors (`is_inactive`: archived, too)
+GONE = {
+    "message_not_found",
+    "channel_not_found",
+    "is_inactive",
+    "cant_update_message",
+    "edit_window_closed",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Watching:
-    """What the requester of a kick looks at: the review's view, the form under it, their origin."""
+    """A view in which somebody waits for a kick: it, the one under it, and their origin."""
 
     view_id: str
     root_view_id: str | None
     origin: str
-    # What is shown must come in the order in which it happened.
-    order: asyncio.Lock = field(default_factory=asyncio.Lock, compare=False)
+
+
+class _Views:
+    """The open views of one kick: those who asked for it look at one, whoever decided at others.
+
+    `order`: what is shown must come in the order in which it happened. `is_told`: they show how
+    it ended.
+    """
+
+    def __init__(self) -> None:
+        self.is_told = False
+        self.requester: Watching | None = None
+        self.deciders: list[Watching] = []
+        self.order = asyncio.Lock()
 
 
 class SlackNotices:
-    """Implements the port Notices: never raises; what Slack refuses is told in another way."""
+    """Implements the port Notices: never raises; what Slack refuses is told in another way.
 
-    def __init__(self, client: AsyncWebClient, windows: Windows, origins: Origins) -> None:
-        self._client = client
+    `posting` is a client that waits for nothing: what can't be posted now is posted later.
+    `approvals` is the channel for cards, `ping` the user groups that they mention.
+    """
+
+    def __init__(
+        self,
+        posting: AsyncWebClient,
+        windows: Windows,
+        origins: Origins,
+        *,
+        approvals: ChannelId | None = None,
+        ping: Sequence[str] = (),
+    ) -> None:
+        self._posting = posting
         self._windows = windows
         self._origins = origins
-        self._watching: OrderedDict[KickId, Watching] = OrderedDict()
+        self._approvals = approvals
+        self._ping = tuple(ping)
+        self._views: OrderedDict[KickId, _Views] = OrderedDict()
 
     def watch(self, kick: KickId, watching: Watching) -> None:
         """Remember in which view the requester waits for this kick; the first one counts."""
-        self._watching.setdefault(kick, watching)
-        while len(self._watching) > WATCHED:
-            self._watching.popitem(last=False)
+        views = self._views_of(kick)
+        views.requester = views.requester or watching
 
-    async def progress(self, kick: Kick) -> None:
-        """Show that some answers are being looked into."""
-        await self._show(kick, modals.doubtful(kick))
+    def watch_decision(self, kick: KickId, watching: Watching) -> None:
+        """Remember in which view somebody who decides waits for what comes of it."""
+        views = self._views_of(kick)
+        views.is_told = False
+        if watching not in views.deciders:
+            views.deciders.append(watching)
+
+    def _views_of(self, kick: KickId) -> _Views:
+        views = self._views.setdefault(kick, _Views())
+        while len(self._views) > WATCHED:
+            self._views.popitem(last=False)
+        return views
+
+    def watched(self) -> tuple[KickId, ...]:
+        """List the kicks whose end somebody waits for in a view that was opened here."""
+        return tuple(kick for kick, views in self._views.items() if not views.is_told)
+
+    async def show(self, kick: Kick) -> None:
+        """Show how it stands in the open views of those who asked for it or decided it."""
+        if kick.state not in OPEN and kick.id in self._views:
+            # Before it is: nobody else should begin to, and come later with less to say.
+            self._views[kick.id].is_told = True
+        await self._show(kick, progress.view(kick), everybody=True)
 
     async def trouble(self, kick: Kick, words: str) -> None:
         """Tell the requester that the bot itself can't go on."""
         text = (
             f"{words} What became of kick #{kick.number} is not known here; the bot looks again"
-            " when it starts next. Look into the meeting before you try again."
+            " by itself, and tells you. Look into the meeting before you try again."
         )
         if not await self._show(kick, modals.note(f"Kick #{kick.number}", text)):
-            await self._direct(kick.requester, text)
-
-    async def ended(self, kick: Kick) -> None:
-        """Tell the result in the channel, and in the view; a kick that never ran only to its asker.
-
-        Where the bot can't post, the interaction's own response_url does; where that fails too,
-        the requester hears so, and how to mend it.
-        """
-        if kick.state is not State.DONE:
-            if not await self._show(kick, modals.done(kick)):
-                await self._direct(kick.requester, texts.summary(kick) + " " + texts.ending(kick))
-            return
-        shown, failure = await asyncio.gather(
-            self._show(kick, modals.done(kick)), self._publish(kick)
-        )
-        if failure:
-            await self._unpublished(kick, failure, shown=shown)
+            await self._direct(kick.requester, messages.whisper(text))
 
     async def cover(self, kick: Kick) -> None:
         """Replace the form under a review that was sent: its submit would ask for it again."""
-        watching = self._watching.get(kick.id)
-        if watching and watching.root_view_id not in {None, watching.view_id}:
-            view = modals.working(kick) if kick.state in ON_ITS_WAY else modals.done(kick)
-            async with watching.order:
-                await self._windows.update(watching.root_view_id or "", view)
+        views = self._views.get(kick.id)
+        watching = views.requester if views else None
+        if views and watching and watching.root_view_id not in {None, watching.view_id}:
+            async with views.order:
+                await self._windows.update(watching.root_view_id or "", progress.view(kick))
 
-    async def _publish(self, kick: Kick) -> SlackFailed | None:
-        message = messages.result(kick)
-        try:
-            await call(self._client, "chat.postMessage", channel=kick.channel_id, **message)
-        except SlackFailed as error:
-            logger.warning("kick %s was not posted: %s", kick.number, error)
-            watching = self._watching.get(kick.id)
-            origin = watching.origin if watching else ""
-            # One that may have been posted is not posted once more.
-            if error.maybe:
-                return error
-            failure = await self._origins.answer(origin, message, openly=True)
-            return error if failure and not failure.maybe else failure
-        return None
-
-    async def _unpublished(self, kick: Kick, failure: SlackFailed, *, shown: bool) -> None:
-        remark = _remedy(kick, failure)
-        if shown:
-            await self._show(kick, modals.done(kick, remark))
-        await self._direct(kick.requester, f"{texts.summary(kick)} {remark}", kick)
-
-    async def _show(self, kick: Kick, view: modals.Modal) -> bool:
-        watching = self._watching.get(kick.id)
-        if watching is None:
+    async def _show(self, kick: Kick, view: Modal, *, everybody: bool = False) -> bool:
+        """Fill the requester's open view, and the deciders'; tell whether the requester's was."""
+        views = self._views.get(kick.id)
+        if views is None:
             return False
-        async with watching.order:
-            shown = await self._windows.update(watching.view_id, view)
-            if watching.root_view_id and watching.root_view_id != watching.view_id:
-                await self._windows.update(watching.root_view_id, view)
+        async with views.order:
+            if everybody:
+                await asyncio.gather(*(self._fill(one, view) for one in views.deciders))
+            return views.requester is not None and await self._fill(views.requester, view)
+
+    async def _fill(self, watching: Watching, view: Modal) -> bool:
+        shown = await self._windows.update(watching.view_id, view)
+        if watching.root_view_id and watching.root_view_id != watching.view_id:
+            await self._windows.update(watching.root_view_id, view)
         return shown
 
-    async def _direct(self, user: UserId, text: str, kick: Kick | None = None) -> None:
-        message = messages.whisper(text)
-        if kick:
-            blocks = [*message["blocks"], *messages.result(kick)["blocks"]]
-            message = {**message, "blocks": blocks}
+    async def deliver(self, notice: Notice, kick: Kick) -> Delivery:
+        """Post a notice, or change what was posted, so that it says how the kick stands."""
+        if notice.kind is Kind.WORD:
+            return await self._word(kick)
+        message = self._card(kick) if notice.kind is Kind.CARD else self._result(kick, notice)
+        if notice.ts and notice.channel:
+            return await self._change(notice.channel, notice.ts, message)
+        if notice.kind is Kind.CARD:
+            return await self._ask(notice, kick, message)
+        return await self._publish(notice, kick, message)
+
+    def _card(self, kick: Kick) -> Message:
+        return card(kick, self._ping)
+
+    def _result(self, kick: Kick, notice: Notice) -> Message:
+        return messages.result(kick, doubtful=notice.doubtful)
+
+    async def settle_card(self, kick: Kick, channel: ChannelId, ts: str) -> None:
+        """Take the button off a card that somebody pressed though its request is decided."""
+        await self._change(channel, ts, self._card(kick))
+
+    async def _change(self, channel: ChannelId, ts: str, message: Message) -> Delivery:
         try:
-            await call(self._client, "chat.postMessage", channel=user, **message)
+            await call(self._posting, "chat.update", channel=channel, ts=ts, **message)
         except SlackFailed as error:
-            logger.error("%s could not be told: %s (%s)", user, text, error)  # noqa: TRY400 - no traceback needed
+            logger.warning("a message was not changed: %s", error)
+            return Delivery(told=True) if error.code in GONE else _later(error)
+        return Delivery(told=True, channel=channel, ts=ts)
+
+    async def _ask(self, notice: Notice, kick: Kick, message: Message) -> Delivery:
+        """Post the card of a request that still waits; before the first one nothing is settled."""
+        if kick.state is not State.WAITING or self._approvals is None:
+            return Delivery(told=True)
+        try:
+            return await self._post_at_last(notice, kick, self._approvals, message)
+        except SlackFailed as error:
+            logger.warning("kick %s: nobody could be asked: %s", kick.number, error)
+            if not notice.attempts:
+                await self._unasked(kick, self._approvals, error)
+            return _later(error)
+
+    async def _unasked(self, kick: Kick, channel: ChannelId, failure: SlackFailed) -> None:
+        words = remedies.unasked(kick, channel, failure.code)
+        shown = await self._show(kick, progress.view(kick, words))
+        if not (shown and failure.is_passing):
+            await self._direct(kick.requester, messages.whisper(words))
+
+    async def _publish(self, notice: Notice, kick: Kick, message: Message) -> Delivery:
+        """Post a result in its channel; by the command's own answer or to its asker if need be."""
+        try:
+            return await self._post_at_last(notice, kick, kick.channel_id, message)
+        except SlackFailed as error:
+            logger.warning("kick %s was not posted: %s", kick.number, error)
+            failure = error
+        if failure.is_passing:
+            # What may have got through is posted again, and says so: silence would be worse.
+            if not notice.attempts:
+                await self._show(kick, progress.view(kick, remedies.unpublished(failure.code)))
+            return _later(failure)
+        views = self._views.get(kick.id)
+        origin = views.requester.origin if views and views.requester else ""
+        unanswered = await self._origins.answer(origin, message, openly=True)
+        if unanswered is None:
+            return Delivery(told=True)
+        words = remedies.unpostable(kick, failure.code, doubtful=unanswered.maybe)
+        alone = await self._told_alone(kick, words)
+        return replace(alone, doubtful=alone.doubtful or unanswered.maybe)
+
+    async def _told_alone(self, kick: Kick, words: str) -> Delivery:
+        await self._show(kick, progress.view(kick, words))
+        return await self._direct(kick.requester, messages.remark(kick, words))
+
+    async def _word(self, kick: Kick) -> Delivery:
+        if await self._show(kick, progress.view(kick)):
+            return Delivery(told=True)
+        return await self._direct(kick.requester, messages.word(kick))
+
+    async def _direct(self, user: UserId, message: Message) -> Delivery:
+        try:
+            return await self._post(ChannelId(user), message)
+        except SlackFailed as error:
+            logger.error("%s could not be told: %s (%s)", user, message["text"], error)  # noqa: TRY400 - no traceback needed
+            return _later(error)
+
+    async def _post_at_last(
+        self, notice: Notice, kick: Kick, channel: ChannelId, message: Message
+    ) -> Delivery:
+        delivery = await self._post(channel, message)
+        if notice.attempts:
+            # The view said that it was not posted yet.
+            await self._show(kick, progress.view(kick))
+        return delivery
+
+    async def _post(self, channel: ChannelId, message: Message) -> Delivery:
+        quiet = {"unfurl_links": False, "unfurl_media": False}
+        reply = await call(self._posting, "chat.postMessage", channel=channel, **message, **quiet)
+        return Delivery(told=True, channel=ChannelId(reply["channel"]), ts=str(reply["ts"]))
 
 
-def _remedy(kick: Kick, failure: SlackFailed) -> str:
-    if failure.maybe:
-        return f"Slack did not confirm the message in the channel ({failure.code}): look there."
-    if failure.code == "is_archived":
-        return "The channel could not be told: it is archived."
-    if failure.code in {"not_in_channel", "channel_not_found"}:
-        if kick.channel_id.startswith("D"):
-            return "The bot can't post into a conversation between others."
-        return "The channel could not be told: invite the bot there with /invite."
-    return f"The channel could not be told ({failure.code})."
+def _later(failure: SlackFailed) -> Delivery:
+    wait = timedelta(seconds=failure.wait) if failure.wait is not None else None
+    return Delivery(told=False, wait=wait, doubtful=failure.maybe, words=str(failure))

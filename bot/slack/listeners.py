@@ -13,15 +13,16 @@ from uuid import uuid4
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from bot.core.flow import Flow
-from bot.core.kick import Kick, KickId, State, TeamId, UserId
+from bot.core.flow import Flow, Proposal
+from bot.core.kick import KickId, State, TeamId, UserId
 from bot.core.policy import Verdict
 from bot.core.ports import Clock, RoomsError, Spawn, StoreDown, Unreadable
 from bot.core.review import Desk, Found
 from bot.core.roster import Meeting, MeetingId, Session
+from bot.slack import approvals, forms, menus, messages, modals, progress, reviews, texts
 from bot.slack import blocks as kit
-from bot.slack import messages, modals, texts
-from bot.slack.channel import ON_ITS_WAY, SlackNotices, Watching
+from bot.slack.channel import SlackNotices, Watching
+from bot.slack.decisions import Decisions, Frame
 from bot.slack.payloads import Context, Interaction, View, command, context_of, interaction
 from bot.slack.screens import Screens
 
@@ -46,6 +47,7 @@ class Listeners:
         desk: Desk,
         flow: Flow,
         screens: Screens,
+        decisions: Decisions,
         notices: SlackNotices,
         clock: Clock,
         spawn: Spawn,
@@ -55,20 +57,27 @@ class Listeners:
         self._desk = desk
         self._flow = flow
         self._screens = screens
+        self._decisions = decisions
         self._notices = notices
         self._clock = clock
         self._spawn = spawn
 
     def register(self, app: AsyncApp) -> None:
         """Register with Bolt, what comes most often first: each miss costs a dispatch."""
-        app.options(modals.WHO)(self.offer_people)
-        app.options(modals.MEETING)(self.offer_meetings)
+        app.options(menus.WHO)(self.offer_people)
+        app.options(menus.MEETING)(self.offer_meetings)
         app.command(self._command)(self.open)
-        app.view(modals.FORM)(self.submit_form)
-        app.view(modals.REVIEW)(self.submit_review)
-        app.action(modals.MEETING)(self.choose_meeting)
-        app.action(modals.OTHER_MEETING)(self.choose_meeting)
+        app.view(forms.FORM)(self.submit_form)
+        app.view(reviews.REVIEW)(self.submit_review)
+        app.action(menus.MEETING)(self.choose_meeting)
+        app.action(forms.OTHER_MEETING)(self.choose_meeting)
+        app.view(approvals.APPROVAL)(self.submit_approval)
+        app.view(approvals.DENIAL)(self.submit_denial)
+        app.action(messages.REVIEW_REQUEST)(self.review_request)
+        app.action(approvals.DENY)(self.deny)
+        app.action(progress.CANCEL)(self.cancel_request)
         app.action(messages.AGAIN)(self.again)
+        app.action(messages.CHECK_AGAIN)(self.check_again)
         app.action(re.compile(""))(self.unknown_action)
         app.view(re.compile(""))(self.unknown_view)
         app.options(re.compile(""))(self.unknown_options)
@@ -83,7 +92,7 @@ class Listeners:
         elif sent.text.strip().casefold() == "help":
             self._spawn(self._screens.help(sent))
             await ack()
-        elif verdict is not None and not verdict:
+        elif verdict is not None and not verdict.is_allowed:
             self._refuse(sent.user_id, verdict.reason)
             await ack(verdict.reason)
         else:
@@ -94,7 +103,7 @@ class Listeners:
         """Answer the type-ahead of *Who*."""
         sent = interaction(body)
         found = await self._soon(self._people(sent), Found())
-        await ack(options=modals.people_options(found, self._clock.now()))
+        await ack(options=menus.people_options(found, self._clock.now()))
 
     async def _people(self, sent: Interaction) -> Found:
         context = self._ours(sent)
@@ -106,7 +115,7 @@ class Listeners:
         """Answer the type-ahead of *Meeting*."""
         sent = interaction(body)
         sessions, meetings = await self._soon(self._meetings(sent), ((), ()))
-        await ack(**modals.meeting_options(sessions, meetings))
+        await ack(**menus.meeting_options(sessions, meetings))
 
     async def _meetings(self, sent: Interaction) -> tuple[tuple[Session, ...], tuple[Meeting, ...]]:
         if self._ours(sent) is None:
@@ -141,11 +150,11 @@ class Listeners:
             await ack(response_action="update", view=modals.note("Kick", self._not_ours(sent)))
             return
         verdict = self._desk.may_open_now(sent.user.id)
-        if verdict is not None and not verdict:
+        if verdict is not None and not verdict.is_allowed:
             self._refuse(sent.user.id, verdict.reason)
             await ack(response_action="update", view=modals.note("Kick", verdict.reason))
             return
-        asked = modals.parse_form(view, context, sent.user.id, self._team, self._desk.rules)
+        asked = forms.parse_form(view, context, sent.user.id, self._team, self._desk.rules)
         if isinstance(asked, dict):
             await ack(response_action="errors", errors=asked)
             return
@@ -157,7 +166,7 @@ class Listeners:
         await ack(response_action="push", view=loading)
 
     async def submit_review(self, ack: AsyncAck, body: Body) -> None:
-        """Store the kick, and start it; what stands in the view is what will happen."""
+        """Store the kick, and start it or ask somebody; the view says which of them."""
         sent = interaction(body)
         context = self._ours(sent)
         view = sent.view
@@ -165,22 +174,76 @@ class Listeners:
             await ack(response_action="update", view=modals.note("Kick", self._not_ours(sent)))
             return
         try:
-            proposed = await self._flow.propose(modals.parse_review(view), view.id, sent.user.id)
+            proposed = await self._flow.propose(reviews.parse_review(view), view.id, sent.user.id)
         except StoreDown as error:
-            await ack(response_action="update", view=modals.note("Kick", texts.trouble(error)))
+            await ack(response_action="update", view=modals.note("Kick", texts.unconfirmed(error)))
             return
         if isinstance(proposed, Verdict):
             await ack(response_action="update", view=modals.note("Kick", proposed.reason))
             return
         self._start(proposed, view, context)
-        await ack(response_action="update", view=_after(proposed))
+        await ack(response_action="update", view=progress.view(proposed.kick))
 
-    def _start(self, kick: Kick, view: View, context: Context) -> None:
+    def _start(self, proposed: Proposal, view: View, context: Context) -> None:
+        kick = proposed.kick
         watching = Watching(view.id, view.root_view_id, context.origin)
         self._notices.watch(kick.id, watching)
-        self._spawn(self._notices.cover(kick))
-        if kick.state is State.READY:
+        if kick.state is not State.WAITING:
+            # Of one that waits everybody who looks at it is told at once, the form included.
+            self._spawn(self._notices.cover(kick))
+        if proposed.is_new:
             self._flow.start(kick)
+
+    async def review_request(self, ack: AsyncAck, body: Body) -> None:
+        """Open a request in front of somebody who may decide it, or who asked for it."""
+        sent = interaction(body)
+        kick = self._pressed(sent)
+        if kick:
+            self._spawn(self._decisions.review(sent, kick))
+        await ack()
+
+    async def submit_approval(self, ack: AsyncAck, body: Body) -> None:
+        """Approve a request; the answer covers the button, so that it is pressed once."""
+        sent = interaction(body)
+        asked = self._asked(sent)
+        if asked is None or sent.view is None:
+            await ack(response_action="update", view=modals.note("Kick", self._not_ours(sent)))
+            return
+        name = uuid4().hex
+        loading = modals.note("Kick", "Looking who is there now…", external_id=name)
+        frame = Frame(sent.view, asked, name)
+        self._spawn(self._decisions.approve(frame, sent.user.id, asked))
+        await ack(response_action="update", view=loading)
+
+    async def deny(self, ack: AsyncAck, body: Body) -> None:
+        """Ask for a note, and for a last tap, before a request is denied."""
+        sent = interaction(body)
+        kick, context = self._pressed(sent), self._ours(sent)
+        if kick and context:
+            self._spawn(self._decisions.ask_why(sent, kick, context))
+        await ack()
+
+    async def submit_denial(self, ack: AsyncAck, body: Body) -> None:
+        """Deny a request; afterwards the form under it can't approve it any more."""
+        sent = interaction(body)
+        asked = self._asked(sent)
+        if asked is None or sent.view is None:
+            await ack(response_action="update", view=modals.note("Kick", self._not_ours(sent)))
+            return
+        name = uuid4().hex
+        loading = modals.note("Kick", "Denying…", external_id=name)
+        frame, note = Frame(sent.view, asked, name), approvals.parse_note(sent.view)
+        self._spawn(self._decisions.deny(frame, sent.user.id, asked, note))
+        await ack(response_action="update", view=loading)
+
+    async def cancel_request(self, ack: AsyncAck, body: Body) -> None:
+        """Take a request back."""
+        sent = interaction(body)
+        kick, context = self._pressed(sent), self._ours(sent)
+        if kick and context and sent.view:
+            frame = Frame(sent.view, context)
+            self._spawn(self._decisions.cancel(frame, sent.user.id, kick))
+        await ack()
 
     async def again(self, ack: AsyncAck, body: Body) -> None:
         """Open the review that does a kick again."""
@@ -189,11 +252,19 @@ class Listeners:
         verdict = self._desk.may_open_now(sent.user.id)
         if sent.home != self._team or value is None:
             self._spawn(self._screens.answer(sent, self._not_ours(sent)))
-        elif verdict is not None and not verdict:
+        elif verdict is not None and not verdict.is_allowed:
             self._refuse(sent.user.id, verdict.reason)
             self._spawn(self._screens.answer(sent, verdict.reason))
         else:
             self._spawn(self._screens.again(sent, KickId(value)))
+        await ack()
+
+    async def check_again(self, ack: AsyncAck, body: Body) -> None:
+        """Look once more what became of whom nothing was known."""
+        sent = interaction(body)
+        kick = self._pressed(sent)
+        if kick:
+            self._spawn(self._decisions.check_again(sent, kick))
         await ack()
 
     async def unknown_action(self, ack: AsyncAck, body: Body) -> None:
@@ -209,18 +280,31 @@ class Listeners:
         """Answer a menu that this version has not made."""
         await ack(options=[])
 
+    def _pressed(self, sent: Interaction) -> KickId | None:
+        """Read which kick a button carries; whoever may not press it hears so."""
+        if sent.home == self._team and sent.kick:
+            return sent.kick
+        self._spawn(self._screens.answer(sent, self._not_ours(sent)))
+        return None
+
+    def _asked(self, sent: Interaction) -> approvals.Asked | None:
+        if self._ours(sent) is None or sent.view is None:
+            return None
+        return approvals.parse_asked(sent.view)
+
     def _not_ours(self, sent: Interaction) -> str:
         if sent.home == self._team:
             return NOT_OURS
-        self._refuse(sent.user.id, ELSEWHERE)
+        asked = approvals.parse_asked(sent.view) if sent.view else None
+        self._refuse(sent.user.id, ELSEWHERE, sent.kick or (asked.kick if asked else None))
         return ELSEWHERE
 
-    def _refuse(self, user: UserId, why: str) -> None:
-        self._spawn(self._record(user, why))
+    def _refuse(self, user: UserId, why: str, kick: KickId | None = None) -> None:
+        self._spawn(self._record(user, why, kick))
 
-    async def _record(self, user: UserId, why: str) -> None:
+    async def _record(self, user: UserId, why: str, kick: KickId | None) -> None:
         try:
-            await self._flow.refused(user, why)
+            await self._flow.refused(user, why, kick)
         except StoreDown as error:
             logger.error("a refusal of %s is not on record: %s", user, error)  # noqa: TRY400 - no traceback needed
 
@@ -228,9 +312,3 @@ class Listeners:
         if sent.home != self._team or sent.view is None:
             return None
         return context_of(sent.view)
-
-
-def _after(kick: Kick) -> modals.Modal:
-    if kick.state in ON_ITS_WAY:
-        return modals.working(kick)
-    return modals.done(kick)

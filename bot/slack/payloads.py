@@ -3,13 +3,16 @@
 Payloads: https://docs.slack.dev/reference/interaction-payloads
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
-from bot.core.kick import ChannelId, TeamId, UserId
+from bot.core.kick import ChannelId, KickId, TeamId, UserId
 from bot.core.roster import MeetingId
+
+KICK_ID = r"^[0-9a-f]{32}$"
 
 
 class Command(BaseModel):
@@ -104,6 +107,12 @@ class Channel(BaseModel):
     id: ChannelId
 
 
+class Container(BaseModel):
+    """Where something was acted on; of an ephemeral message it says more than the message."""
+
+    message_ts: str = ""
+
+
 class Interaction(BaseModel):
     """A submit, a button or a request for options."""
 
@@ -113,6 +122,7 @@ class Interaction(BaseModel):
     response_url: str = ""
     view: View | None = None
     channel: Channel | None = None
+    container: Container = Field(default_factory=Container)
     actions: list[Action] = Field(default_factory=list)
     action_id: str = ""
     value: str = ""
@@ -121,6 +131,18 @@ class Interaction(BaseModel):
     def home(self) -> TeamId | None:
         """The workspace that the person belongs to."""
         return self.user.team_id or (self.team.id if self.team else None)
+
+    @property
+    def kick(self) -> KickId | None:
+        """The kick that the button pressed carries; None where it is none that we gave."""
+        value = self.actions[0].value if self.actions else None
+        return KickId(value) if value and re.fullmatch(KICK_ID, value) else None
+
+    @property
+    def place(self) -> tuple[ChannelId, str] | None:
+        """Where the message stands whose button was pressed."""
+        ts = self.container.message_ts
+        return (self.channel.id, ts) if self.channel and ts else None
 
 
 def command(body: Mapping[str, Any]) -> Command:

@@ -69,6 +69,11 @@ class SlackPeople:
                 self._keep(known)
         return known
 
+    async def members(self, group: GroupId) -> tuple[UserId, ...]:
+        """Read who is in a user group; raises Unreadable."""
+        found = await self._group(group, since=self._clock.now() - READ_AFTER)
+        return tuple(sorted(found.users))
+
     def _keep(self, membership: Membership) -> None:
         self._known.pop(membership.user, None)
         self._known[membership.user] = membership
@@ -80,7 +85,7 @@ class SlackPeople:
     async def _read(self, user: UserId, since: datetime) -> Membership:
         read_at = self._clock.now()
         standing = await self._standing(user)
-        found = {group: await self._group(group, user, since) for group in self._groups}
+        found = {group: await self._group_of(group, user, since) for group in self._groups}
         return Membership(
             user=user,
             team=self._team,
@@ -98,17 +103,19 @@ class SlackPeople:
             raise Unreadable(str(error)) from error
         return standing(reply["user"], self._team)
 
-    async def _group(self, group: GroupId, user: UserId, since: datetime) -> _Members:
+    async def _group_of(self, group: GroupId, user: UserId, since: datetime) -> _Members:
+        try:
+            return await self._group(group, since)
+        except Unreadable:
+            if user not in self._named:
+                raise
+            return _Members(frozenset(), self._clock.now())
+
+    async def _group(self, group: GroupId, since: datetime) -> _Members:
         async with self._locks[group]:
             members = self._members.get(group)
             if members is None or members.read_at < since:
-                try:
-                    members = await self._read_group(group)
-                except Unreadable:
-                    if user not in self._named:
-                        raise
-                    return _Members(frozenset(), self._clock.now())
-                self._members[group] = members
+                self._members[group] = members = await self._read_group(group)
         return members
 
     async def _read_group(self, group: GroupId) -> _Members:

@@ -1,20 +1,18 @@
 """The work behind the listeners: read what is needed, then fill the view that is already open."""
 
 from collections import OrderedDict
-from types import TracebackType
-from typing import Self
 
 from bot.core.flow import Flow
 from bot.core.identify import Asked
 from bot.core.kick import KickId
-from bot.core.ports import Clock, RoomsError, StoreDown, Unreadable
+from bot.core.ports import Clock, Unreadable
 from bot.core.review import Choice, Desk, Opening
 from bot.core.roster import MeetingId, display
-from bot.slack import messages, modals, texts
+from bot.slack import forms, menus, modals, reviews, texts
 from bot.slack.payloads import Command, Context, Interaction, View
-from bot.slack.windows import NOT_FOUND, Origins, Windows
+from bot.slack.telling import Telling
+from bot.slack.windows import Origins, Windows
 
-TROUBLE = (RoomsError, Unreadable, StoreDown)
 VIEWS_KEPT = 1000
 
 
@@ -36,6 +34,7 @@ class Screens:
         self._flow = flow
         self._windows = windows
         self._origins = origins
+        self._telling = Telling(windows, origins)
         self._clock = clock
         self._newest: OrderedDict[str, str] = OrderedDict()
 
@@ -46,48 +45,41 @@ class Screens:
             text = texts.usage(self._command, verdict, role, self._desk.rules)
         except Unreadable as error:
             text = texts.trouble(error)
-        await self.whisper(self._origins.note(sent.response_url), text)
-
-    async def whisper(self, origin: str, text: str) -> None:
-        """Tell something to the person who acted, where they acted."""
-        await self._origins.answer(origin, messages.whisper(text), openly=False)
+        await self._telling.whisper(self._origins.note(sent.user_id, sent.response_url), text)
 
     async def answer(self, sent: Interaction, text: str) -> None:
         """Tell something to the person who pressed a button, in a message or in a view."""
-        if sent.response_url:
-            await self.whisper(self._origins.note(sent.response_url), text)
-        elif sent.view:
-            await self._windows.update(sent.view.id, modals.note("Kick", text))
+        await self._telling.answer(sent, text)
 
     async def open(self, sent: Command) -> None:
         """Open the form, or the review where the command says everything."""
-        context = Context(channel=sent.channel_id, origin=self._origins.note(sent.response_url))
+        context = Context(
+            channel=sent.channel_id, origin=self._origins.note(sent.user_id, sent.response_url)
+        )
         name = await self._loading(sent.trigger_id, context)
         if name is None:
             return
-        async with _Telling(self._windows, name):
+        async with self._telling.instead(name):
             opening = await self._desk.open(sent.user_id, sent.team_id, sent.channel_id, sent.text)
-            if not opening.verdict:
+            if not opening.verdict.is_allowed:
                 await self._refuse(name, context, sent, opening)
             elif choice := self._clear(opening, sent):
                 await self._review(name, choice, context, back=False)
             else:
                 filled = self._filled(opening)
-                view = modals.form(context, opening, filled, self._desk.rules)
+                view = forms.form(context, opening, filled, self._desk.rules)
                 await self._fill(name, context, view)
 
     async def _fill(self, name: str, context: Context, view: modals.Modal) -> None:
-        failure = await self._windows.fill(name, view)
-        if failure not in {None, NOT_FOUND}:
-            words = f"Slack did not show what should come next ({failure}). Nobody was removed."
-            await self.whisper(context.origin, f"{words} Type {self._command} again.")
+        otherwise = f"Nobody was removed. Type {self._command} again."
+        await self._telling.fill(name, context.origin, view, otherwise)
 
     async def _loading(self, trigger_id: str, context: Context) -> str | None:
         view = modals.note("Kick", "Looking who is in…", metadata=context.model_dump_json())
         name = await self._windows.open(trigger_id, view)
         if name is None:
             late = f"Slack did not open the form in time. Type {self._command} again."
-            await self.whisper(context.origin, late)
+            await self._telling.whisper(context.origin, late)
         return name
 
     async def _refuse(self, name: str, context: Context, sent: Command, opening: Opening) -> None:
@@ -100,7 +92,7 @@ class Screens:
         if opening.chosen is None or len(match.people) != 1 or not match.rest:
             return None
         key = match.people[0].key
-        if key is None or len(match.rest) > modals.REASON_LIMIT:
+        if key is None or len(match.rest) > forms.REASON_LIMIT:
             return None
         return Choice(
             user=sent.user_id,
@@ -111,28 +103,29 @@ class Screens:
             reason=match.rest,
         )
 
-    def _filled(self, opening: Opening) -> modals.Filled:
+    def _filled(self, opening: Opening) -> forms.Filled:
         match = opening.match
         if len(match.people) == 1:
-            one = modals.person_option(match.people[0], self._clock.now())
-            hint = "The reason was cut." if len(match.rest) > modals.REASON_LIMIT else ""
-            return modals.Filled([one] if one else [], match.rest, hint)
+            one = menus.person_option(match.people[0], self._clock.now())
+            hint = "The reason was cut." if len(match.rest) > forms.REASON_LIMIT else ""
+            return forms.Filled([one] if one else [], match.rest, hint)
         if match.people:
             hint = f"{len(match.people)} people fit “{match.who}”: choose below."
-            return modals.Filled(reason=match.rest, hint=hint)
+            return forms.Filled(reason=match.rest, hint=hint)
         if match.who:
             where = display(opening.chosen.meeting.title, 75) if opening.chosen else "any meeting"
-            return modals.Filled(hint=f"Nobody live in {where} fits “{match.who}”.")
-        return modals.Filled()
+            return forms.Filled(hint=f"Nobody live in {where} fits “{match.who}”.")
+        return forms.Filled()
 
     async def review(self, name: str, choice: Choice, context: Context) -> None:
         """Fill the review that an ack has pushed over the form."""
-        async with _Telling(self._windows, name):
+        async with self._telling.instead(name):
             await self._review(name, choice, context, back=True)
 
     async def _review(self, name: str, choice: Choice, context: Context, *, back: bool) -> None:
         drawn = await self._desk.review(choice)
-        view = modals.review(drawn, context, self._clock.now(), back=back)
+        expires = self._desk.rules.expires
+        view = reviews.review(drawn, context, self._clock.now(), back=back, expires=expires)
         await self._fill(name, context, view)
         if drawn.draft is None:
             await self._flow.refused(choice.user, drawn.verdict.reason)
@@ -141,12 +134,12 @@ class Screens:
         """Open the review of a kick that does an old one again."""
         if sent.channel is None:
             return
-        origin = self._origins.note(sent.response_url)
+        origin = self._origins.note(sent.user.id, sent.response_url)
         context = Context(channel=sent.channel.id, origin=origin)
         name = await self._loading(sent.trigger_id, context)
         if name is None:
             return
-        async with _Telling(self._windows, name):
+        async with self._telling.instead(name):
             choice = await self._desk.again(kick, sent.user.id, sent.channel.id)
             if choice is None:
                 gone = "That kick is not in this bot's record any more."
@@ -166,31 +159,9 @@ class Screens:
         self._newest[view.id] = chosen_at
         if len(self._newest) > VIEWS_KEPT:
             self._newest.popitem(last=False)
-        reason = view.answer(modals.REASON).value or ""
-        redrawn = modals.form_for(context, meeting, reason, self._desk.rules)
+        reason = view.answer(forms.REASON).value or ""
+        redrawn = forms.form_for(context, meeting, reason, self._desk.rules)
         if await self._windows.update_as_seen(view.id, view.hash, redrawn):
             return
         if self._newest[view.id] == chosen_at:
             await self._windows.update(view.id, redrawn)
-
-
-class _Telling:
-    """Shows in the view what went wrong, instead of letting it load for ever."""
-
-    def __init__(self, windows: Windows, name: str) -> None:
-        self._windows = windows
-        self._name = name
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool:
-        if not isinstance(error, TROUBLE):
-            return False
-        await self._windows.fill(self._name, modals.note("Kick", texts.trouble(error)))
-        return True

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from math import ceil
 
-from bot.core.kick import Kick, Outcome, State, Target, Why
-from bot.core.policy import Role, Rules, Verdict
+from bot.core.kick import OPEN, Kick, Outcome, State, Target, Why
+from bot.core.policy import BULK_WITHIN, Role, Rules, SecondPerson, Verdict
 from bot.core.ports import Busy, Refused, RoomsError, StoreDown, Unreachable, Unreadable
 from bot.core.roster import Participant, display, tail
 
@@ -30,6 +30,36 @@ def trouble(error: Trouble) -> str:
     if isinstance(error, Unreachable):
         return "RealtimeKit can't be reached. Nobody was removed. Try again."
     return f"RealtimeKit could not be read: {error}. Nobody was removed. Try again."
+
+
+def unconfirmed(error: StoreDown) -> str:
+    """Say that a request may or may not have been kept, and what comes of it if it was."""
+    return (
+        f"The bot's database did not confirm that it kept this ({error}). If it kept it all the"
+        " same, it is carried out or asked about within a minute, and the result is posted. Look"
+        " there before you try again."
+    )
+
+
+def unheard(error: Trouble) -> str:
+    """Say why something can't be shown; nothing was changed."""
+    if isinstance(error, Unreadable):
+        return f"Your role could not be checked with Slack ({error}). Nothing was changed."
+    if isinstance(error, StoreDown):
+        return f"The bot's database does not answer ({error}). Nothing was changed. Try again."
+    return trouble(error)
+
+
+def undecided(error: Trouble) -> str:
+    """Say what is known of a decision that could not be confirmed."""
+    if isinstance(error, Unreadable):
+        return f"Roles could not be checked with Slack ({error}). Nothing was decided. Try again."
+    if isinstance(error, StoreDown):
+        return (
+            f"The bot's database did not confirm that ({error}): whether your decision was"
+            " recorded is not known. Look at the card again."
+        )
+    return trouble(error)
 
 
 def _seconds(wait: float | None) -> str:
@@ -119,6 +149,9 @@ def outcome(target: Target) -> str:
 
 def summary(kick: Kick) -> str:
     """Say in a line how a kick ended: what a notification or a screen reader gets."""
+    if kick.state in OPEN:
+        waits = kick.state is State.WAITING
+        return f"Kick #{kick.number} {'waits for a second person' if waits else 'is on its way'}."
     if kick.state is not State.DONE:
         return f"Kick #{kick.number} {kick.state}: nobody was removed."
     counts = [
@@ -131,24 +164,47 @@ def summary(kick: Kick) -> str:
 
 def ending(kick: Kick) -> str:
     """Say why a kick ended before anybody was called."""
+    if kick.state is State.CANCELLED:
+        return "It was taken back. Nobody was removed."
+    if kick.state is State.EXPIRED and kick.was_asked and kick.approver is None:
+        return "Nobody decided in time, so it expired. Nobody was removed."
     if kick.state is State.EXPIRED:
         return "It was not carried out within a minute, so it lapsed. Nobody was removed."
     return f"Nobody was removed. {kick.refusal}"
 
 
-_ROLES = {
-    Role.HELPER: "As a helper you may ask for a kick; a moderator has to do it.",
-    Role.MODERATOR: "As a moderator you may remove people.",
-    Role.LEAD: "As a lead you may remove people, also where two are needed.",
-}
+def known(kick: Kick) -> str:
+    """Say what is known by now of a kick some of whose outcomes were not."""
+    if kick.state is not State.DONE:
+        return summary(kick)
+    unknown = [one for one in kick.targets if one.outcome is Outcome.UNKNOWN]
+    if unknown:
+        return f"Still not known: {', '.join(display(one.name, 75) for one in unknown)}."
+    told = (f"{display(one.name, 75)} — {outcome(one)}" for one in kick.targets)
+    return "\n".join(told)
 
 
 def usage(command: str, verdict: Verdict, role: Role | None, rules: Rules) -> str:
     """Explain the command, and what this user may do with it."""
-    may = _ROLES[role] if verdict and role else verdict.reason
+    may = _may(role, rules) if verdict.is_allowed and role else verdict.reason
     return f"""\
 {command} opens a form: meeting, who, reason, then a review.
 {command} mallory spamming links fills the form in; one match and a reason open the review.
 Nobody is removed before you press Kick under the names. {REJOIN}
 {may}
 At most {people(rules.quota.targets)} per moderator within {span(rules.quota.within)}."""
+
+
+def _may(role: Role, rules: Rules) -> str:
+    if role is Role.HELPER:
+        return "As a helper you may ask for a kick; a moderator or a lead decides."
+    alone = ", also where two are needed." if role is Role.LEAD else _together(rules)
+    return f"As a {role.name.lower()} you may remove people{alone} You decide what others ask for."
+
+
+def _together(rules: Rules) -> str:
+    if rules.second_person is SecondPerson.ALWAYS:
+        return "; each kick needs a second person."
+    if rules.second_person is SecondPerson.BULK:
+        return f"; more than {rules.bulk} within {span(BULK_WITHIN)} need a second person."
+    return "."

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.core.kick import UserId
 from bot.core.ports import Clock
 from bot.slack.api import SlackFailed, call, respond
 from bot.slack.modals import Modal
@@ -31,8 +32,9 @@ APPEARS_WITHIN = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds between looks
 
 @dataclass(slots=True)
 class Origin:
-    """An interaction that can still be answered by its response_url."""
+    """Somebody's interaction, which can still be answered by its response_url."""
 
+    user: UserId
     response_url: str = field(repr=False)
     until: datetime
     left: int = ANSWERS
@@ -46,10 +48,10 @@ class Origins:
         self._clock = clock
         self._origins: OrderedDict[str, Origin] = OrderedDict()
 
-    def note(self, response_url: str) -> str:
-        """Remember a response_url; return the name for it."""
+    def note(self, user: UserId, response_url: str) -> str:
+        """Remember somebody's response_url; return the name for it."""
         name = uuid4().hex
-        self._origins[name] = Origin(response_url, self._clock.now() + ANSWERS_WITHIN)
+        self._origins[name] = Origin(user, response_url, self._clock.now() + ANSWERS_WITHIN)
         while len(self._origins) > ORIGINS_KEPT:
             self._origins.popitem(last=False)
         return name
@@ -71,6 +73,16 @@ class Origins:
             return error
         return None
 
+    async def whisper(self, name: str, message: Mapping[str, Any]) -> None:
+        """Answer an interaction for its user only; by a direct message where that fails."""
+        origin = self._origins.get(name)
+        if await self.answer(name, message, openly=False) is None or origin is None:
+            return
+        try:
+            await call(self._client, "chat.postMessage", channel=origin.user, **message)
+        except SlackFailed as error:
+            logger.error("%s could not be told: %s (%s)", origin.user, message["text"], error)  # noqa: TRY400 - no traceback needed
+
 
 class Windows:
     """Opens and updates views, by a name of ours: so one whose answer was lost is found again."""
@@ -81,10 +93,17 @@ class Windows:
 
     async def open(self, trigger_id: str, view: Modal) -> str | None:
         """Open a view at once; return its name, or None if Slack did not open it."""
+        return await self._begin("views.open", trigger_id, view)
+
+    async def push(self, trigger_id: str, view: Modal) -> str | None:
+        """Lay a view over the one in which a button was pressed, as `open` does."""
+        return await self._begin("views.push", trigger_id, view)
+
+    async def _begin(self, method: str, trigger_id: str, view: Modal) -> str | None:
         name = uuid4().hex
         try:
             named = {**view, "external_id": name}
-            await call(self._client, "views.open", trigger_id=trigger_id, view=named)
+            await call(self._client, method, trigger_id=trigger_id, view=named)
         except SlackFailed as error:
             logger.warning("a view was not opened: %s", error)
             # Where the trigger was used the view may be open all the same: an update will tell.

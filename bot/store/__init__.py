@@ -1,4 +1,4 @@
-"""Where kicks, their events and drafts are kept: SQLite by default, or PostgreSQL."""
+"""Where kicks, their events, notices and drafts are kept: SQLite by default, or PostgreSQL."""
 
 from bot.store.engine import url
 from bot.store.sql import SqlStore

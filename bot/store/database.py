@@ -10,8 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.core.ports import StoreDown
 from bot.store.engine import WRITES, build, translated, url
 
+# A server that does not even give up by itself gets this much more than the patience.
+_LEEWAY = 1.25
+
 T = TypeVar("T")
 Work: TypeAlias = Callable[[AsyncConnection], Awaitable[T]]
+Where: TypeAlias = AbstractAsyncContextManager[AsyncConnection]
 
 
 class Database:
@@ -19,6 +23,7 @@ class Database:
 
     Work whose caller is cancelled goes on to its end. Connections are opened when first needed.
     What the database can't do is StoreDown, after at most about `patience` seconds of waiting.
+    Work of a server that does not answer by then is called off, which may take some seconds more.
     """
 
     def __init__(self, database_url: str, patience: float) -> None:
@@ -26,17 +31,24 @@ class Database:
         self._engine = build(database, patience)
         self._writer = self._engine.execution_options(**WRITES)
         self._patience = patience
+        sqlite = database.get_backend_name() == "sqlite"
         # SQLite has one writer at a time, and those who wait for it poll; a queue is fair.
-        self._queue = asyncio.Lock() if database.get_backend_name() == "sqlite" else None
+        self._queue = asyncio.Lock() if sqlite else None
+        # Its file is not a server that could fall silent.
+        self._limit = None if sqlite else patience * _LEEWAY
         self._running: set[asyncio.Task[Any]] = set()
 
     async def read(self, work: Work[T]) -> T:
         """Do work that changes nothing."""
-        return await self._run(self.reading(), work)
+        return await self._run(self.reading(), work, self._limit)
 
     async def write(self, work: Work[T]) -> T:
         """Do work, and commit it unless it raises."""
-        return await self._run(self.writing(), work)
+        return await self._run(self.writing(), work, self._limit)
+
+    async def write_at_leisure(self, work: Work[T]) -> T:
+        """Do work that may take long, and commit it unless it raises."""
+        return await self._run(self.writing(), work, None)
 
     async def close(self) -> None:
         """Let the work under way end, and close the connections."""
@@ -58,13 +70,25 @@ class Database:
             async with self._turn(), self._writer.begin() as db:
                 yield db
 
-    async def _run(self, where: AbstractAsyncContextManager[AsyncConnection], work: Work[T]) -> T:
+    async def _run(self, where: Where, work: Work[T], limit: float | None) -> T:
         # A task of its own, because cancelling a driver midway ends badly: of aiosqlite's
         # connections it leaves some with an open transaction, and so the file locked.
         task = asyncio.create_task(_within(where, work))
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
+        task.add_done_callback(self._ended)
+        if limit:
+            # psycopg bears it: it calls the statement off, or closes the connection.
+            asyncio.get_running_loop().call_later(limit, task.cancel)
+        done, _ = await asyncio.wait({task}, timeout=limit)
+        if not done or task.cancelled():
+            raise StoreDown("the database does not answer (see that the server is well)")
+        return task.result()
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        # Looked at, because the caller may be gone, and asyncio would complain.
+        if not task.cancelled():
+            task.exception()
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -82,6 +106,6 @@ class Database:
             self._queue.release()
 
 
-async def _within(where: AbstractAsyncContextManager[AsyncConnection], work: Work[T]) -> T:
+async def _within(where: Where, work: Work[T]) -> T:
     async with where as db:
         return await work(db)

@@ -13,7 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from bot.core.ports import StoreDown
 
 WRITES = {"kickbot_writes": True}
-_POOL = {"pool_size": 5, "max_overflow": 5}
+# PostgreSQL lets in 100, of which it keeps 3 for superusers. Ten processes take 10 * (4 + 4) = 80
+# at most; the other 17 are for `kickbot log`, an operator and a process that starts before the old
+# one ended.
+_POOL = {"pool_size": 4, "max_overflow": 4}
 
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -27,6 +30,14 @@ _PRAGMAS = (
     "PRAGMA foreign_keys = ON",  # off by default, and per connection
 )
 
+# In PostgreSQL; the second so that a process that stands still within a write keeps nobody waiting.
+_LIMITED = ("statement_timeout", "idle_in_transaction_session_timeout")
+
+_UNREACHED = "see that the server runs and that DATABASE_URL names its host and port"
+_RESTARTED = "if the server restarts, try again in a moment"
+_LOCKED = "it is overloaded, or something keeps its tables locked"
+_CROWDED = "run fewer processes, or raise its max_connections"
+
 # A part of what a driver says, and what helps.
 _ADVICE = {
     "is locked": "another process keeps the file to itself",
@@ -35,7 +46,16 @@ _ADVICE = {
     "readonly": "see that this process may write to the file and its folder",
     "malformed": "restore a backup",
     "not a database": "DATABASE_URL names a file of another kind",
-    "refused": "see that the server runs and that DATABASE_URL names its host and port",
+    "Is the server running": _UNREACHED,
+    "timeout expired": _UNREACHED,
+    "starting up": _RESTARTED,
+    "shutting down": _RESTARTED,
+    "closed the connection": _RESTARTED,
+    "due to administrator": _RESTARTED,
+    "statement timeout": _LOCKED,
+    "lock timeout": _LOCKED,
+    "too many clients": _CROWDED,
+    "connection slots": _CROWDED,
     "authentication": "see that DATABASE_URL has the right user and password",
     "permission denied": "give the database's user the right to create and write tables",
 }
@@ -71,7 +91,11 @@ def build(database: URL, patience: float) -> AsyncEngine:
     """
     if database.get_backend_name() == "sqlite":
         return _sqlite(database, patience)
-    return create_async_engine(
+    return _postgresql(database, patience)
+
+
+def _postgresql(database: URL, patience: float) -> AsyncEngine:
+    engine = create_async_engine(
         database,
         hide_parameters=True,
         # Conditional updates rely on it: under a stricter default the loser of a race would be
@@ -79,9 +103,33 @@ def build(database: URL, patience: float) -> AsyncEngine:
         isolation_level="READ COMMITTED",
         pool_pre_ping=True,
         pool_timeout=patience,
-        connect_args={"connect_timeout": ceil(patience)},
+        connect_args=_until_given_up(patience),
         **_POOL,
     )
+
+    def limit(connection: Any, _record: object) -> None:
+        # Not by `options` of the connection: poolers refuse them, and DATABASE_URL may have some.
+        cursor = connection.cursor()
+        for setting in _LIMITED:
+            cursor.execute(f"SET {setting} = {ceil(patience * 1000)}")
+        cursor.close()
+        connection.commit()
+
+    event.listen(engine.sync_engine, "connect", limit)
+    return engine
+
+
+def _until_given_up(patience: float) -> dict[str, int]:
+    # A server that is gone without a word: the user timeout is for what it did not acknowledge,
+    # the keepalives for the answer to what it did.
+    half = ceil(patience / 2)
+    return {
+        "connect_timeout": ceil(patience),
+        "tcp_user_timeout": ceil(patience * 1000),
+        "keepalives_idle": half,
+        "keepalives_interval": 1,
+        "keepalives_count": half,
+    }
 
 
 def _sqlite(database: URL, patience: float) -> AsyncEngine:

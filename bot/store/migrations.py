@@ -9,8 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.core.ports import StoreDown
 from bot.store.schema import schema_version
 
-# Any number will do that no other program on the same database takes.
-_LOCK = text("SELECT pg_advisory_xact_lock(5425620268)")
+_TURN = (
+    # A step may take longer than a call; only what keeps the tables for a minute ends it.
+    text("SET LOCAL statement_timeout = 0"),
+    text("SET LOCAL lock_timeout = '60s'"),
+    # Any number will do that no other program on the same database takes.
+    text("SELECT pg_advisory_xact_lock(5425620268)"),
+)
 
 _COUNTED = {
     # Without AUTOINCREMENT, SQLite gives the number of a deleted row to the next one.
@@ -87,6 +92,34 @@ CREATE TABLE drafts (
 )
 """
 
+_NOTICES = """
+CREATE TABLE notices (
+    kick_id TEXT NOT NULL REFERENCES kicks (id),
+    kind TEXT NOT NULL,
+    since TEXT NOT NULL,
+    due_at TEXT,
+    version INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    channel TEXT,
+    ts TEXT,
+    doubtful BOOLEAN NOT NULL,
+    PRIMARY KEY (kick_id, kind)
+)
+"""
+
+# The numbers of the kicks whose ids stood there.
+_REPEATED = """
+UPDATE kicks SET repeats = (SELECT older.number FROM kicks older WHERE older.id = kicks.repeats_id)
+"""
+
+_DUE = """
+UPDATE kicks SET due_at = CASE state
+    WHEN 'waiting' THEN expires_at
+    WHEN 'ready' THEN coalesce(decided_at, created_at)
+    WHEN 'running' THEN lease_until
+END
+"""
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         _KICKS,
@@ -99,6 +132,20 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         _DRAFTS,
         "CREATE INDEX drafts_by_age ON drafts (created_at)",
     ),
+    (
+        "ALTER TABLE kicks RENAME COLUMN repeats TO repeats_id",
+        "ALTER TABLE kicks ADD COLUMN repeats INTEGER",
+        _REPEATED,
+        "ALTER TABLE kicks DROP COLUMN repeats_id",
+        "ALTER TABLE kicks ADD COLUMN due_at TEXT",
+        _DUE,
+        "CREATE INDEX kicks_by_due ON kicks (due_at)",
+        "DROP INDEX kicks_by_state",
+        _NOTICES,
+        "CREATE INDEX notices_by_due ON notices (due_at)",
+        # Their stored form changed, and whoever looks at such a review can open it again.
+        "DELETE FROM drafts",
+    ),
 )
 
 
@@ -109,14 +156,15 @@ async def migrate(db: AsyncConnection) -> None:
     """
     # On SQLite the write transaction itself makes the others wait.
     if db.dialect.name == "postgresql":
-        await db.execute(_LOCK)
+        for statement in _TURN:
+            await db.execute(statement)
     await db.exec_driver_sql(
         "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL PRIMARY KEY)",
     )
     done = await version(db)
     for number, step in enumerate(MIGRATIONS[done:], done + 1):
-        for statement in step:
-            await db.exec_driver_sql(statement.format(counted=_COUNTED[db.dialect.name]))
+        for change in step:
+            await db.exec_driver_sql(change.format(counted=_COUNTED[db.dialect.name]))
         await db.execute(insert(schema_version).values(version=number))
 
 

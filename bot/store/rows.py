@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 from bot.core.kick import Draft, Event, Kick, Outcome, Seen, State, Target, What, Why
+from bot.core.notice import Kind, Notice
 from bot.core.roster import Meeting
 from bot.store.schema import moment
 
@@ -16,12 +17,14 @@ Row = Mapping[Any, Any]
 _OF_KICK = tuple(one.name for one in fields(Kick) if one.name not in {"meeting", "targets"})
 _OF_TARGET = tuple(one.name for one in fields(Target))
 _OF_EVENT = tuple(one.name for one in fields(Event))
+_OF_NOTICE = tuple(one.name for one in fields(Notice))
 
 
 def kick_row(kick: Kick) -> dict[str, Any]:
-    """Write a kick; not its targets, nor its number, which the database gives."""
+    """Write a kick and when it is due; not its targets, nor its number: the database gives that."""
     row = {name: getattr(kick, name) for name in _OF_KICK if name != "number"}
-    return row | {"meeting_id": kick.meeting.id, "meeting_title": kick.meeting.title}
+    meeting = {"meeting_id": kick.meeting.id, "meeting_title": kick.meeting.title}
+    return row | meeting | {"due_at": kick.due_at}
 
 
 def target_rows(kick: Kick) -> list[dict[str, Any]]:
@@ -70,6 +73,17 @@ def event_from(row: Row) -> Event:
     """Read an event."""
     values = {name: row[name] for name in _OF_EVENT}
     return Event(**values | {"what": What(row["what"])})
+
+
+def notice_row(notice: Notice) -> dict[str, Any]:
+    """Write a notice."""
+    return asdict(notice)
+
+
+def notice_from(row: Row) -> Notice:
+    """Read a notice."""
+    values = {name: row[name] for name in _OF_NOTICE}
+    return Notice(**values | {"kind": Kind(row["kind"])})
 
 
 def draft_row(draft: Draft) -> dict[str, Any]:

@@ -105,7 +105,7 @@ kicks = table(
     column("created_at", Moment),
     column("state", Words),
     column("version", Integer),
-    column("repeats", Words),
+    column("repeats", Integer),
     column("expires_at", Moment),
     column("approver", Words),
     column("decided_at", Moment),
@@ -113,6 +113,7 @@ kicks = table(
     column("lease_until", Moment),
     column("refusal", Words),
     column("done_at", Moment),
+    column("due_at", Moment),
 )
 
 targets = table(
@@ -143,6 +144,19 @@ events = table(
     column("what", Words),
     column("actor", Words),
     column("note", Words),
+)
+
+notices = table(
+    "notices",
+    column("kick_id", Words),
+    column("kind", Words),
+    column("since", Moment),
+    column("due_at", Moment),
+    column("version", Integer),
+    column("attempts", Integer),
+    column("channel", Words),
+    column("ts", Words),
+    column("doubtful", Boolean),
 )
 
 drafts = table(

@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, Select, bindparam, delete, func, insert, s
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.core.kick import Draft, Event, Kick, KickId, State, TeamId, UserId
+from bot.core.kick import CAME_TO_NOTHING, Draft, Event, Kick, KickId, State, TeamId, UserId
+from bot.core.notice import DELIVER_WITHIN, Notice, owes
 from bot.core.ports import Overtaken
 from bot.core.roster import MeetingId
 from bot.store.database import Database
@@ -22,19 +23,18 @@ from bot.store.rows import (
     event_row,
     kick_row,
     kicks_from,
+    notice_from,
+    notice_row,
     target_rows,
 )
-from bot.store.schema import drafts, events, kicks, targets
+from bot.store.schema import drafts, events, kicks, notices, targets
 
-OPEN = (State.WAITING, State.READY, State.RUNNING)
-CAME_TO_NOTHING = (State.REFUSED, State.DENIED, State.CANCELLED, State.EXPIRED)
 _DRAFTS_KEPT = timedelta(days=1)
+_NOTICES_AT_ONCE = 100
 
 # One statement, because PostgreSQL would let a move come between two.
-_KICKS = (
-    select(kicks, targets)
-    .select_from(kicks.outerjoin(targets, targets.c.kick_id == kicks.c.id))
-    .order_by(kicks.c.number, targets.c.position)
+_KICKS = select(kicks, targets).select_from(
+    kicks.outerjoin(targets, targets.c.kick_id == kicks.c.id)
 )
 
 # As text, because SQLAlchemy's own upsert is another one for each database.
@@ -42,6 +42,14 @@ _KEEP = text(
     "INSERT INTO drafts (id, created_at, body) VALUES (:id, :created_at, :body) "
     "ON CONFLICT (id) DO UPDATE SET created_at = excluded.created_at, body = excluded.body",
 ).bindparams(*(bindparam(one.name, type_=one.type) for one in drafts.c))
+
+# What stands somewhere already stays there, to be changed.
+_OWE = text(
+    "INSERT INTO notices (kick_id, kind, since, due_at, version, attempts, channel, ts, doubtful) "
+    "VALUES (:kick_id, :kind, :since, :due_at, :version, :attempts, :channel, :ts, :doubtful) "
+    "ON CONFLICT (kick_id, kind) DO UPDATE SET since = excluded.since, due_at = excluded.due_at, "
+    "version = notices.version + 1, attempts = excluded.attempts",
+).bindparams(*(bindparam(one.name, type_=one.type) for one in notices.c))
 
 
 class SqlStore:
@@ -66,7 +74,7 @@ class SqlStore:
 
     async def start(self) -> None:
         """Bring the tables up to date. StoreDown if a newer program made them."""
-        await self._database.write(migrate)
+        await self._database.write_at_leisure(migrate)
 
     async def close(self) -> None:
         """Let the work under way end, and close the connections."""
@@ -94,10 +102,15 @@ class SqlStore:
             return first
 
     async def move(self, before: Kick, after: Kick, *events: Event) -> Kick:
-        """Store the move, with its events, if the kick still is `before`; else Overtaken."""
+        """Store the move, with its events, if the kick still is `before`; else Overtaken.
+
+        ValueError unless `after` is of the next version, and where it owes something without an
+        event that says when; LookupError for a kick that was never added.
+        """
         if (after.id, after.version) != (before.id, before.version + 1):
             raise ValueError(f"kick {before.number}: a move raises its version by one")
-        await self._database.write(lambda db: _move(db, before, after, events))
+        owed = _owed(before.state, after, events)
+        await self._database.write(lambda db: _move(db, before, after, events, owed))
         return after
 
     async def get(self, kick: KickId) -> Kick | None:
@@ -108,9 +121,24 @@ class SqlStore:
         """Read the kick that people call by this number."""
         return await self._one(kicks.c.number == number)
 
-    async def open_kicks(self) -> Sequence[Kick]:
-        """List the kicks that are waiting, ready or running, oldest first."""
-        return await self._kicks(kicks.c.state.in_(OPEN))
+    async def overdue(self, now: datetime) -> Sequence[Kick]:
+        """List the kicks whose `due_at` has come, oldest first."""
+        return await self._kicks(kicks.c.due_at <= now, kicks.c.due_at)
+
+    async def owed(self, kick: KickId) -> Sequence[Notice]:
+        """List the notices of a kick that are not delivered yet."""
+        return await self._notices(notices.c.kick_id == kick, notices.c.due_at.is_not(None))
+
+    async def overdue_notices(self, now: datetime) -> Sequence[Notice]:
+        """List the notices whose `due_at` has come, oldest first, 100 at most."""
+        return await self._notices(notices.c.due_at <= now)
+
+    async def note(self, before: Notice, after: Notice) -> Notice:
+        """Store what became of a notice if it still is `before`, and return `after` itself.
+
+        Otherwise return the notice as it is by now; LookupError if there is none.
+        """
+        return await self._database.write(lambda db: _note(db, before, after))
 
     async def history(self, limit: int) -> Sequence[Kick]:
         """List the newest kicks, newest first."""
@@ -123,13 +151,12 @@ class SqlStore:
         return [event_from(row) for row in await self._rows(wanted)]
 
     async def recent_targets(
-        self,
-        requester: UserId,
-        since: datetime,
-        *,
-        except_for: KickId | None = None,
+        self, requester: UserId, since: datetime, *, before: int | None = None
     ) -> int:
-        """Count the people that a user's kicks since then were aimed at; not of refused ones."""
+        """Count the people that a user's kicks since then were aimed at; not of refused ones.
+
+        With `before`, only those of kicks with a lower number.
+        """
         count = (
             select(func.count())
             .select_from(targets.join(kicks, targets.c.kick_id == kicks.c.id))
@@ -139,8 +166,8 @@ class SqlStore:
                 kicks.c.state.not_in(CAME_TO_NOTHING),
             )
         )
-        if except_for:
-            count = count.where(kicks.c.id != except_for)
+        if before is not None:
+            count = count.where(kicks.c.number < before)
         people: int | None = await self._database.read(lambda db: db.scalar(count))
         return people or 0
 
@@ -170,8 +197,14 @@ class SqlStore:
     async def _one(self, which: ColumnElement[bool]) -> Kick | None:
         return next(iter(await self._kicks(which)), None)
 
-    async def _kicks(self, which: ColumnElement[bool]) -> list[Kick]:
-        return kicks_from(await self._rows(_KICKS.where(which)))
+    async def _kicks(self, which: ColumnElement[bool], *order: ColumnElement[Any]) -> list[Kick]:
+        wanted = _KICKS.where(which).order_by(*order, kicks.c.number, targets.c.position)
+        return kicks_from(await self._rows(wanted))
+
+    async def _notices(self, *which: ColumnElement[bool]) -> list[Notice]:
+        order = (notices.c.due_at, notices.c.kick_id, notices.c.kind)
+        wanted = select(notices).where(*which).order_by(*order).limit(_NOTICES_AT_ONCE)
+        return [notice_from(row) for row in await self._rows(wanted)]
 
     async def _rows(self, wanted: Select[*tuple[Any, ...]]) -> Sequence[Row]:
         return await self._database.read(lambda db: _rows(db, wanted))
@@ -186,10 +219,17 @@ async def _insert(db: AsyncConnection, kick: Kick, event: Event) -> Kick:
     if kick.targets:
         await db.execute(insert(targets), target_rows(kick))
     await _insert_events(db, event_row(event, kick))
+    await _owe(db, _owed(None, kick, [event]))
     return replace(kick, number=number)
 
 
-async def _move(db: AsyncConnection, before: Kick, after: Kick, noted: Iterable[Event]) -> None:
+async def _move(
+    db: AsyncConnection,
+    before: Kick,
+    after: Kick,
+    noted: Iterable[Event],
+    owed: Iterable[Notice],
+) -> None:
     still = (
         kicks.c.id == before.id,
         kicks.c.state == before.state,
@@ -200,10 +240,11 @@ async def _move(db: AsyncConnection, before: Kick, after: Kick, noted: Iterable[
         raise Overtaken(await _existing(db, before.id))
     await _update_targets(db, before, after)
     await _insert_events(db, *(event_row(one, after) for one in noted))
+    await _owe(db, owed)
 
 
 async def _existing(db: AsyncConnection, kick: KickId) -> Kick:
-    rows = await _rows(db, _KICKS.where(kicks.c.id == kick))
+    rows = await _rows(db, _KICKS.where(kicks.c.id == kick).order_by(targets.c.position))
     if not rows:
         raise LookupError(f"kick {kick} was never added")
     return kicks_from(rows)[0]
@@ -219,6 +260,30 @@ async def _update_targets(db: AsyncConnection, before: Kick, after: Kick) -> Non
 async def _insert_events(db: AsyncConnection, *rows: dict[str, Any]) -> None:
     if rows:
         await db.execute(insert(events), rows)
+
+
+def _owed(before: State | None, after: Kick, noted: Sequence[Event]) -> list[Notice]:
+    kinds = sorted(owes(before, after))
+    if kinds and not noted:
+        raise ValueError(f"kick {after.number}: what is owed from now on needs an event")
+    return [Notice(after.id, kind, noted[-1].at, noted[-1].at + DELIVER_WITHIN) for kind in kinds]
+
+
+async def _owe(db: AsyncConnection, owed: Iterable[Notice]) -> None:
+    for notice in owed:
+        await db.execute(_OWE, notice_row(notice))
+
+
+async def _note(db: AsyncConnection, before: Notice, after: Notice) -> Notice:
+    named = (notices.c.kick_id == before.kick_id, notices.c.kind == before.kind)
+    still = notices.c.version == before.version
+    changed = await db.execute(update(notices).where(*named, still), notice_row(after))
+    if changed.rowcount == 1:
+        return after
+    rows = await _rows(db, select(notices).where(*named))
+    if not rows:
+        raise LookupError(f"kick {before.kick_id} never owed its {before.kind}")
+    return notice_from(rows[0])
 
 
 async def _put(db: AsyncConnection, draft: Draft) -> None:

@@ -32,15 +32,19 @@ async def place() -> AsyncIterator[Place]:
 
 
 def example_policy(**rules: Any) -> Policy:
-    """Make the example policy, with some rules changed."""
+    """Make the example policy with some rules changed, and no second person unless one says so."""
     given: dict[str, Any] = tomllib.loads(EXAMPLE_POLICY.read_text())
-    given["rules"] |= rules
+    given["rules"] |= {"second_person": "never"} | rules
     return parse_policy(given, EXAMPLE_POLICY)
 
 
 @pytest.fixture
 def start(place: Place, transport: str, sqlite_url: str) -> Start:
-    """Return how to start the bot: with rules of the policy and settings changed."""
+    """Return how to start the bot: with rules of the policy and settings changed.
+
+    Who may kick does so alone, however many: a journey about a second person passes the rule
+    `second_person`. A helper asks in any case.
+    """
 
     @asynccontextmanager
     async def started(

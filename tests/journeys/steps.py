@@ -6,18 +6,22 @@ import signal
 import sqlite3
 import sys
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 import pytest
 
+from bot.core.keeper import LOOK_EVERY
 from bot.core.kick import Event, Kick
+from bot.core.notice import Kind, Notice
 from bot.sandbox.place import HOME, Place
 from bot.sandbox.realtimekit.calls import Call
 from bot.sandbox.slack import Message, Option, Person
 from bot.store import SqlStore
+
+T = TypeVar("T")
 
 ONE_TRANSPORT: Final = pytest.mark.parametrize("transport", ["http"], indirect=True)
 """For tables about RealtimeKit, in which the way to Slack makes no difference."""
@@ -42,6 +46,16 @@ async def result(person: Person, channel: str = "C0LIVE") -> Message:
     return (await person.until(lambda sees: sees.messages(channel)[-1:]))[0]
 
 
+def public(person: Person, channel: str = "C0LIVE") -> list[Message]:
+    """List what everybody in a channel sees."""
+    return [one for one in person.messages(channel) if one.only_for is None]
+
+
+async def direct_message(person: Person) -> str:
+    """Wait for a direct message of the bot, and read it."""
+    return person.read((await person.until(lambda sees: sees.dm()))[-1])
+
+
 class HastyClock:
     """The real time, but a long sleep takes none: it only makes it that much later.
 
@@ -57,40 +71,75 @@ class HastyClock:
         return datetime.now(UTC) + self._ahead
 
     async def sleep(self, seconds: float) -> None:
-        # Short ones wait for Slack, which is in no haste.
-        if seconds < 1.7:
+        # Short ones wait for Slack, which is in no haste; and the keeper, who never ends, would
+        # run away with the time.
+        if seconds < 1.7 or seconds == LOOK_EVERY:
             await asyncio.sleep(seconds)
         else:
             await self.awake.wait()
-            self._ahead += timedelta(seconds=seconds)
+            self.pass_by(seconds)
+
+    def pass_by(self, seconds: float) -> None:
+        """Make it later."""
+        self._ahead += timedelta(seconds=seconds)
 
 
 class TirelessClock(HastyClock):
     """The real time, but no sleep takes any."""
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(0 * seconds)
+        await asyncio.sleep(seconds if seconds == LOOK_EVERY else 0)
+
+
+@asynccontextmanager
+async def reading(sqlite_url: str) -> AsyncIterator[SqlStore]:
+    """Read the database beside the bot."""
+    store = SqlStore(sqlite_url)
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 async def stored(sqlite_url: str, number: int = 1) -> Kick:
     """Read a kick as the database has it."""
-    store = SqlStore(sqlite_url)
-    try:
-        found = await store.by_number(number)
-    finally:
-        await store.close()
+    async with reading(sqlite_url) as store:
+        return await _numbered(store, number)
+
+
+async def _numbered(store: SqlStore, number: int) -> Kick:
+    found = await store.by_number(number)
     assert found is not None
     return found
 
 
 async def record(sqlite_url: str, number: int = 1) -> list[Event]:
     """Read what the database says has happened with a kick."""
-    kick = await stored(sqlite_url, number)
-    store = SqlStore(sqlite_url)
-    try:
+    async with reading(sqlite_url) as store:
+        kick = await _numbered(store, number)
         return list(await store.events(kick.id))
-    finally:
-        await store.close()
+
+
+async def put_off(sqlite_url: str, kind: Kind = Kind.RESULT, attempts: int = 1) -> Notice:
+    """Wait until a message about the first kick could not be delivered so many times."""
+
+    def is_put_off(owed: Sequence[Notice]) -> list[Notice]:
+        return [one for one in owed if (one.kind, one.attempts) == (kind, attempts)]
+
+    return (await _owed_when(sqlite_url, is_put_off))[0]
+
+
+async def all_told(sqlite_url: str) -> None:
+    """Wait until no message about the first kick is to be delivered any more."""
+    await _owed_when(sqlite_url, lambda owed: not owed)
+
+
+async def _owed_when(sqlite_url: str, predicate: Callable[[Sequence[Notice]], T]) -> T:
+    async with reading(sqlite_url) as store, asyncio.timeout(10):
+        kick = await _numbered(store, 1)
+        while not (found := predicate(await store.owed(kick.id))):  # noqa: ASYNC110 - a database tells nobody that it changed
+            await asyncio.sleep(0.02)
+        return found
 
 
 def kick_calls(place: Place) -> list[Call]:

@@ -65,8 +65,28 @@ async def test_whoever_came_back_is_kicked_again_in_two_taps(
     await person.until(lambda sees: len(sees.messages("C0LIVE")) == 2)
     assert place.cast.mallory not in place.cast.world.who_is_in(place.cast.ama)
     first, second = await stored(sqlite_url, 1), await stored(sqlite_url, 2)
-    assert second.repeats == first.id
+    assert second.repeats == first.number
     assert second.requester == who
+    told = [person.read(one) for one in person.messages("C0LIVE")]
+    assert ["Done again after kick #1." in one for one in told] == [False, True]
+
+
+@ONE_TRANSPORT
+async def test_whoever_may_only_ask_asks_for_it_again(
+    place: Place, bot: Bot, maya: Person, sqlite_url: str
+) -> None:
+    hal = place.slack.person("U0HAL")
+    posted = await kicked(maya)
+    place.cast.world.join(place.cast.mallory)
+    await again(hal, posted)
+    assert hal.modal.submit == "Ask for approval"
+    await hal.submit()
+    card = (await maya.until(lambda sees: sees.messages("C0MODS")))[0]
+    assert "@Hal asks to remove 1 person from Weekly AMA · kick #2, again after #1" in maya.read(
+        card
+    )
+    assert kicks_stored(sqlite_url) == ["done", "waiting"]
+    assert len(kick_calls(place)) == 1
 
 
 async def test_whoever_stayed_away_is_not_kicked_again(

@@ -402,7 +402,7 @@ async def test_a_pasted_id_means_exactly_whom_it_names(
     assert_inert(place)
 
 
-async def test_an_id_found_nowhere_takes_a_lead(
+async def test_an_id_found_nowhere_takes_a_lead_or_a_second_person(
     place: Place, maya: Person, bot: Bot, sqlite_url: str
 ) -> None:
     for person in (maya, place.slack.person("U0LEA")):
@@ -412,14 +412,21 @@ async def test_an_id_found_nowhere_takes_a_lead(
         await person.submit()
         await person.until(lambda sees: "Found nowhere: protection not checked." in sees.modal)
     assert "could not be checked: that takes a lead." in maya.modal
-    assert maya.modal.submit is None
+    assert maya.modal.submit == "Ask for approval"
+    await maya.submit()
+    card = (await maya.until(lambda sees: sees.messages("C0MODS")))[0]
+    assert "custom:ghost-7" in maya.read(card)
+    assert "protection not checked" in maya.read(card)
+    assert (await stored(sqlite_url)).state is State.WAITING
+    assert kick_calls(place) == []
     lea = place.slack.person("U0LEA")
     assert lea.modal.submit == "Kick"
     await lea.submit()
     told = "custom:ghost-7 — ✗ failed: nobody with this id in the session"
     assert told in lea.read(await result(lea))
     assert [call.body for call in kick_calls(place)] == [{"custom_participant_ids": ["ghost-7"]}]
-    assert (await stored(sqlite_url)).state is State.DONE
+    assert (await stored(sqlite_url, 2)).state is State.DONE
+    assert (await stored(sqlite_url)).state is State.WAITING
 
 
 async def test_one_with_three_tabs_is_one_line(place: Place, maya: Person, bot: Bot) -> None:

@@ -54,10 +54,10 @@ async def choose_someone(person: Person, query: str = "mall") -> None:
 @pytest.mark.parametrize(
     ("user", "words"),
     [
-        ("U0MAYA", "As a moderator you may remove people."),
-        ("U0MO", "As a moderator you may remove people."),
-        ("U0LEA", "As a lead you may remove people, also where two are needed."),
-        ("U0HAL", "As a helper you may ask for a kick; a moderator has to do it."),
+        ("U0MAYA", "As a moderator you may remove people. You decide what others ask for."),
+        ("U0MO", "As a moderator you may remove people. You decide what others ask for."),
+        ("U0LEA", "As a lead you may remove people, also where two are needed. You decide"),
+        ("U0HAL", "As a helper you may ask for a kick; a moderator or a lead decides."),
         ("U0STAN", "The policy gives you no role."),
         ("U0GUS", "Your Slack account is a guest: it can't remove anybody."),
     ],
@@ -73,6 +73,23 @@ async def test_help_says_what_this_person_may_do(
     assert "/kick mallory spamming links" in told
     assert "@" not in told
     assert not person.stack
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        ({"second_person": "always"}, "remove people; each kick needs a second person."),
+        ({"second_person": "bulk"}, "more than 3 within 2 minutes need a second person."),
+    ],
+)
+@ONE_TRANSPORT
+async def test_help_says_when_a_second_person_is_needed(
+    place: Place, start: Start, rules: dict[str, str], words: str
+) -> None:
+    maya = place.slack.person("U0MAYA")
+    async with start(rules=rules):
+        await maya.command("C0LIVE", "/kick help")
+        assert words in maya.read(await whisper(maya))
 
 
 async def test_a_bare_command_opens_an_empty_form(place: Place, bot: Bot, maya: Person) -> None:

@@ -228,7 +228,7 @@ async def test_who_came_back_after_a_lost_answer_is_told_and_can_be_kicked_again
     await maya.until(lambda sees: "Mallory — ✓ kicked" in sees.modal)
     assert place.cast.mallory not in place.cast.world.who_is_in(place.cast.ama)
     first, second = await stored(sqlite_url, 1), await stored(sqlite_url, 2)
-    assert second.repeats == first.id
+    assert second.repeats == first.number
 
 
 @pytest.mark.parametrize("fault", ["empty_participants", "server_error", "success_false"])

@@ -5,7 +5,6 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,33 +13,11 @@ from bot.__main__ import main
 from bot.app import CantStart
 from bot.check import check
 from bot.config import read_settings
-from bot.core.kick import (
-    ChannelId,
-    Event,
-    Kick,
-    KickId,
-    Outcome,
-    State,
-    Target,
-    TeamId,
-    UserId,
-    What,
-    Why,
-)
-from bot.core.roster import (
-    CustomId,
-    Meeting,
-    MeetingId,
-    ParticipantId,
-    Peer,
-    PeerId,
-    SessionId,
-)
+from bot.core.kick import LEASE, Outcome, State, What, Why
 from bot.sandbox.place import EXAMPLE_POLICY, Place
-from bot.sandbox.realtimekit.people import Participant, Session
 from bot.sandbox.slack import Person
-from bot.store import SqlStore
 from tests.journeys.conftest import Start, database_of
+from tests.journeys.leftovers import asked, leave_ready, leave_running
 from tests.journeys.steps import (
     LEFT,
     ONE_TRANSPORT,
@@ -60,78 +37,6 @@ from tests.journeys.steps import (
 @pytest.fixture
 def maya(place: Place) -> Person:
     return place.slack.person("U0MAYA")
-
-
-def session_of(place: Place) -> Session:
-    session = place.cast.world.live_session(place.cast.ama)
-    assert session is not None
-    return session
-
-
-def asked(place: Place, *people: Participant, ago: float = 0) -> Kick:
-    """Make the kick that Maya asked for so many seconds ago; nobody has begun it."""
-    return Kick(
-        id=KickId("0" * 32),
-        key="V0REVIEW",
-        team_id=TeamId("T0KICK"),
-        app_id=place.rooms.app_id,
-        channel_id=ChannelId("C0LIVE"),
-        meeting=Meeting(MeetingId(place.cast.ama.id), place.cast.ama.title),
-        session_id=SessionId(session_of(place).id),
-        requester=UserId("U0MAYA"),
-        reason="spamming links",
-        targets=tuple(
-            Target(ParticipantId(one.id), CustomId(one.custom_id), one.name or "", one.preset)
-            for one in people
-        ),
-        created_at=datetime.now(UTC) - timedelta(seconds=ago),
-        state=State.READY,
-    )
-
-
-@asynccontextmanager
-async def storing(sqlite_url: str) -> AsyncIterator[SqlStore]:
-    store = SqlStore(sqlite_url)
-    await store.start()
-    yield store
-    await store.close()
-
-
-async def leave_ready(sqlite_url: str, kick: Kick) -> None:
-    """Leave the kick as a process does that died before it took it up."""
-    async with storing(sqlite_url) as store:
-        await store.add(kick, happened(kick, What.ASKED))
-
-
-async def leave_running(place: Place, sqlite_url: str, kick: Kick, *called: str) -> None:
-    """Leave the kick as a process does that died when it had called for some of its targets."""
-    async with storing(sqlite_url) as store:
-        kick = await store.add(kick, happened(kick, What.ASKED))
-        claimed = kick.claim("a process that died", kick.created_at, kick.session_id)
-        kick = await store.move(kick, claimed, happened(kick, What.CLAIMED))
-        for target in kick.targets:
-            if target.name in called:
-                marked = kick.mark_called(target, peers_of(place, target), kick.created_at)
-                kick = await store.move(kick, marked, happened(kick, What.CALLED))
-
-
-def happened(kick: Kick, what: What) -> Event:
-    return Event(kick.created_at, what, None, "", kick.id)
-
-
-def peers_of(place: Place, target: Target) -> tuple[Peer, ...]:
-    return tuple(
-        Peer(
-            PeerId(peer.id),
-            target.participant_id,
-            target.custom_id,
-            target.name,
-            target.preset,
-            peer.joined_at,
-            None,
-        )
-        for peer in session_of(place).present[str(target.participant_id)]
-    )
 
 
 # After another process died
@@ -277,7 +182,9 @@ async def test_a_bot_that_is_killed_is_survived_by_its_kick(
         await maya.submit()
         await place.rooms.until(lambda: bool(place.cast.world.kicks))
         await bot.kill()
-    async with start(clock=HastyClock()):
+    clock = HastyClock()
+    clock.pass_by(LEASE.total_seconds())
+    async with start(clock=clock):
         posted = maya.read(await result(maya))
         assert f"Mallory — {LEFT}" in posted
     assert len(kick_calls(place)) == 1
@@ -494,7 +401,9 @@ async def test_check_says_ok_of_each_part_and_ends_well(place: Place, sqlite_url
     settings = place.settings(http=True, database_url=sqlite_url)
     async with process(settings, "check") as bot:
         assert await bot.ended() == 0
-    assert [line.split(":")[0] for line in bot.said] == [
+    notes = [line for line in bot.said if line.startswith("note ")]
+    assert all(line.startswith("note   policy: ") for line in notes)
+    assert [line.split(":")[0] for line in bot.said if line not in notes] == [
         f"ok     {part}" for part in ("settings", "policy", "database", "slack", "cloudflare")
     ]
 

@@ -66,13 +66,14 @@ def robo(place: Place) -> None:
 
 @pytest.fixture
 def governed(place: Place, transport: str, sqlite_url: str) -> Governed:
-    """Return how to start the bot with some of the policy changed."""
+    """Return how to start the bot with some of the policy changed, or left out (None)."""
 
     @asynccontextmanager
     async def started(changes: Json) -> AsyncIterator[Bot]:
         given = tomllib.loads(EXAMPLE_POLICY.read_text())
         given["rules"] |= changes.pop("rules", {})
-        policy = parse_policy(given | changes, EXAMPLE_POLICY)
+        kept = {name: value for name, value in (given | changes).items() if value is not None}
+        policy = parse_policy(kept, EXAMPLE_POLICY)
         http = transport == "http"
         environment = place.settings(http=http, database_url=sqlite_url)
         async with running(read_settings(environment), policy) as bot:
@@ -229,16 +230,87 @@ async def test_a_command_from_another_workspace_is_refused(
     assert not maya.stack
 
 
-async def test_a_helper_is_shown_whom_they_mean_but_cannot_kick(
+async def test_a_helper_is_shown_whom_they_mean_but_can_only_ask(
     place: Place, start: Start, sqlite_url: str
 ) -> None:
     hal = place.slack.person("U0HAL")
     async with start():
         await to_review(hal)
-        assert hal.modal.submit is None
+        assert hal.modal.submit == "Ask for approval"
         assert "Mallory" in hal.modal
         assert "A helper may ask; a moderator decides." in hal.modal
-    assert [user for user, _ in refusals(sqlite_url)] == ["U0HAL"]
+        await hal.submit()
+        assert "Kick #1 waits for a second person" in hal.modal
+        await hal.until(lambda sees: sees.messages("C0MODS"))
+    assert kicks_stored(sqlite_url) == ["waiting"]
+    assert refusals(sqlite_url) == []
+    assert place.cast.mallory in place.cast.world.who_is_in(place.cast.ama)
+    assert kick_calls(place) == []
+
+
+NOWHERE_TO_ASK = "But the policy names no channel in which to ask one: nobody was removed."
+NOBODY_TO_ASK = "But there is nobody else now who could decide it: nobody was removed."
+A_HELPER_ALONE = {"who": ["U0HAL"], "role": "helper"}
+A_MODERATOR_ALONE = {"who": ["U0HAL"], "role": "moderator"}
+A_GUEST = {"who": ["U0GUS", "U0DEE"], "role": "lead"}
+
+
+@pytest.mark.parametrize(
+    ("grants", "changes"),
+    [
+        ([A_HELPER_ALONE, A_GUEST], {}),
+        ([A_MODERATOR_ALONE, A_GUEST], {"second_person": "always"}),
+    ],
+    ids=["a helper", "a moderator"],
+)
+@ONE_TRANSPORT
+async def test_whom_nobody_could_approve_is_told_at_once(
+    place: Place,
+    governed: Governed,
+    sqlite_url: str,
+    grants: list[Json],
+    changes: Json,
+) -> None:
+    hal = place.slack.person("U0HAL")
+    async with governed({"grant": grants, "rules": changes}):
+        await to_review(hal)
+        assert NOBODY_TO_ASK in hal.modal
+        assert hal.modal.submit is None
+    [(user, why)] = refusals(sqlite_url)
+    assert (user, why.endswith(NOBODY_TO_ASK)) == ("U0HAL", True)
+    assert kicks_stored(sqlite_url) == []
+    assert hal.messages("C0MODS") == []
+
+
+@ONE_TRANSPORT
+async def test_that_nobody_can_be_read_does_not_mean_that_there_is_nobody(
+    place: Place, governed: Governed
+) -> None:
+    hal = place.slack.person("U0HAL")
+    mods = {"who": ["S0MODS"], "role": "moderator"}
+    async with governed({"grant": [A_HELPER_ALONE, mods]}):
+        place.slack.faults.switch_on("server_error", method="usergroups.users.list")
+        await to_review(hal)
+        assert hal.modal.submit == "Ask for approval"
+
+
+@ONE_TRANSPORT
+async def test_what_needs_a_second_person_is_refused_where_the_policy_names_no_place_to_ask(
+    place: Place, governed: Governed, sqlite_url: str
+) -> None:
+    maya = place.slack.person("U0MAYA")
+    nowhere = {"approvals_channel": None, "ping": None}
+    alone = {"who": ["U0MAYA"], "role": "moderator"}
+    rules = {"second_person": "never"}
+    async with governed(nowhere | {"grant": [alone], "rules": rules}):
+        await to_form(maya)
+        await maya.write("ids", "custom:ghost-7")
+        await maya.write("reason", "rude")
+        await maya.submit()
+        await maya.until(lambda sees: NOWHERE_TO_ASK in sees.modal)
+        assert maya.modal.submit is None
+    assert [user for user, _ in refusals(sqlite_url)] == ["U0MAYA"]
+    assert kicks_stored(sqlite_url) == []
     assert kick_calls(place) == []
 
 
@@ -256,7 +328,7 @@ async def test_a_lead_kicks(place: Place, bot: Bot) -> None:
         ("bulk", "The policy wants a second person when more than 1 go within two minutes."),
     ],
 )
-async def test_where_a_second_person_is_needed_the_kick_is_refused_in_words(
+async def test_where_a_second_person_is_needed_only_a_lead_kicks_at_once(
     place: Place, governed: Governed, sqlite_url: str, rule: str, words: str
 ) -> None:
     rules = {"second_person": rule, "bulk": 1}
@@ -272,9 +344,17 @@ async def test_where_a_second_person_is_needed_the_kick_is_refused_in_words(
             await person.submit()
             await person.until(lambda sees: sees.modal.title == "Review" and "Tom" in sees.modal)
         assert words in mo.modal
-        assert mo.modal.submit is None
+        assert mo.modal.submit == "Ask for approval"
         assert lea.modal.submit == "Kick"
-    assert [user for user, _ in refusals(sqlite_url)] == ["U0MO"]
+        await mo.submit()
+        assert "Kick #1 waits for a second person" in mo.modal
+        assert kick_calls(place) == []
+        await lea.submit()
+        told = lea.read(await result(lea))
+        assert told.count("✓ kicked") == 2
+        assert "kick #2" in told
+    assert kicks_stored(sqlite_url) == ["waiting", "done"]
+    assert refusals(sqlite_url) == []
 
 
 async def test_a_role_in_some_meetings_reaches_no_other(

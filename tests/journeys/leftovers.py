@@ -1,0 +1,108 @@
+"""What a process leaves in the database that died in the middle of a kick."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+from bot.core.kick import (
+    ChannelId,
+    Event,
+    Kick,
+    KickId,
+    Outcome,
+    State,
+    Target,
+    TeamId,
+    UserId,
+    What,
+    Why,
+)
+from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, Peer, PeerId, SessionId
+from bot.sandbox.place import Place
+from bot.sandbox.realtimekit.people import Participant, Session
+from bot.store import SqlStore
+
+
+def session_of(place: Place) -> Session:
+    session = place.cast.world.live_session(place.cast.ama)
+    assert session is not None
+    return session
+
+
+def asked(place: Place, *people: Participant, ago: float = 0) -> Kick:
+    """Make the kick that Maya asked for so many seconds ago; nobody has begun it."""
+    return Kick(
+        id=KickId("0" * 32),
+        key="V0REVIEW",
+        team_id=TeamId("T0KICK"),
+        app_id=place.rooms.app_id,
+        channel_id=ChannelId("C0LIVE"),
+        meeting=Meeting(MeetingId(place.cast.ama.id), place.cast.ama.title),
+        session_id=SessionId(session_of(place).id),
+        requester=UserId("U0MAYA"),
+        reason="spamming links",
+        targets=tuple(
+            Target(ParticipantId(one.id), CustomId(one.custom_id), one.name or "", one.preset)
+            for one in people
+        ),
+        created_at=datetime.now(UTC) - timedelta(seconds=ago),
+        state=State.READY,
+    )
+
+
+@asynccontextmanager
+async def storing(sqlite_url: str) -> AsyncIterator[SqlStore]:
+    store = SqlStore(sqlite_url)
+    await store.start()
+    yield store
+    await store.close()
+
+
+async def leave_ready(sqlite_url: str, kick: Kick) -> None:
+    """Leave the kick as a process does that died before it took it up."""
+    async with storing(sqlite_url) as store:
+        await store.add(kick, happened(kick, What.ASKED))
+
+
+async def leave_running(place: Place, sqlite_url: str, kick: Kick, *called: str) -> None:
+    """Leave the kick as a process does that died when it had called for some of its targets."""
+    async with storing(sqlite_url) as store:
+        kick = await store.add(kick, happened(kick, What.ASKED))
+        claimed = kick.claim("a process that died", kick.created_at, kick.session_id)
+        kick = await store.move(kick, claimed, happened(kick, What.CLAIMED))
+        for target in kick.targets:
+            if target.name in called:
+                marked = kick.mark_called(target, peers_of(place, target), kick.created_at)
+                kick = await store.move(kick, marked, happened(kick, What.CALLED))
+
+
+async def leave_done(place: Place, sqlite_url: str, kick: Kick) -> Kick:
+    """Leave the kick as a process does that died when all went, before it told anybody."""
+    await leave_running(place, sqlite_url, kick, *(one.name for one in kick.targets))
+    async with storing(sqlite_url) as store:
+        running = await store.get(kick.id)
+        assert running is not None
+        for target in running.targets:
+            settled = running.settle(target, Outcome.KICKED, Why.CONFIRMED)
+            running = await store.move(running, settled, happened(kick, What.SETTLED))
+        done = running.finish(kick.created_at)
+        return await store.move(running, done, happened(kick, What.FINISHED))
+
+
+def happened(kick: Kick, what: What) -> Event:
+    return Event(kick.created_at, what, None, "", kick.id)
+
+
+def peers_of(place: Place, target: Target) -> tuple[Peer, ...]:
+    return tuple(
+        Peer(
+            PeerId(peer.id),
+            target.participant_id,
+            target.custom_id,
+            target.name,
+            target.preset,
+            peer.joined_at,
+            None,
+        )
+        for peer in session_of(place).present[str(target.participant_id)]
+    )

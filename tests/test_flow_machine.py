@@ -1,0 +1,535 @@
+"""People, processes that die, and services that fail, interleaved; what is told must be true.
+
+40 examples here; as many as the variable KICKBOT_EXAMPLES says for a long run.
+"""
+
+import asyncio
+import os
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from bot.core.approval import Approvals, Hearing
+from bot.core.flow import Flow, Identity, Proposal
+from bot.core.keeper import Keeper
+from bot.core.kick import (
+    CAME_TO_NOTHING,
+    MOVES,
+    OPEN,
+    SEND_WITHIN,
+    ChannelId,
+    Draft,
+    Kick,
+    KickId,
+    Outcome,
+    State,
+    Target,
+    UserId,
+    Why,
+)
+from bot.core.notice import Kind
+from bot.core.policy import Grant, Policy, Protected, Role, Rules, Standing
+from bot.core.ports import StoreDown, Unreadable
+from bot.core.post import Post
+from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, Session, SessionId
+from tests.fakes import TEAM
+from tests.unsteady import Mark, Notices, People, Rooms, Store, Tasks, Time, new_loop
+
+# A process that dies leaves work behind that it never began.
+pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+
+AVA, BEN, LEA, MAX, EVE = (UserId(f"U{at}") for at in range(1, 6))
+LIVE = Session(SessionId("s1"), Meeting(MeetingId("m1"), "Weekly AMA"))
+POLICY = Policy(
+    (
+        Grant(frozenset({AVA, MAX}), frozenset(), Role.MODERATOR),
+        Grant(frozenset({BEN}), frozenset(), Role.HELPER),
+        Grant(frozenset({LEA}), frozenset(), Role.LEAD),
+    ),
+    Rules(protected=Protected(frozenset({"host"}))),
+    approvals_channel=ChannelId("C2"),
+)
+GUESTS = ["p1", "p2", "p3"]
+EXPECTED = (StoreDown, Unreadable)
+TOLD_BY = {
+    State.DONE: Kind.RESULT,
+    State.REFUSED: Kind.WORD,
+    State.DENIED: Kind.WORD,
+    State.EXPIRED: Kind.WORD,
+}
+
+sides = st.sampled_from([0, 1])
+users = st.sampled_from([LEA, MAX, LEA, MAX, BEN, AVA, EVE])
+guests = st.sampled_from(GUESTS)
+askers = st.sampled_from([AVA, BEN, BEN, LEA])
+lost_calls = st.sampled_from(["lost after", "lost before", "empty", "kicked"])
+calls = st.sampled_from(
+    ["kicked", "lost after", "lost before", "empty", "refused", "busy", "unsent"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process of the bot, and its tasks."""
+
+    name: str
+    tasks: Tasks
+    flow: Flow
+    approvals: Approvals
+    keeper: Keeper
+
+
+class World(RuleBasedStateMachine):
+    """Two processes over one store; the meeting and Slack know what really happened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = new_loop()
+        self.faults: list[BaseException] = []
+        self.clock = Time()
+        self.store = Store()
+        self.rooms = Rooms(self.clock, self.store, LIVE)
+        self.rooms.on_send, self.rooms.faults = self.must_be_allowed, self.faults
+        self.people = People(self.clock)
+        self.notices = Notices()
+        self.started = 0
+        self.deaths = 0
+        self.stalls = 0
+        self.asked: list[KickId] = []
+        self.seen: dict[tuple[UserId, KickId], tuple[str, ...]] = {}
+        self.approved: set[tuple[UserId, KickId]] = set()
+        for user in (AVA, BEN, LEA, MAX, EVE):
+            self.people.add(user)
+        for guest in GUESTS:
+            self.rooms.join(guest)
+        self.rooms.join("p1")
+        self.clock.pass_by(60)
+        self.processes = [self.process(), self.process()]
+
+    @initialize(lag=st.sampled_from([0, 1, 5, 10]))
+    def lag(self, lag: int) -> None:
+        self.rooms.lag = timedelta(seconds=lag)
+
+    def process(self) -> Process:
+        self.started += 1
+        name = f"process {self.started}"
+        tasks = Tasks(self.loop, self.faults)
+        post = Post(store=self.store, notices=self.notices, clock=self.clock)
+        flow = Flow(
+            identity=Identity(TEAM, "app", name),
+            policy=POLICY,
+            rooms=self.rooms,
+            people=self.people,
+            store=self.store,
+            notices=self.notices,
+            post=post,
+            clock=self.clock,
+            spawn=tasks.spawn,
+        )
+        approvals = Approvals(
+            policy=POLICY,
+            rooms=self.rooms,
+            people=self.people,
+            store=self.store,
+            flow=flow,
+            clock=self.clock,
+        )
+        keeper = Keeper(
+            store=self.store,
+            flow=flow,
+            post=post,
+            notices=self.notices,
+            clock=self.clock,
+            spawn=tasks.spawn,
+        )
+        return Process(name, tasks, flow, approvals, keeper)
+
+    def go_on(self, turns: int) -> None:
+        """Let everybody go on for so many turns."""
+
+        async def go() -> None:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+
+        self.loop.run_until_complete(go())
+
+    def start(self, side: int, work: Coroutine[object, object, Any]) -> None:
+        """Let a process begin something; what Slack or the store may refuse is no fault."""
+        self.processes[side].tasks.start(work, EXPECTED)
+
+    def kick_at(self, at: int) -> KickId:
+        return self.asked[at % len(self.asked)]
+
+    # --- what people do
+
+    @initialize(
+        side=sides,
+        user=askers,
+        whom=st.sets(guests, min_size=1),
+        asks=st.booleans(),
+        plans=st.lists(calls, max_size=6),
+    )
+    def begin(
+        self, side: int, user: UserId, whom: set[str], *, asks: bool, plans: list[str]
+    ) -> None:
+        self.rooms.plans = plans
+        self.ask(side, user, whom, asks=asks, twice=False)
+
+    @precondition(lambda self: len(self.asked) < 3)
+    @rule(
+        side=sides,
+        user=askers,
+        whom=st.sets(guests, min_size=1),
+        asks=st.booleans(),
+        twice=st.booleans(),
+    )
+    def ask(self, side: int, user: UserId, whom: set[str], *, asks: bool, twice: bool) -> None:
+        targets = (
+            Target(ParticipantId(one), CustomId(f"c {one}"), f"Name of {one}", "guest")
+            for one in sorted(whom)
+        )
+        draft = Draft(
+            id=f"draft {len(self.store.drafts)}",
+            team_id=TEAM,
+            channel_id=ChannelId("C1"),
+            requester=user,
+            meeting=LIVE.meeting,
+            session_id=LIVE.id,
+            targets=tuple(targets),
+            reason="spam",
+            created_at=self.clock.now(),
+            asks=asks,
+        )
+        self.store.drafts[draft.id] = draft
+        for at in (side, 1 - side)[: 2 if twice else 1]:
+            self.start(at, self.propose(self.processes[at].flow, draft))
+        self.go_on(6)
+
+    async def propose(self, flow: Flow, draft: Draft) -> None:
+        proposed = await flow.propose(draft.id, f"view {draft.id}", draft.requester)
+        assert isinstance(proposed, Proposal)
+        if proposed.is_new:
+            flow.start(proposed.kick)
+
+    @invariant()
+    def learn_of_requests(self) -> None:
+        self.asked = list(self.store.kicks)
+
+    @precondition(lambda self: self.asked)
+    @rule(side=sides, user=users, at=st.integers(0, 2), is_fresh=st.booleans())
+    def approve(self, side: int, user: UserId, at: int, *, is_fresh: bool) -> None:
+        kick = self.kick_at(at)
+        self.start(side, self.review_and_approve(side, user, kick, is_fresh=is_fresh))
+
+    @precondition(lambda self: self.asked)
+    @rule(user=st.sampled_from([LEA, MAX]), at=st.integers(0, 2))
+    def approve_twice(self, user: UserId, at: int) -> None:
+        for side, one in ((0, LEA), (1, user)):
+            self.approve(side, one, at, is_fresh=True)
+
+    async def review_and_approve(
+        self, side: int, user: UserId, kick: KickId, *, is_fresh: bool
+    ) -> None:
+        approvals = self.processes[side].approvals
+        if is_fresh or (user, kick) not in self.seen:
+            hearing = await approvals.hear(kick, user)
+            if isinstance(hearing, Hearing):
+                self.seen[user, kick] = hearing.seen
+        self.approved.add((user, kick))
+        await approvals.approve(kick, user, self.seen.get((user, kick), ()))
+
+    @precondition(lambda self: self.asked)
+    @rule(side=sides, user=users, at=st.integers(0, 2), is_no=st.booleans())
+    def end(self, side: int, user: UserId, at: int, *, is_no: bool) -> None:
+        approvals, kick = self.processes[side].approvals, self.kick_at(at)
+        work = approvals.deny(kick, user, "no") if is_no else approvals.cancel(kick, user)
+        self.start(side, work)
+
+    @precondition(lambda self: self.asked)
+    @rule(side=sides, user=users, at=st.integers(0, 2))
+    def check_again(self, side: int, user: UserId, at: int) -> None:
+        kick = self.kick_at(at)
+        # The button is on the message of the result.
+        if self.notices.told(kick, Kind.RESULT):
+            self.start(side, self.processes[side].flow.check_again(kick, user))
+
+    # --- what happens in the meeting
+
+    @rule(guest=guests, what=st.sampled_from(["leaves", "joins", "is renamed", "is promoted"]))
+    def somebody(self, guest: str, what: str) -> None:
+        if what == "joins":
+            self.rooms.join(guest)
+        elif what == "leaves":
+            self.rooms.change(guest, left_at=self.clock.now())
+        elif what == "is renamed":
+            self.rooms.change(guest, name="The boss")
+        else:
+            self.rooms.change(guest, preset="host")
+
+    # --- what goes wrong
+
+    @rule(plans=st.lists(calls, min_size=1, max_size=4))
+    def calls_go(self, plans: list[str]) -> None:
+        self.rooms.plans = plans
+
+    @rule(
+        looks=st.lists(st.sampled_from(["broken", "empty", "partial", "whole"]), max_size=4),
+        messages=st.lists(st.sampled_from(["down", "busy", "lost", "slow", "told"]), max_size=4),
+    )
+    def reads_and_messages_go(self, looks: list[str], messages: list[str]) -> None:
+        self.rooms.looks, self.notices.plans = looks, messages
+
+    @rule(down=st.integers(0, 2), lost=st.integers(0, 2), only_moves=st.booleans())
+    def store_fails(self, down: int, lost: int, *, only_moves: bool) -> None:
+        self.store.down, self.store.lost = down, lost
+        self.store.fails_only_moves = only_moves
+
+    @rule(
+        unreadable=st.integers(0, 2),
+        user=users,
+        standing=st.sampled_from([Standing.MEMBER, Standing.DEACTIVATED]),
+    )
+    def slack_says(self, unreadable: int, user: UserId, standing: Standing) -> None:
+        self.people.unreadable = unreadable
+        self.people.add(user, standing=standing)
+
+    @rule(side=sides, turns=st.integers(0, 12))
+    def die(self, side: int, turns: int) -> None:
+        self.go_on(turns)
+        dead = self.processes[side].tasks
+        self.deaths += not dead.is_quiet
+        dead.die()
+        # As many as its tasks wait for each other in a row.
+        self.go_on(12)
+        assert dead.is_quiet
+        self.processes[side] = self.process()
+
+    @precondition(lambda self: any(one.state in OPEN for one in self.store.kicks.values()))
+    @rule(
+        after=st.integers(0, 8),
+        what=st.sampled_from(["dies", "dies", "stalls", "sees nothing", "can't write"]),
+        plans=st.lists(lost_calls, max_size=3),
+    )
+    def once_somebody_is_called(self, after: int, what: str, plans: list[str]) -> None:
+        self.rooms.plans = plans or self.rooms.plans
+        for _ in range(60):
+            caller = self.caller()
+            if caller is not None:
+                self.go_on(after)
+                self.goes_wrong(caller, what)
+                return
+            self.go_on(1)
+
+    def goes_wrong(self, side: int, what: str) -> None:
+        if what == "dies":
+            self.die(side, 0)
+            self.keepers_look(12)
+        elif what == "stalls":
+            self.time_passes(16, 0, 1)
+        elif what == "sees nothing":
+            self.rooms.looks = ["empty", "partial", "empty", "partial"]
+        else:
+            self.store_fails(1, 1, only_moves=True)
+
+    def caller(self) -> int | None:
+        """Tell which process is calling for somebody."""
+        owners = [
+            kick.owner
+            for kick in self.store.kicks.values()
+            if kick.state is State.RUNNING
+            and any(target.called_at and target.outcome is None for target in kick.targets)
+        ]
+        return next((at for at in (0, 1) if self.processes[at].name in owners), None)
+
+    # --- what goes on
+
+    @rule(side=sides)
+    def look(self, side: int) -> None:
+        self.start(side, self.processes[side].keeper.look())
+
+    @rule(turns=st.integers(1, 10))
+    def a_little_goes_on(self, turns: int) -> None:
+        self.go_on(turns)
+
+    @rule(turns=st.integers(10, 60))
+    def much_goes_on(self, turns: int) -> None:
+        self.go_on(turns)
+
+    @rule(rounds=st.integers(1, 15))
+    def keepers_look(self, rounds: int) -> None:
+        for _ in range(rounds):
+            for side in (0, 1):
+                self.look(side)
+            self.go_on(40)
+            self.pass_by(2)
+            self.go_on(40)
+
+    @rule(
+        seconds=st.sampled_from([0.1, 1, 2, 3, 5, 6, 9, 15, 31, 61, 600]),
+        turns=st.integers(0, 20),
+        steps=st.integers(1, 4),
+    )
+    def time_passes(self, seconds: float, turns: int, steps: int) -> None:
+        for _ in range(steps):
+            self.stalls += not self.is_quiet()
+            self.pass_by(seconds / steps)
+            self.go_on(turns)
+
+    def pass_by(self, seconds: float) -> None:
+        self.clock.pass_by(seconds)
+        self.rooms.arrive()
+
+    # --- what must hold
+
+    def must_be_allowed(self, mark: Mark | None) -> None:
+        """Check a call right before it is sent."""
+        assert mark
+        kick = self.store.kicks[mark[0]]
+        assert kick.state is State.RUNNING
+        called_at = kick.target(mark[1]).called_at
+        assert called_at
+        assert self.clock.now() - called_at <= SEND_WITHIN
+        assert self.rooms.truth.sent[mark] == 0
+        needs_two = self.store.drafts[kick.key.removeprefix("view ")].asks
+        assert kick.was_asked or (kick.requester in {AVA, LEA} and not needs_two)
+        if kick.was_asked:
+            assert kick.approver
+            assert kick.approver in {AVA, LEA, MAX}
+            assert kick.approver != kick.requester
+            assert (kick.approver, kick.id) in self.approved
+
+    @invariant()
+    def nothing_broke(self) -> None:
+        for fault in self.faults:
+            raise fault
+        assert {words for _, words in self.notices.troubles} <= {
+            "the database is locked",
+            "the connection broke",
+        }
+
+    @invariant()
+    def each_target_is_called_at_most_once(self) -> None:
+        assert set(self.rooms.truth.sent.values()) <= {1}
+
+    @invariant()
+    def every_move_is_in_the_table(self) -> None:
+        for forms in self.store.forms.values():
+            for old, new in pairwise(forms):
+                assert new.state in MOVES[old.state]
+                assert new.version == old.version + 1
+                if new.decided_at and new.expires_at:
+                    assert new.decided_at < new.expires_at
+                for one, other in zip(old.targets, new.targets, strict=True):
+                    assert one.outcome in {None, Outcome.UNKNOWN, other.outcome}
+
+    @invariant()
+    def every_claim_is_true(self) -> None:
+        for kick in self.store.kicks.values():
+            for target in kick.targets:
+                if target.outcome:
+                    self.is_true(target, (kick.id, target.key))
+
+    def is_true(self, target: Target, mark: Mark) -> None:
+        truth = self.rooms.truth
+        if target.outcome is Outcome.KICKED:
+            assert mark in truth.removed
+        if target.outcome is Outcome.GONE:
+            left = {row.id for row in self.rooms.rows if row.left_at}
+            assert {seen.peer_id for seen in target.peers} <= left
+            assert target.peers or mark in truth.absent
+        if target.outcome is Outcome.FAILED:
+            assert mark not in truth.removed
+        if target.why in {Why.NOT_TRIED, Why.PROTECTED, Why.UNREACHABLE}:
+            assert mark not in truth.sent
+
+    @invariant()
+    def what_came_to_nothing_called_nobody(self) -> None:
+        for kick in self.store.kicks.values():
+            if kick.state in CAME_TO_NOTHING:
+                assert all(target.called_at is None for target in kick.targets)
+                assert not {mark for mark in self.rooms.truth.sent if mark[0] == kick.id}
+
+    # --- the end
+
+    def teardown(self) -> None:
+        try:
+            self.heal()
+            self.come_to_rest()
+            self.nothing_broke()
+            self.every_claim_is_true()
+            for kick in self.store.kicks.values():
+                self.has_ended_and_is_told(kick)
+        finally:
+            for process in self.processes:
+                process.tasks.die()
+            self.go_on(12)
+            self.loop.close()
+
+    def heal(self) -> None:
+        self.rooms.plans, self.rooms.looks, self.notices.plans = [], [], []
+        self.store.down = self.store.lost = self.people.unreadable = 0
+
+    def come_to_rest(self) -> None:
+        """Let keepers look and time pass until nothing is due any more."""
+        end = self.clock.now() + timedelta(minutes=30)
+        while not self.is_at_rest():
+            assert self.clock.now() < end
+            for side in (0, 1):
+                self.look(side)
+            self.go_on(60)
+            self.pass_by(self.until_something_is_due())
+            self.go_on(60)
+
+    def is_quiet(self) -> bool:
+        return all(process.tasks.is_quiet for process in self.processes)
+
+    def is_at_rest(self) -> bool:
+        due = [kick.due_at for kick in self.store.kicks.values()]
+        owed = [notice.due_at for notice in self.store.notices.values()]
+        return self.is_quiet() and not self.rooms.late and not any([*due, *owed])
+
+    def until_something_is_due(self) -> float:
+        kicks = [kick.due_at for kick in self.store.kicks.values() if kick.due_at]
+        owed = [one.due_at for one in self.store.notices.values() if one.due_at]
+        now = self.clock.now()
+        moments = [*kicks, *owed, *self.clock.wakes, *(late[0] for late in self.rooms.late)]
+        later = [moment for moment in moments if moment > now]
+        return (min(later) - now).total_seconds() if later else 1
+
+    def has_ended_and_is_told(self, kick: Kick) -> None:
+        assert kick.state in CAME_TO_NOTHING | {State.DONE}
+        kind = TOLD_BY.get(kick.state)
+        # One that was refused as it was asked for was told of by the answer to the asking.
+        if kind and self.store.forms[kick.id] != [kick]:
+            shown = self.notices.told(kick.id, kind)
+            assert shown
+            assert shown[-1] == kick
+            assert len(shown) <= 1 + self.excuses(kick)
+        card = self.store.notices.get((kick.id, Kind.CARD))
+        if card and card.ts:
+            assert self.notices.stands[card.ts] == (Kind.CARD, kick)
+        if not self.excuses(kick):
+            assert self.notices.told(kick.id, Kind.CARD) in ([], [kick])
+
+    def excuses(self, kick: Kick) -> int:
+        """Count what may have made somebody post a second time rather than not at all."""
+        # Whoever checked again may have done so before it was noted where the result stands.
+        ends = [form for form in self.store.forms[kick.id] if form.state is State.DONE][1:]
+        failures = self.store.failed + self.notices.failed
+        return self.deaths + self.stalls + failures + len(ends)
+
+
+World.TestCase.settings = settings(
+    max_examples=int(os.environ.get("KICKBOT_EXAMPLES", "40")),
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+TestWorld = World.TestCase

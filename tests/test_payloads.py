@@ -1,0 +1,38 @@
+"""What a button of a message says: its kick, and where it stands; nothing where it is odd."""
+
+from typing import Any
+
+import pytest
+
+from bot.slack.payloads import interaction
+
+KICK = "0123456789abcdef" * 2
+
+
+def pressed(**changes: Any) -> dict[str, Any]:
+    return {
+        "user": {"id": "U0MAYA", "team_id": "T0KICK"},
+        "channel": {"id": "C0MODS"},
+        "container": {"type": "message", "message_ts": "1.2", "channel_id": "C0MODS"},
+        "actions": [{"action_id": "review_request", "value": KICK}],
+    } | changes
+
+
+def test_a_button_says_its_kick_and_where_it_stands() -> None:
+    sent = interaction(pressed())
+    assert sent.kick == KICK
+    assert sent.place == ("C0MODS", "1.2")
+
+
+@pytest.mark.parametrize(
+    "value", [None, "", "12", KICK.upper(), KICK + "0", f"{KICK}\n", "\x00" * 32, "x" * 2000]
+)
+def test_a_value_that_is_no_kick_s_id_is_none(value: str | None) -> None:
+    assert interaction(pressed(actions=[{"action_id": "deny", "value": value}])).kick is None
+
+
+def test_a_button_in_a_view_stands_in_no_message() -> None:
+    in_view = pressed(container={"type": "view", "view_id": "V0"}, actions=[])
+    assert interaction(in_view).place is None
+    assert interaction(in_view).kick is None
+    assert interaction(pressed(channel=None)).place is None

@@ -1,0 +1,179 @@
+"""The views of a kick: within Slack's limits whatever people call themselves, and true."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.core.kick import ChannelId, Kick, KickId, Outcome, State, Target, UserId, Why
+from bot.core.roster import ParticipantId
+from bot.slack import progress
+from bot.slack.modals import Modal
+from tests.hostile import TEXT
+from tests.views import HOSTILE, MAYA, NOW, TEAM, fits, literal, meeting, shown
+
+LEA = UserId("U0LEA")
+
+
+def kick(targets: Sequence[Target], *, title: str = "Weekly AMA", **changes: Any) -> Kick:
+    given_values: dict[str, Any] = {
+        "id": KickId("k" * 32),
+        "key": "V0",
+        "team_id": TEAM,
+        "app_id": "app",
+        "channel_id": ChannelId("C0LIVE"),
+        "meeting": meeting(title),
+        "session_id": None,
+        "requester": MAYA,
+        "reason": "spam",
+        "targets": tuple(targets),
+        "created_at": NOW,
+        "state": State.DONE,
+        "number": 7,
+        "done_at": NOW + timedelta(seconds=1),
+    }
+    return Kick(**given_values | changes)
+
+
+def settled(name: str, outcome: Outcome | None, why: Why | None, detail: str, at: int) -> Target:
+    return Target(
+        ParticipantId(f"{at:08}-id"),
+        None,
+        name,
+        outcome=outcome,
+        why=why,
+        detail=detail,
+        back_at=NOW if outcome is Outcome.GONE else None,
+    )
+
+
+@given(
+    name=TEXT,
+    outcome=st.sampled_from(Outcome) | st.none(),
+    why=st.sampled_from(Why) | st.none(),
+    detail=TEXT,
+    title=TEXT,
+    state=st.sampled_from(State),
+)
+@settings(max_examples=50, deadline=None)
+def test_the_view_of_a_kick_fits(  # noqa: PLR0917 - what hypothesis gives
+    name: str, outcome: Outcome | None, why: Why | None, detail: str, title: str, state: State
+) -> None:
+    targets = [settled(name, outcome, why, detail, at) for at in range(25)]
+    one = kick(targets, title=title, state=state, refusal=detail, number=10**12)
+    decided = replace(one, expires_at=NOW, approver=LEA, decided_at=NOW)
+    for each in (one, decided):
+        fits(progress.view(each))
+        fits(progress.view(each, detail))
+
+
+def test_text_from_the_meeting_is_never_markup() -> None:
+    targets = [settled(HOSTILE, Outcome.KICKED, Why.CONFIRMED, "", 0)]
+    for state in State:
+        hostile = kick(targets, title=HOSTILE, state=state, refusal=HOSTILE, approver=LEA)
+        assert literal(progress.view(hostile, HOSTILE))
+
+
+def test_nobody_is_said_to_be_able_to_rejoin_when_nobody_was_kicked() -> None:
+    gone = kick([settled("Tom", Outcome.GONE, Why.LEFT, "", 0)])
+    kicked = kick([settled("Tom", Outcome.KICKED, Why.CONFIRMED, "", 0)])
+    assert "rejoin" not in shown(progress.view(gone))
+    assert "rejoin" in shown(progress.view(kicked))
+
+
+WAITING: dict[str, Any] = {"state": State.WAITING, "done_at": None, "expires_at": NOW}
+BY_LEA: dict[str, Any] = {"expires_at": NOW, "approver": LEA, "decided_at": NOW}
+
+
+def told(view: Modal) -> str:
+    """Read what a view says; people as @id, times as they are without a time zone."""
+    return " ".join(_texts(view["blocks"]))
+
+
+def _texts(part: Any) -> list[str]:
+    match part:
+        case {"type": "text", "text": str(text)} | {"type": "plain_text", "text": str(text)}:
+            return [text]
+        case {"type": "user", "user_id": user}:
+            return [f"@{user}"]
+        case {"type": "date", "fallback": moment}:
+            return [moment]
+        case dict():
+            return [text for value in part.values() for text in _texts(value)]
+        case list():
+            return [text for value in part for text in _texts(value)]
+    return []
+
+
+def called(name: str = "Tom") -> Target:
+    return replace(settled(name, None, None, "", 1), called_at=NOW)
+
+
+TOM = settled("Tom", None, None, "", 0)
+
+STANDS: dict[str, tuple[Kick, str]] = {
+    "waiting": (
+        kick([TOM], **WAITING),
+        (
+            "Kick #7 waits for a second person Tom In  Weekly AMA , until  20:00 UTC"
+            " You will hear of it either way."
+        ),
+    ),
+    "ready": (kick([TOM], state=State.READY), "Removing 1 person from Weekly AMA…"),
+    "running": (kick([TOM], state=State.RUNNING), "Removing 1 person from Weekly AMA…"),
+    "in doubt": (
+        kick([TOM, called()], state=State.RUNNING),
+        (
+            "Some answers of RealtimeKit are missing. Looking who is still there; up to 20 s…"
+            " Tom  — … not known yet"
+        ),
+    ),
+    "approved": (
+        kick([TOM], state=State.READY, **BY_LEA),
+        "Removing 1 person from Weekly AMA… Approved by  @U0LEA  at  20:00 UTC .",
+    ),
+    "denied": (
+        kick([TOM], state=State.DENIED, refusal="not him", **BY_LEA),
+        "Denied by  @U0LEA  at  20:00 UTC .  Nobody was removed. Note: not him",
+    ),
+    "cancelled": (
+        kick([TOM], state=State.CANCELLED, expires_at=NOW),
+        "It was taken back. Nobody was removed.",
+    ),
+    "undecided": (
+        kick([TOM], state=State.EXPIRED, expires_at=NOW),
+        "Nobody decided in time, so it expired. Nobody was removed.",
+    ),
+    "lapsed": (
+        kick([TOM], state=State.EXPIRED),
+        "It was not carried out within a minute, so it lapsed. Nobody was removed.",
+    ),
+    "lapsed after all": (
+        kick([TOM], state=State.EXPIRED, **BY_LEA),
+        (
+            "It was not carried out within a minute, so it lapsed. Nobody was removed."
+            " Approved by  @U0LEA"
+        ),
+    ),
+    "refused": (
+        kick([TOM], state=State.REFUSED, refusal="That session is over."),
+        "Nobody was removed. That session is over.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("one", "words"), STANDS.values(), ids=STANDS)
+def test_a_view_says_how_a_kick_stands(one: Kick, words: str) -> None:
+    view = progress.view(one, "And that.")
+    assert told(view).startswith(words)
+    assert told(view).endswith("And that.")
+    assert (progress.CANCEL in shown(view)) == (one.state is State.WAITING)
+
+
+def test_a_button_carries_the_kick_s_id_and_nothing_else() -> None:
+    waiting = kick([TOM], **WAITING)
+    assert progress.cancel_button(waiting)["value"] == waiting.id

@@ -1,0 +1,28 @@
+"""The README draws the states of a kick from the code's own table of moves."""
+
+from pathlib import Path
+
+from bot.core.kick import FIRST, MOVES, Kick
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def drawn() -> str:
+    """Draw the table as a diagram that code hosts render."""
+    firsts = [f"    [*] --> {state}" for state in FIRST]
+    moves = [
+        f"    {state} --> {to}: {', '.join(name.replace('_', ' ') for name in names)}"
+        for state, moves in MOVES.items()
+        for to, names in moves.items()
+    ]
+    ends = [f"    {state} --> [*]" for state, moves in MOVES.items() if not set(moves) - {state}]
+    return "\n".join(["```mermaid", "stateDiagram-v2", *firsts, *moves, *ends, "```"])
+
+
+def test_the_readme_shows_the_states_as_the_code_has_them() -> None:
+    assert drawn() in README.read_text(encoding="utf-8"), drawn()
+
+
+def test_every_move_in_the_table_is_a_method_of_a_kick() -> None:
+    names = {name for moves in MOVES.values() for names in moves.values() for name in names}
+    assert {name for name in names if not callable(getattr(Kick, name, None))} == set()

@@ -1,0 +1,156 @@
+"""The review: within Slack's limits whatever people call themselves; it carries its draft."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.core.identify import Line, Mark, target_of
+from bot.core.kick import ChannelId, Draft
+from bot.core.policy import Answer, Verdict
+from bot.core.review import Review
+from bot.slack import reviews
+from bot.slack.payloads import View
+from tests.hostile import TEXT, WORST
+from tests.views import (
+    HERE,
+    HOSTILE,
+    MAYA,
+    NOW,
+    RULES,
+    TEAM,
+    fits,
+    literal,
+    meeting,
+    participant,
+    session,
+    shown,
+)
+
+SOON = timedelta(minutes=10)
+
+
+def drawn(
+    lines: Sequence[Line],
+    *,
+    title: str = "Weekly AMA",
+    reason: str = "spam",
+    answer: Answer = Answer.ALLOWED,
+) -> Review:
+    verdict = Verdict(answer, f"Because of {title}.")
+    draft = Draft(
+        id="d" * 32,
+        team_id=TEAM,
+        channel_id=ChannelId("C0LIVE"),
+        requester=MAYA,
+        meeting=meeting(title),
+        session_id=None,
+        targets=tuple(line.target for line in lines if line.target),
+        reason=reason,
+        created_at=NOW,
+        asks=answer is Answer.NEEDS_APPROVAL,
+    )
+    kept = None if answer is Answer.REFUSED else draft
+    return Review(meeting(title), session(title), tuple(lines), verdict, reason, kept)
+
+
+def line(name: str, mark: Mark = Mark.LIVE, preset: str | None = "guest", at: int = 0) -> Line:
+    person = participant(name, preset, at)
+    stays = mark in {Mark.LEFT, Mark.PROTECTED, Mark.PEER, Mark.UNKNOWN}
+    return Line(
+        asked=name,
+        mark=mark,
+        person=None if mark in {Mark.NOWHERE, Mark.UNKNOWN} else person,
+        target=None if stays else target_of(RULES, person, live=mark is Mark.LIVE),
+        namesakes=(participant(name, preset, at + 1000),),
+        by=name,
+    )
+
+
+@given(
+    name=TEXT,
+    preset=TEXT | st.none(),
+    title=TEXT,
+    reason=TEXT,
+    mark=st.sampled_from(Mark),
+    answer=st.sampled_from(Answer),
+)
+@settings(max_examples=50, deadline=None)
+def test_a_review_of_25_people_fits(  # noqa: PLR0917 - what hypothesis gives
+    name: str, preset: str | None, title: str, reason: str, mark: Mark, answer: Answer
+) -> None:
+    lines = [line(name, mark, preset, at) for at in range(25)]
+    review = drawn(lines, title=title, reason=reason, answer=answer)
+    fits(reviews.review(review, HERE, NOW, back=True, expires=SOON))
+
+
+@pytest.mark.parametrize("name", WORST, ids=range(len(WORST)))
+def test_a_review_of_25_of_the_worst_names_fits(name: str) -> None:
+    marks = [list(Mark)[at % len(Mark)] for at in range(25)]
+    lines = [line(name, mark, name, at) for at, mark in enumerate(marks)]
+    view = fits(
+        reviews.review(drawn(lines, title=name, reason=name), HERE, NOW, back=True, expires=SOON)
+    )
+    assert len(shown(view).encode()) < 50_000
+
+
+def test_text_from_the_meeting_is_never_markup() -> None:
+    hostile = drawn([line(HOSTILE)], title=HOSTILE, reason=HOSTILE)
+    assert literal(reviews.review(hostile, HERE, NOW, back=True, expires=SOON))
+
+
+def test_the_review_says_of_everyone_how_they_stand() -> None:
+    lines = [line(f"{mark.name} person", mark, at=at) for at, mark in enumerate(Mark)]
+    text = shown(reviews.review(drawn(lines), HERE, NOW, back=True, expires=SOON))
+    for words in (
+        "3 people to remove from Weekly AMA",
+        "Not to be removed",
+        "Not to be confused with another person of this name.",
+        "Not in the live list",
+        "Found nowhere: protection not checked.",
+        "Has already left.",
+        "Protected by the policy (PROTECTED person).",
+        "That is the id of one of their connections",
+        "Nobody has this id.",
+    ):
+        assert words in text
+
+
+def test_only_a_draft_makes_a_kick_button() -> None:
+    yes = reviews.review(drawn([line("Tom")]), HERE, NOW, back=True, expires=SOON)
+    no = reviews.review(
+        drawn([line("Tom")], answer=Answer.REFUSED), HERE, NOW, back=False, expires=SOON
+    )
+    assert (yes["submit"]["text"], yes["close"]["text"]) == ("Kick", "Back")
+    assert "submit" not in no
+    assert "Because of Weekly AMA." in shown(no)
+
+
+def test_where_a_second_person_is_needed_the_button_asks_for_one() -> None:
+    asking = drawn([line("Tom")], answer=Answer.NEEDS_APPROVAL)
+    view = reviews.review(asking, HERE, NOW, back=True, expires=SOON)
+    assert view["submit"]["text"] == "Ask for approval"
+    assert "Because of Weekly AMA. A second person has 10 minutes to decide." in shown(view)
+
+
+@pytest.mark.parametrize("mark", [Mark.LIVE, Mark.UNLISTED, Mark.NOWHERE])
+def test_whose_protection_was_not_checked_is_said(mark: Mark) -> None:
+    one = line("Tom", mark)
+    assert one.target
+    unchecked = replace(one, target=replace(one.target, checked=False), namesakes=())
+    assert reviews.remark(unchecked).lower().count("protection not checked.") == 1
+
+
+@pytest.mark.parametrize("metadata", ["", "{}", "[]", '{"channel": "C", "draft": 7}', "\x00"])
+def test_a_review_of_another_version_names_no_draft(metadata: str) -> None:
+    assert not reviews.parse_review(View(id="V0", private_metadata=metadata))
+
+
+def test_a_review_carries_its_draft() -> None:
+    view = reviews.review(drawn([line("Tom")]), HERE, NOW, back=True, expires=SOON)
+    back = View(id="V0", private_metadata=view["private_metadata"])
+    assert reviews.parse_review(back) == "d" * 32
+    assert back.context.channel == "C0LIVE"
