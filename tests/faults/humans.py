@@ -1,0 +1,324 @@
+"""People as they are: they press again when nothing happens, lose patience, and close windows.
+
+What they do follows from what they see, so that they go on from whatever a fault shows them.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from bot.sandbox.place import Place
+from bot.sandbox.realtimekit.people import Participant
+from bot.sandbox.slack import CannotError, Message, Modal, Person, WaitedInVainError
+from bot.slack import forms, menus, modals, reviews
+
+STEPS = 16  # things that somebody does about one kick before giving up
+TRIES = 3  # times that somebody begins from the start
+Sight = tuple[object, ...]
+
+
+def sight(person: Person) -> Sight:
+    """Take in everything that can tell a person something."""
+    said = [
+        (one.channel, one.ts, one.text, str(one.blocks) if one.is_edited else "")
+        for channel in person.channels()
+        for one in person.messages(channel.id)
+    ]
+    views = [(one.id, one.hash, *one.errors.values(), one.strip) for one in person.stack]
+    return tuple(said), tuple(views), len(person.strips), len(person.notices)
+
+
+def is_loading(modal: Modal) -> bool:
+    """Tell whether a view promises that more will come."""
+    texts = [block["text"]["text"] for block in modal.blocks if block["type"] == "section"]
+    return modal.callback_id == modals.NOTE and any(text.endswith("…") for text in texts)
+
+
+def with_button(person: Person, channel: str, action_id: str) -> list[Message]:
+    """List the messages that offer this button, newest first."""
+    return [one for one in reversed(person.messages(channel)) if has_button(one, action_id)]
+
+
+def has_button(message: Message, action_id: str) -> bool:
+    """Tell whether a message has this button."""
+    elements = (one for block in message.blocks for one in block.get("elements", ()))
+    return any(one.get("action_id") == action_id for one in elements)
+
+
+@dataclass(slots=True)
+class Act:
+    """Something that somebody did.
+
+    `before` is what they saw then, `calls` how many Slack had had; `answered`: something came of it
+    while they looked. `left` are the names of a view that they closed while it was loading.
+    """
+
+    person: Person
+    what: str
+    before: Sight
+    calls: int
+    answered: bool = False
+    left: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Human:
+    """A person with habits; `acts` are what wants an answer.
+
+    `patience` is for how many seconds they wait for one, `pause` how long they take to read it.
+    """
+
+    place: Place
+    person: Person
+    rng: random.Random
+    patience: float = 3.0
+    pause: float = 0.0
+    acts: list[Act] = field(default_factory=list)
+
+    @property
+    def top(self) -> Modal | None:
+        """The modal in front of them."""
+        stack = self.person.stack
+        return stack[-1] if stack else None
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether what is in front of them promises that more will come."""
+        return self.top is not None and is_loading(self.top)
+
+    def inclined(self, chance: float) -> bool:
+        """Tell whether they feel like it."""
+        return self.rng.random() < chance
+
+    async def do(self, what: str, *doing: Awaitable[object]) -> bool:
+        """Do something, also twice at once; tell whether something came of it soon enough."""
+        act = Act(self.person, what, sight(self.person), len(self.place.slack.calls))
+        done = await asyncio.gather(*doing, return_exceptions=True)
+        errors = [one for one in done if isinstance(one, BaseException)]
+        if unexpected := [one for one in errors if not isinstance(one, CannotError)]:
+            raise unexpected[0]
+        if len(errors) < len(done):
+            # Else the client did not let them: the view closed under their hand.
+            self.acts.append(act)
+        act.answered = await self.see(lambda: sight(self.person) != act.before)
+        return act.answered
+
+    async def see(self, so: Callable[[], bool]) -> bool:
+        """Wait, no longer than they have patience, until something is so."""
+        with suppress(WaitedInVainError):
+            return await self.person.until(lambda _: so(), timeout=self.patience)
+        return False
+
+    async def close(self) -> None:
+        """Close all windows; that wants no answer."""
+        with suppress(CannotError):
+            await self.person.dismiss()
+
+    async def give_up(self) -> None:
+        """Close windows in which nothing comes."""
+        if self.acts and self.top and self.waits:
+            self.acts[-1].left = frozenset({self.top.id, self.top.external_id})
+        await self.close()
+
+    async def submit(self, what: str) -> bool:
+        """Press the button of the modal, some of them twice."""
+        view = self.top.id if self.top else ""
+        presses = [self.person.submit()]
+        if self.inclined(0.15):
+            presses.append(self.person.submit(force=True))
+        changed = await self.do(what, *presses)
+        return changed and not (self.top and self.top.id == view and self.top.strip)
+
+
+@dataclass(slots=True)
+class Wish:
+    """Whom somebody wants out of a meeting, why, and how they go about it."""
+
+    channel: str
+    people: Sequence[Participant]
+    reason: str
+    by_form: bool = False
+    by_id: bool = False
+    closes_early: bool = False
+
+    @property
+    def line(self) -> str:
+        """What they type: all of it, or just the command."""
+        return "/kick" if self.by_form else f"/kick {self.people[0].name} {self.reason}"
+
+
+class Requester:
+    """Somebody who wants somebody out, from the command to the answer."""
+
+    def __init__(self, human: Human, wish: Wish, at_review: Callable[[], None]) -> None:
+        self.human = human
+        self.is_sent = False
+        self._wish = wish
+        self._at_review = at_review
+        self._tries = TRIES
+
+    async def go(self) -> None:
+        """Go on until it was asked for, or they have had enough."""
+        for _ in range(STEPS):
+            if self.is_sent or (self.human.top is None and not self._tries):
+                break
+            await self._step()
+        if self._wish.closes_early:
+            await self.human.close()
+
+    async def _step(self) -> None:
+        human, top = self.human, self.human.top
+        if top is None:
+            self._tries -= 1
+            await human.do("types the command", human.person.command(*self._typed()))
+        elif human.waits:
+            if not await human.see(lambda: not human.waits):
+                await human.give_up()
+        elif top.callback_id == forms.FORM:
+            await self._fill_in(top)
+        elif top.callback_id == reviews.REVIEW and top.submit:
+            await self._confirm()
+        else:
+            # It says what is wrong, or that it is over.
+            await asyncio.sleep(human.pause)
+            await human.close()
+
+    def _typed(self) -> tuple[str, str]:
+        return self._wish.channel, self._wish.line
+
+    async def _confirm(self) -> None:
+        if self.human.inclined(0.05):
+            await self.human.person.cancel()
+            return
+        self._at_review()
+        if await self.human.submit("presses Kick"):
+            self.is_sent = self.human.top is None or self.human.top.callback_id == modals.NOTE
+
+    async def _fill_in(self, form: Modal) -> None:
+        person = self.human.person
+        with suppress(CannotError):
+            if menus.MEETING in form.action_ids and not form.values.get(menus.MEETING):
+                await self._choose_meeting()
+            await self._choose_people()
+            await person.write(forms.REASON, self._wish.reason)
+            if await self.human.submit("presses Review"):
+                return
+        if self.human.top and self.human.top.errors:
+            await self.human.close()
+
+    async def _choose_meeting(self) -> None:
+        title = self._wish.people[0].meeting.title
+        offered = await self.human.person.type_ahead(menus.MEETING, title)
+        before = sight(self.human.person)
+        for option in offered:
+            if option.value == self._wish.people[0].meeting.id:
+                await self.human.person.choose(menus.MEETING, option)
+                await self.human.see(lambda: sight(self.human.person) != before)
+                return
+
+    async def _choose_people(self) -> None:
+        person, picked = self.human.person, []
+        missing = list(self._wish.people)
+        for one in [] if self._wish.by_id else self._wish.people:
+            offered = await person.type_ahead(menus.WHO, one.name or one.custom_id)
+            found = [option for option in offered if one.id in option.value]
+            if found:
+                picked += found[:1]
+                missing.remove(one)
+                await person.choose(menus.WHO, *picked)
+        pasted = [self.human.rng.choice((one.id, one.custom_id)) for one in missing]
+        await person.write(forms.IDS, "\n".join(pasted))
+
+
+class Presser:
+    """Somebody who presses a button of a message, and goes on from what it shows."""
+
+    def __init__(self, human: Human, find: Callable[[], Message | None], action_id: str) -> None:
+        self.human = human
+        self.is_done = False
+        self._find = find
+        self._action_id = action_id
+        self._tries = TRIES
+
+    async def go(self, react: Callable[[Modal], Awaitable[bool]] | None = None) -> None:
+        """Press it; `react` uses a modal with a submit, and tells whether that was all."""
+        for _ in range(STEPS):
+            if self.is_done or (self.human.top is None and not await self._press()):
+                return
+            await self._look(react)
+
+    async def _press(self) -> bool:
+        message = self._find()
+        if message is None or not self._tries:
+            return False
+        self._tries -= 1
+        click = self.human.person.click
+        return await self.human.do(
+            f"presses {self._action_id}", click(message, self._action_id)
+        ) or bool(self._tries)
+
+    async def _look(self, react: Callable[[Modal], Awaitable[bool]] | None) -> None:
+        human, top = self.human, self.human.top
+        if top is None:
+            # An answer without a window; those who want more press again.
+            self.is_done = human.inclined(0.5)
+        elif human.waits:
+            if not await human.see(lambda: not human.waits):
+                await human.give_up()
+        elif react and top.submit:
+            self.is_done = await react(top)
+        else:
+            self.is_done = True
+            await human.close()
+
+
+def unanswered(acts: Sequence[Act], place: Place) -> list[str]:
+    """Tell who acted and saw nothing come of it, though Slack would have let them be told."""
+    silent = [
+        f"{act.person.user.name} {act.what}, and nothing came of it"
+        for act in acts
+        if not act.answered and sight(act.person) == act.before
+        if not {"view", "message"} <= _failed(place, act)
+    ]
+    silent += [
+        f"{act.person.user.name} {act.what}, and closed what was never filled"
+        for act in acts
+        if act.left and not _was_filled(place, act)
+    ]
+    last = {act.person.user.id: act for act in acts}
+    return silent + [
+        f"{act.person.user.name} {act.what}, and sees for ever: {quoted(act.person.modal)}"
+        for act in last.values()
+        if act.person.stack and is_loading(act.person.modal) and not _is_excused(place, act)
+    ]
+
+
+def _was_filled(place: Place, act: Act) -> bool:
+    """Tell whether the bot at least tried to fill a view that somebody had closed by then."""
+    names = {"view_id", "external_id"}
+    calls = (one for one in place.slack.calls[act.calls :] if one.method == "views.update")
+    return any(act.left & {one.arguments.get(name) for name in names} for one in calls)
+
+
+def _is_excused(place: Place, act: Act) -> bool:
+    """Tell whether Slack refused the view, and they were told, or could not be, by a message."""
+    failed = _failed(place, act)
+    return "view" in failed and ("message" in failed or sight(act.person)[0] != act.before[0])
+
+
+def _failed(place: Place, act: Act) -> set[str]:
+    """Say in which ways Slack kept the bot from answering since somebody acted."""
+    calls = place.slack.calls[act.calls :]
+    return {_way(call.method) for call in calls if not (call.answer or {}).get("ok")}
+
+
+def _way(method: str) -> str:
+    ways = {"views": "view", "chat": "message", "response_url": "message"}
+    return ways.get(method.partition(".")[0], "")
+
+
+def quoted(modal: Modal) -> str:
+    """Show a modal in one line."""
+    return " ".join(modal.lines())

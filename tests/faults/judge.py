@@ -1,0 +1,100 @@
+"""What must be true of every kick that was raced for, and of what people were told of it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from bot.core.kick import Event, Kick, KickId, State, What
+from bot.sandbox.place import Place
+from bot.sandbox.slack import Person
+from bot.store import SqlStore
+from tests.faults.ledger import Tally, audit, is_settled
+from tests.faults.stage import PATIENCE, PLENTY, Stage
+
+BY = "Approved by"
+DECISIONS = {What.APPROVED, What.DENIED, What.CANCELLED}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What somebody read in the end about a request that they acted on; None: nothing at all."""
+
+    kick: KickId
+    person: Person
+    text: str | None
+    strips: tuple[str, ...] = ()
+
+
+async def judge(stage: Stage, name: str, kicks: Sequence[KickId], told: Sequence[Told]) -> Tally:
+    """Judge these kicks, when all has come to rest."""
+    ids = set(kicks)
+    ended = {one.id: one for one in await stage.store.history(PLENTY) if one.id in ids}
+    tally = await audit(stage.place, stage.store, name=name, kicks=list(ended.values()))
+    calls = calls_by_target(stage.place)
+    for kick in ended.values():
+        for wrong in faults_of(kick, await stage.store.events(kick.id), calls):
+            tally.find("doubled", wrong)
+    for one in told:
+        for wrong in untrue(one, ended[one.kick], stage.place):
+            tally.find("misreported", wrong)
+    problems = stage.place.slack.problems
+    while problems:
+        tally.find("misreported", f"Slack had to do with {problems.pop()}")
+    return tally
+
+
+async def settled(store: SqlStore) -> None:
+    """Wait until all has come to rest; what does not is for the audit to find."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            while not await is_settled(store):  # noqa: ASYNC110 - other processes settle it
+                await asyncio.sleep(0.5)
+
+
+def calls_by_target(place: Place) -> Counter[str]:
+    """Count the kick calls that came for each participant."""
+    kicks = (call for call in place.rooms.calls if call.op == "kick")
+    return Counter(named for call in kicks for named in call.body["participant_ids"])
+
+
+def faults_of(kick: Kick, events: Sequence[Event], calls: Mapping[str, int]) -> list[str]:
+    """Say what was done twice, or by someone who had lost."""
+    about, whats = f"kick #{kick.number}", [one.what for one in events]
+    wrong = []
+    decisions = [one for one in whats if one in DECISIONS]
+    if kick.was_asked and not decisions:
+        decisions = [one for one in whats if one is What.EXPIRED]
+    if kick.was_asked and len(decisions) != 1:
+        wrong.append(f"{about}: decided {len(decisions)} times: {decisions}")
+    for target in kick.targets:
+        count = calls.get(str(target.participant_id), 0)
+        if count > (kick.state is State.DONE):
+            wrong.append(f"{about}, {kick.state}: {count} calls for {target.name}")
+        named = f"{target.name} [{target.key}]: "
+        given = [one for one in events if one.what is What.SETTLED and one.note.startswith(named)]
+        if len(given) > 1:
+            wrong.append(f"{about}: {target.name} was given an outcome {len(given)} times")
+    if What.TAKEN_OVER in whats and What.CALLED in whats[whats.index(What.TAKEN_OVER) :]:
+        wrong.append(f"{about}: called after it was taken over")
+    return wrong
+
+
+def untrue(told: Told, kick: Kick, place: Place) -> list[str]:
+    """Say what is wrong with what somebody was told in the end."""
+    about = f"kick #{kick.number}, {kick.state}: {told.person.user.name}"
+    wrong = [f"{about} saw {one}" for one in told.strips]
+    if told.text is None:
+        return [*wrong, f"{about} was not answered"]
+    approver = f"@{place.slack.person(kick.approver).user.name}" if kick.approver else ""
+    words = {
+        State.DONE: f"{BY} {approver}",
+        State.DENIED: f"Denied by {approver}",
+        State.CANCELLED: "It was taken back.",
+        State.EXPIRED: "Nobody decided in time",
+    }.get(kick.state, "neither here nor there")
+    is_true = words in told.text and ("Nobody was removed" in told.text) != (
+        kick.state is State.DONE
+    )
+    return wrong if is_true else [*wrong, f"{about} was told: {told.text}"]

@@ -1,0 +1,460 @@
+"""The ledger: everything a bot left behind, held against what the stand-ins know to be true.
+
+It trusts neither the bot's words nor its store: calls are counted where they arrive, effects are
+read from the world in which they happened, and messages from the channels in which they stand.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot.core.kick import CALL_LASTS, OPEN, ChannelId, Kick, Outcome, State, Target, What
+from bot.core.notice import DELIVER_WITHIN, Kind
+from bot.sandbox.place import Place
+from bot.sandbox.realtimekit.calls import Call
+from bot.sandbox.realtimekit.people import KickEffect, Participant
+from bot.sandbox.slack import Message
+from bot.store import SqlStore
+from bot.store.schema import notices
+
+APPROVALS = "C0MODS"
+# Ends that whoever asked must hear of, if only in the view they look at; who cancels knows.
+FOR_THE_ASKER = frozenset({State.REFUSED, State.DENIED, State.EXPIRED})
+NOBODY_REMOVED = "nobody was removed"
+BUSY = 429
+# A card that its process left behind is due after half a minute.
+CARD_WITHIN = DELIVER_WITHIN + timedelta(seconds=10)
+# The stand-ins and the bot tell the time apart by how long a line of code takes.
+BLINK = timedelta(milliseconds=50)
+NEVER = datetime.max.replace(tzinfo=UTC)
+
+_NAMES_KICK = re.compile(r"kick #(\d+)", re.IGNORECASE)
+_TELLS = re.compile(r"— . (kicked|gone|failed|unknown)\b")
+_MEETING = re.compile(r"/meetings/([^/]+)/active-session/kick")
+
+Key = tuple[str, str, str]
+"""Whom a call names: the meeting, the kind of id, the id."""
+
+
+@dataclass
+class Tally:
+    """What an audit found; `cases` is how many things were judged. Tallies add up.
+
+    `allowed` duplicates are those that nothing could have avoided; None: they are not judged.
+    """
+
+    name: str
+    cases: int = 0
+    lost: int = 0
+    doubled: int = 0
+    misreported: int = 0
+    duplicates: int = 0
+    findings: list[str] = field(default_factory=list)
+    allowed: int | None = None
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            self.name,
+            self.cases + other.cases,
+            self.lost + other.lost,
+            self.doubled + other.doubled,
+            self.misreported + other.misreported,
+            self.duplicates + other.duplicates,
+            [*self.findings, *other.findings],
+            _sum(self.allowed, other.allowed),
+        )
+
+    @property
+    def is_clean(self) -> bool:
+        """Tell whether nothing was lost, doubled or misreported, or told too often."""
+        too_often = self.allowed is not None and self.duplicates > self.allowed
+        return not (self.lost or self.doubled or self.misreported or too_often)
+
+    def find(self, column: str, finding: str, count: int = 1) -> None:
+        """Count a finding in its column, and keep its words."""
+        setattr(self, column, getattr(self, column) + count)
+        self.findings.append(f"{column}: {finding}")
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None and other is None else (one or 0) + (other or 0)
+
+
+async def is_settled(store: SqlStore, *, may_wait: bool = False) -> bool:
+    """Tell whether every kick came to its end and every notice was delivered."""
+    kicks = await store.history(1_000_000)
+    if any(_is_open(kick, may_wait=may_wait) for kick in kicks):
+        return False
+    return not await store.overdue_notices(NEVER)
+
+
+async def audit(
+    place: Place,
+    store: SqlStore,
+    *,
+    name: str = "audit",
+    approvals: str = APPROVALS,
+    may_wait: bool = False,
+    real_time: bool = True,
+    kicks: Sequence[Kick] | None = None,
+) -> Tally:
+    """Judge what was stored, called and posted; to be asked when all has come to rest.
+
+    `may_wait`: a request that nobody decided is no loss as long as its time is not over.
+    `real_time`: False where the bot had a clock of its own; then calls, marks and effects are
+    told apart by their numbers only. `kicks`: judge only these (calls are still counted over all).
+    """
+    everything = list(await store.history(1_000_000))
+    judged = everything if kicks is None else list(kicks)
+    tally = Tally(name, cases=len(judged))
+    said = _Said(place, everything, approvals)
+    truth = _Truth(place, everything, real_time=real_time)
+    _count_calls(tally, truth)
+    _count_kicked(tally, truth)
+    for kick in judged:
+        _look_for_losses(tally, kick, said, may_wait=may_wait)
+        _look_for_duplicates(tally, kick, said)
+        if kick.was_asked and kick.state is not State.WAITING:
+            _look_for_buttons(tally, kick, said, await _card_ts(store, kick))
+        _compare_words(tally, kick, said, truth)
+        for target in kick.targets:
+            await _compare_target(tally, store, kick, target, truth)
+    ids = {kick.id for kick in judged}
+    for notice in await store.overdue_notices(NEVER):
+        if notice.kick_id in ids:
+            tally.find("lost", f"kick {notice.kick_id} still owes its {notice.kind}")
+    return tally
+
+
+# What is known of the world
+
+
+class _Truth:
+    """Calls and effects of the RealtimeKit stand-in, and to which kicks they may belong."""
+
+    def __init__(self, place: Place, kicks: Iterable[Kick], *, real_time: bool) -> None:
+        self.world = place.rooms.world
+        self.real_time = real_time
+        self.calls: dict[Key, list[Call]] = {}
+        for call in place.rooms.calls:
+            # What was turned away with a 429 was not done, and may be sent again.
+            if call.op == "kick" and call.status != BUSY:
+                for key in keys_of(call):
+                    self.calls.setdefault(key, []).append(call)
+        self.marks: dict[Key, list[tuple[Kick, Target]]] = {}
+        for kick in kicks:
+            for target in kick.targets:
+                if target.called_at and (named := key_of(kick, target)):
+                    self.marks.setdefault(named, []).append((kick, target))
+
+    def effects(self, kick: Kick, target: Target) -> Iterator[KickEffect]:
+        """Yield the effects on somebody that this kick's call must have had."""
+        for effect in self.on(kick, target):
+            causes = self._causes(effect)
+            if causes and all(one.id == kick.id for one, _ in causes):
+                yield effect
+
+    def on(self, kick: Kick, target: Target) -> Iterator[KickEffect]:
+        """Yield the effects on the people that a target means."""
+        for effect in self.world.kicks:
+            if is_meant(effect.participant, kick, target):
+                yield effect
+
+    def _causes(self, effect: KickEffect) -> list[tuple[Kick, Target]]:
+        """Find the marked targets whose call may have had this effect."""
+        person = effect.participant
+        causes = []
+        for key in (
+            (person.meeting.id, "id", person.id),
+            (person.meeting.id, "custom", person.custom_id),
+        ):
+            calls = [call for call in self.calls.get(key, ()) if self._spans(call, effect)]
+            causes += [
+                (kick, target)
+                for kick, target in self.marks.get(key, ())
+                if any(self._fits(target, call) for call in calls)
+            ]
+        return causes
+
+    def _spans(self, call: Call, effect: KickEffect) -> bool:
+        ended = call.ended_at or NEVER - BLINK
+        return call.started_at - BLINK <= effect.at <= ended + BLINK
+
+    def _fits(self, target: Target, call: Call) -> bool:
+        if not self.real_time:
+            return True
+        since = call.started_at - CALL_LASTS
+        return target.called_at is not None and since <= target.called_at <= call.started_at + BLINK
+
+    def people(self, kick: Kick, target: Target) -> list[Participant]:
+        """List the records that a target means."""
+        meeting = self.world.meeting(kick.meeting.id)
+        records = self.world.records(meeting) if meeting else []
+        return [one for one in records if is_meant(one, kick, target)]
+
+
+def keys_of(call: Call) -> list[Key]:
+    """Say whom a kick call names."""
+    found = _MEETING.search(call.path)
+    body = call.body if isinstance(call.body, dict) else {}
+    meeting = found[1] if found else ""
+    by_id = [(meeting, "id", str(one)) for one in body.get("participant_ids", ())]
+    by_custom = [(meeting, "custom", str(one)) for one in body.get("custom_participant_ids", ())]
+    return by_id + by_custom
+
+
+def key_of(kick: Kick, target: Target) -> Key | None:
+    """Say whom the call for a target must name; None: there is no id that could be sent."""
+    if target.participant_id:
+        return (kick.meeting.id, "id", target.participant_id)
+    return (kick.meeting.id, "custom", target.custom_id) if target.custom_id else None
+
+
+def is_meant(person: Participant, kick: Kick, target: Target) -> bool:
+    """Tell whether a target means this record."""
+    if person.meeting.id != kick.meeting.id:
+        return False
+    if target.participant_id:
+        return person.id == target.participant_id
+    return bool(target.custom_id) and person.custom_id == target.custom_id
+
+
+# Calls and outcomes
+
+
+def _count_calls(tally: Tally, truth: _Truth) -> None:
+    for key, calls in truth.calls.items():
+        marks = len(truth.marks.get(key, ()))
+        if len(calls) > marks:
+            words = f"{len(calls)} calls for {key}, {marks} targets marked as called"
+            tally.find("doubled", words, len(calls) - marks)
+
+
+def _count_kicked(tally: Tally, truth: _Truth) -> None:
+    """Hold that as many were removed as were said to be, each after its mark."""
+    for key, marked in truth.marks.items():
+        said = [one for one in marked if one[1].outcome is Outcome.KICKED]
+        said.sort(key=lambda one: one[1].called_at or NEVER)
+        left = sorted((one.at for one in truth.on(*marked[0])), key=lambda at: at)
+        for kick, target in said:
+            since = (target.called_at or NEVER) - BLINK if truth.real_time else None
+            proof = next((at for at in left if since is None or at >= since), None)
+            if proof is None:
+                tally.find("misreported", f"kick #{kick.number} says kicked, {key} was not")
+            else:
+                left.remove(proof)
+
+
+async def _compare_target(
+    tally: Tally, store: SqlStore, kick: Kick, target: Target, truth: _Truth
+) -> None:
+    about = f"kick #{kick.number}, {target.name!r}"
+    if kick.state is State.DONE and target.outcome is None:
+        tally.find("lost", f"{about}: done without an outcome")
+    if target.outcome is Outcome.KICKED and target.called_at is None:
+        tally.find("misreported", f"{about}: kicked, but never marked as called")
+    if target.outcome is Outcome.FAILED and any(truth.effects(kick, target)):
+        tally.find("misreported", f"{about}: failed ({target.why}), but its call had an effect")
+    if target.outcome is Outcome.GONE:
+        told_at = await _told_at(store, kick, target) if truth.real_time else NEVER
+        if not _had_left(target, truth.people(kick, target), truth, told_at):
+            tally.find("misreported", f"{about}: gone ({target.why}), but they never left")
+
+
+async def _told_at(store: SqlStore, kick: Kick, target: Target) -> datetime:
+    """Find when an outcome was concluded: who leaves later has not proved it."""
+    settled = [
+        event.at
+        for event in await store.events(kick.id)
+        if event.what is What.SETTLED and f"[{target.key}]" in event.note
+    ]
+    return max(settled, default=NEVER)
+
+
+def _had_left(
+    target: Target, people: Iterable[Participant], truth: _Truth, told_at: datetime
+) -> bool:
+    """Tell whether every connection from before the mark was closed when it was concluded."""
+    if target.called_at is None:
+        return False
+    ids = {one.id for one in people}
+    peers = [peer for one in truth.world.sessions for peer in one.peers]
+    mine = [peer for peer in peers if peer.participant.id in ids]
+    seen = {peer.peer_id for peer in target.peers}
+    before = [
+        peer
+        for peer in mine
+        if peer.id in seen or (truth.real_time and peer.joined_at < target.called_at)
+    ]
+    limit = min(told_at, NEVER - BLINK) + BLINK
+    return all(peer.left_at is not None and peer.left_at <= limit for peer in before)
+
+
+# What people were told
+
+
+class _Said:
+    """The bot's messages about each kick as they stand, and what its views have said."""
+
+    def __init__(self, place: Place, kicks: Iterable[Kick], approvals: str) -> None:
+        self._place = place
+        self._cards: dict[int, list[Message]] = {}
+        self._others: dict[int, list[Message]] = {}
+        self._views: dict[tuple[int, str], list[str]] = {}
+        by_number = {kick.number: kick for kick in kicks}
+        by_id = {str(kick.id): kick for kick in by_number.values()}
+        author = place.slack.workspace.cast.bot.id
+        for message in place.slack.workspace.chat._messages.values():
+            kick = _about(message, by_number, by_id) if message.author == author else None
+            if kick:
+                is_card = message.channel == approvals and kick.channel_id != approvals
+                where = self._cards if is_card and kick.was_asked else self._others
+                where.setdefault(kick.number, []).append(message)
+        for user, view in _views_shown(place):
+            number = _number_in(str(view.get("title")))
+            if number is not None:
+                self._views.setdefault((number, user), []).append(str(view["blocks"]))
+
+    def cards(self, kick: Kick) -> list[Message]:
+        """List the cards of a request."""
+        return self._cards.get(kick.number, [])
+
+    def told(self, kick: Kick) -> list[Message]:
+        """List the messages about a kick that last, to the channel or to its requester."""
+        direct = self._place.slack.workspace.directory.direct(kick.requester)
+        places = {kick.channel_id, ChannelId(direct.id if direct else "")}
+        others = self._others.get(kick.number, [])
+        return [one for one in others if one.channel in places and not one.only_for]
+
+    def read(self, message: Message, kick: Kick) -> str:
+        """Show a message as text."""
+        return self._place.slack.person(kick.requester).read(message)
+
+    def shown(self, kick: Kick) -> list[str]:
+        """List what the requester's views have said about a kick."""
+        return self._views.get((kick.number, kick.requester), [])
+
+    def says_nobody(self, kick: Kick) -> bool:
+        """Tell whether the requester or the channel was ever told that nobody was removed."""
+        said = [self.read(one, kick) for one in self._others.get(kick.number, [])]
+        return any(NOBODY_REMOVED in text.casefold() for text in [*said, *self.shown(kick)])
+
+
+def _views_shown(place: Place) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield whose view the bot has filled with what, by calls and by the answers to submits."""
+    whose: dict[str, str] = {}
+    for delivered in place.slack.deliveries:
+        view = delivered.payload.get("view") or {}
+        user = str((delivered.payload.get("user") or {}).get("id"))
+        whose |= {view[name]: user for name in ("id", "root_view_id") if view.get(name)}
+        body = delivered.outcome.body if delivered.outcome else None
+        if isinstance(body, dict) and body.get("view"):
+            yield user, body["view"]
+    for user in place.slack.workspace.directory.users:
+        for shown in place.slack.workspace.views.stack(user):
+            whose[shown.id] = user
+            yield user, shown.content
+    for call in place.slack.calls:
+        if call.method.startswith("views.") and call.answer and call.answer.get("ok"):
+            user = whose.get(call.answer["view"]["id"], "")
+            yield user, call.arguments["view"]
+
+
+def _about(message: Message, by_number: dict[int, Kick], by_id: dict[str, Kick]) -> Kick | None:
+    for button in buttons(message):
+        if kick := by_id.get(str(button.get("value"))):
+            return kick
+    number = _number_in(message.text)
+    if number is None:
+        # A fallback for those whose notification names no number.
+        number = _number_in(str(message.blocks))
+    return by_number.get(number) if number is not None else None
+
+
+def _number_in(text: str) -> int | None:
+    found = _NAMES_KICK.search(text)
+    return int(found[1]) if found else None
+
+
+def buttons(message: Message) -> list[dict[str, Any]]:
+    """List the buttons of a message, wherever they are."""
+    elements = [
+        element
+        for block in message.blocks
+        for element in (*block.get("elements", ()), block.get("accessory") or {})
+    ]
+    return [one for one in elements if one.get("type") == "button"]
+
+
+def _is_open(kick: Kick, *, may_wait: bool) -> bool:
+    if may_wait and kick.state is State.WAITING:
+        return kick.expires_at is None or kick.expires_at <= datetime.now(UTC)
+    return kick.state in OPEN
+
+
+def _look_for_losses(tally: Tally, kick: Kick, said: _Said, *, may_wait: bool) -> None:
+    if _is_open(kick, may_wait=may_wait):
+        tally.find("lost", f"kick #{kick.number} is {kick.state}")
+    # One refused as it was asked for was answered there and then.
+    to_tell = kick.state is State.DONE or (kick.state in FOR_THE_ASKER and kick.version > 1)
+    by_view = kick.state in FOR_THE_ASKER and said.says_nobody(kick)
+    if to_tell and not (said.told(kick) or by_view):
+        tally.find("lost", f"kick #{kick.number} is {kick.state}, and nobody was told")
+    cards = said.cards(kick)
+    if kick.was_asked and not cards and _waited(kick) > CARD_WITHIN:
+        tally.find("lost", f"kick #{kick.number}: its card was never posted")
+
+
+async def _card_ts(store: SqlStore, kick: Kick) -> str | None:
+    """Read where the store has the card of a request, if it knows."""
+    told = await store._notices(notices.c.kick_id == kick.id, notices.c.kind == Kind.CARD)
+    return told[0].ts if told else None
+
+
+def _look_for_buttons(tally: Tally, kick: Kick, said: _Said, known: str | None) -> None:
+    """Hold that a card is settled; one that the bot never heard was posted is one too many."""
+    for card in filter(buttons, said.cards(kick)):
+        words = f"kick #{kick.number} is {kick.state}: a card still has a button"
+        if card.ts == known:
+            tally.find("lost", words)
+        elif known is None:
+            tally.find("duplicates", f"{words}, and is not known of")
+
+
+def _waited(kick: Kick) -> timedelta:
+    """Say how long a request was there to be decided: what ended at once was never asked."""
+    return (kick.decided_at or kick.done_at or datetime.now(UTC)) - kick.created_at
+
+
+def _look_for_duplicates(tally: Tally, kick: Kick, said: _Said) -> None:
+    told = said.told(kick)
+    in_channel = [one for one in told if one.channel == kick.channel_id]
+    # The same words twice; trouble and its result are two messages.
+    direct = Counter(one.text for one in told if one.channel != kick.channel_id)
+    more = len(in_channel) - 1 if in_channel else 0
+    more += sum(count - 1 for count in direct.values())
+    if more:
+        tally.find("duplicates", f"kick #{kick.number}: told {more + 1} times", more)
+    if (cards := len(said.cards(kick))) > 1:
+        tally.find("duplicates", f"kick #{kick.number}: {cards} cards", cards - 1)
+
+
+def _compare_words(tally: Tally, kick: Kick, said: _Said, truth: _Truth) -> None:
+    had_effect = any(any(truth.effects(kick, target)) for target in kick.targets)
+    if had_effect and said.says_nobody(kick):
+        tally.find("misreported", f"kick #{kick.number}: nobody was removed, it says; not so")
+    if kick.state not in {State.DONE, *OPEN} and any(one.called_at for one in kick.targets):
+        tally.find("misreported", f"kick #{kick.number} is {kick.state}, but was called for")
+    if kick.state is not State.DONE:
+        return
+    stored = Counter(str(target.outcome) for target in kick.targets)
+    results = [Counter(_TELLS.findall(said.read(one, kick))) for one in said.told(kick)]
+    tellings = [one for one in results if one]
+    # What is told later may know more of what was unknown; nothing else may differ.
+    known = [one for one in tellings if not one["unknown"]]
+    if tellings and (stored not in tellings or any(one != stored for one in known)):
+        words = f"posted {[dict(one) for one in tellings]}, stored {dict(stored)}"
+        tally.find("misreported", f"kick #{kick.number}: {words}")

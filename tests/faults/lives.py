@@ -1,0 +1,268 @@
+"""A bot that may die: a real process, started again when it was killed, in a place of its own."""
+
+import asyncio
+import multiprocessing
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from bot.core.kick import OPEN, Kick
+from bot.sandbox.place import Place, open_place
+from bot.sandbox.slack import CannotError, WaitedInVainError
+from bot.store import SqlStore
+from tests.faults import mortal
+from tests.faults.walks import PATIENCE, Walk
+
+POLICY = """\
+approvals_channel = "C0MODS"
+
+[[grant]]
+who  = ["S0MODS", "U0MAYA"]
+role = "moderator"
+
+[[grant]]
+who  = ["U0HAL"]
+role = "helper"
+
+[rules]
+"""
+KILLED, CANT_START = -signal.SIGKILL, 1
+STARTS = 5
+TRIES = 3
+LOOK_EVERY = 0.25  # seconds between looks into the store
+NOTICED_WITHIN = 3.0  # seconds until a death is noticed
+
+# Forked from one that has everything imported: a process a run, but not a second of start for each.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(
+    [
+        "tests.faults.mortal",
+        "bot.app",
+        # What these import when they are first used.
+        "anyio._backends._asyncio",
+        "certifi",
+        "httpcore",
+        "psycopg",
+        "slack_bolt.listener_matcher.async_builtins",
+        "sqlalchemy.dialects.postgresql.psycopg",
+        "sqlalchemy.dialects.sqlite.aiosqlite",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where a bot lives: a folder for its files, and an empty database."""
+
+    folder: Path
+    database_url: str
+
+    @property
+    def effects(self) -> Path:
+        """The file that its effects are written down in."""
+        return self.folder / "effects"
+
+    @property
+    def says(self) -> Path:
+        """The file that it logs into."""
+        return self.folder / "log"
+
+
+class Turn:
+    """A turn to be busy: so many bots at once that none is too slow for the people with it.
+
+    Whoever only waits lets the next one go ahead.
+    """
+
+    def __init__(self, turns: asyncio.Semaphore) -> None:
+        self._turns = turns
+        self._mine = False
+
+    async def take(self) -> None:
+        """Wait for a turn."""
+        if not self._mine:
+            await self._turns.acquire()
+            self._mine = True
+
+    def leave(self) -> None:
+        """Let the next one go ahead."""
+        if self._mine:
+            self._mine = False
+            self._turns.release()
+
+
+class Life:
+    """The lives of one bot: it is started, and where it was killed, started once more."""
+
+    def __init__(self, place: Place, home: Home, walk: Walk, turn: Turn, dies: str = "") -> None:
+        self.place = place
+        # Whoever looks on has time: it is not their patience that is tried.
+        self.store = SqlStore(home.database_url, patience=PATIENCE)
+        self.died = asyncio.Event()
+        self._home = home
+        self._walk = walk
+        self._turn = turn
+        self._dies = dies
+        self._process: BaseProcess | None = None
+        self._began_again = False
+
+    # What a walk sees of it
+
+    async def kick(self) -> Kick | None:
+        """Read the newest kick."""
+        return next(iter(await self.store.history(1)), None)
+
+    async def until(self, holds: Callable[[Kick], bool]) -> Kick:
+        """Wait until this is so of the newest kick."""
+        self._turn.leave()
+        async with asyncio.timeout(PATIENCE):
+            # Another process moves it, and does not tell.
+            while not ((kick := await self.kick()) and holds(kick)):  # noqa: ASYNC110 - see above
+                await asyncio.sleep(LOOK_EVERY)
+        await self._turn.take()
+        return kick
+
+    async def is_over(self) -> bool:
+        """Tell whether the newest kick has come to its end."""
+        kick = await self.kick()
+        return kick is None or kick.state not in OPEN
+
+    async def back(self) -> None:
+        """Wait until it is up again after its death."""
+        # What is open before the old process's socket was missed is not the new one's.
+        await self.place.slack.until(lambda _: self._began_again, PATIENCE)
+        await self.place.slack.until(lambda slack: slack.sockets.open, PATIENCE)
+
+    # Living
+
+    async def live(self) -> None:
+        """Start the bot, and again once it was killed."""
+        await self._live_once(mortal_=True)
+        self.died.set()
+        await self.place.slack.until(lambda slack: not slack.sockets.open, PATIENCE)
+        self._began_again = True
+        await self._live_once(mortal_=False)
+        raise RuntimeError("the bot was killed twice")
+
+    async def _live_once(self, *, mortal_: bool) -> None:
+        """Let it live until it is killed; where it can't start it is started again."""
+        code: int | None = CANT_START
+        for _ in range(STARTS):
+            if code != CANT_START:
+                break
+            await self._start(mortal_=mortal_)
+            code = await self._ended()
+        if code != KILLED:
+            raise RuntimeError(f"the bot ended by itself ({code}): {self._home.says.read_text()}")
+
+    async def _start(self, *, mortal_: bool) -> None:
+        home = self._home
+        policy = home.folder / "policy.toml"
+        rules = [f"{name} = {value}" for name, value in self._walk.rules.items()]
+        policy.write_text(POLICY + "\n".join(rules))
+        settings = self.place.settings(http=False, database_url=home.database_url)
+        own = {"KICKBOT_POLICY": str(policy), "LOG_LEVEL": "INFO"}
+        told = {mortal.EFFECTS: str(home.effects), mortal.DIES: self._dies} if mortal_ else {}
+        process = FORKS.Process(
+            target=mortal.child,
+            args=(settings | own | told, str(home.says)),
+            kwargs={"mortal": mortal_},
+        )
+        process.start()
+        self._process = process
+
+    async def _ended(self) -> int | None:
+        process = self._process
+        assert process is not None
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(process.sentinel, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(process.sentinel)
+        process.join()
+        return process.exitcode
+
+    def kill(self) -> None:
+        """Kill the process there is, as `kill -9` would."""
+        if self._process and self._process.is_alive():
+            self._process.kill()
+
+    async def close(self) -> None:
+        """End it for good."""
+        self.kill()
+        if self._process:
+            self._process.join()
+            self._process.close()
+        await self.store.close()
+
+    # Walking
+
+    async def walk(self) -> None:
+        """Let the people do what they came for, and again from the beginning if the bot dies."""
+        await self.place.slack.until(
+            lambda slack: slack.sockets.open or self.died.is_set(), PATIENCE
+        )
+        if not await self._walked_unharmed():
+            await self.back()
+            await self._turn.take()
+            await self._walk_again()
+        self._turn.leave()
+
+    async def _walk_again(self) -> None:
+        """Let them begin anew; where all is slow, people try it more than once."""
+        for _ in range(TRIES - 1):
+            with suppress(CannotError, WaitedInVainError):
+                await self._walk.people(self)
+                return
+        await self._walk.people(self)
+
+    async def _walked_unharmed(self) -> bool:
+        walking = asyncio.ensure_future(self._walk.people(self))
+        dying = asyncio.ensure_future(self.died.wait())
+        try:
+            await asyncio.wait({walking, dying}, return_when=asyncio.FIRST_COMPLETED)
+            return walking.done() and await self._came_through(walking, dying)
+        finally:
+            for task in (walking, dying):
+                task.cancel()
+            await asyncio.gather(walking, dying, return_exceptions=True)
+
+    async def _came_through(self, walking: Awaitable[None], dying: Awaitable[object]) -> bool:
+        try:
+            await walking
+        except (CannotError, WaitedInVainError):
+            # What goes wrong because it dies may be seen before it is known to be dead.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(NOTICED_WITHIN):
+                    await dying
+            if self.died.is_set():
+                return False
+            await self._walk_again()
+        return not self.died.is_set()
+
+
+@asynccontextmanager
+async def life(
+    home: Home, walk: Walk, turns: asyncio.Semaphore, dies: str = ""
+) -> AsyncIterator[Life]:
+    """Open a place, and let a bot live in it; what goes wrong with the bot is raised at the end."""
+    turn = Turn(turns)
+    await turn.take()
+    async with open_place() as place:
+        led = Life(place, home, walk, turn, dies)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                also = [tasks.create_task(led.live())]
+                if walk.prepare:
+                    also.append(tasks.create_task(walk.prepare(led)))
+                yield led
+                for task in also:
+                    task.cancel()
+        finally:
+            turn.leave()
+            await led.close()

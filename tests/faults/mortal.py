@@ -1,0 +1,126 @@
+"""The bot as it is, in a process that notes every effect and can be told to die at one.
+
+`python -m tests.faults.mortal run` is `python -m bot run`, but all effects pass a turnstile: writes
+to the store, calls of Slack, kick calls, and acks. Each is named by what it does and counted by
+that name, as in `store: move claimed #1`, so that the same one is found again in the next run.
+Two environment variables say what to do:
+
+- KICKBOT_EFFECTS: a file that gets a line `before <effect>` and a line `after <effect>` each
+- KICKBOT_DIES: such a line; when it comes, the process kills itself as `kill -9` would
+"""
+
+import gc
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import wraps
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
+
+from bot.__main__ import main as bot_main
+from bot.realtimekit import RealtimeKit
+from bot.slack import api, windows
+from bot.store.database import Database
+
+EFFECTS, DIES = "KICKBOT_EFFECTS", "KICKBOT_DIES"
+KICK = "kick call"
+
+Function = Callable[..., Awaitable[Any]]
+
+
+class Turnstile:
+    """Counts effects by name, writes them down, and ends the process at the one it is told."""
+
+    def __init__(self, effects: Path | None, dies: str) -> None:
+        self._effects = effects
+        self._dies = dies
+        self._counts: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def passed(self, name: str) -> AsyncIterator[None]:
+        """Pass it with one effect, which happens within."""
+        self._counts[name] += 1
+        effect = f"{name} #{self._counts[name]}"
+        self._note(f"before {effect}")
+        try:
+            yield
+        finally:
+            self._note(f"after {effect}")
+
+    def _note(self, line: str) -> None:
+        if self._effects:
+            with self._effects.open("a") as file:
+                file.write(f"{line}\n")
+        if line == self._dies:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def before(self, function: Function, name: Callable[..., str]) -> Function:
+        """Put the turnstile before a function; `name` says from its arguments what it does."""
+
+        @wraps(function)
+        async def passing(*args: Any, **more: Any) -> Any:
+            async with self.passed(name(*args, **more)):
+                return await function(*args, **more)
+
+        return passing
+
+
+def stand(turnstile: Turnstile) -> None:
+    """Put the turnstile where all effects of the bot pass."""
+    for writes in ("write", "write_at_leisure"):
+        _put(turnstile, Database, writes, _write)
+    _put(turnstile, api, "_reply", lambda _, method, **__: f"slack: {method}")
+    _put(turnstile, windows, "respond", lambda *_: "slack: response_url")
+    _put(turnstile, RealtimeKit, "kick", lambda *_, **__: KICK)
+    _put(turnstile, AsyncBaseSocketModeClient, "send_socket_mode_response", lambda *_: "ack")
+
+
+def _put(turnstile: Turnstile, where: Any, name: str, about: Callable[..., str]) -> None:
+    setattr(where, name, turnstile.before(getattr(where, name), about))
+
+
+def _write(*_: object) -> str:
+    """Name a write by the store's method that does it, and by what it tells of."""
+    # The frames: this one, the turnstile's, and the one that waits for the database.
+    frame = sys._getframe(2)
+    return f"store: {frame.f_code.co_name} {_told(frame)}".rstrip()
+
+
+def _told(frame: FrameType) -> str:
+    known = frame.f_locals
+    if "events" in known:
+        return str(known["events"][0].what) if known["events"] else "renewed"
+    if "kick" in known:
+        return str(known["kick"].state)
+    if "event" in known:
+        return str(known["event"].what)
+    return str(known["after"].kind) if "after" in known else ""
+
+
+def child(environment: Mapping[str, str], says: str, *, mortal: bool) -> None:
+    """Run the bot in a process that was forked for it; what it says goes into a file."""
+    # Everything imported stays shared with the process that this one was forked from.
+    gc.freeze()
+    os.environ.clear()
+    os.environ.update(environment)
+    out = os.open(says, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(out, stream)
+    sys.exit(main(["run"]) if mortal else bot_main(["run"]))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the bot's command line behind a turnstile."""
+    effects = os.environ.pop(EFFECTS, "")
+    stand(Turnstile(Path(effects) if effects else None, os.environ.pop(DIES, "")))
+    return bot_main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

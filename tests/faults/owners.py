@@ -1,0 +1,118 @@
+"""Take-over: the owners of running kicks fall silent for longer than their leases, and come back.
+
+Whoever takes over reads and never calls; whoever comes back finds that it has lost.
+"""
+
+import asyncio
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, LiteralString
+
+import psycopg
+
+from bot.core.kick import TAKE_UP_AFTER, Kick, KickId, State, UserId, What
+from bot.sandbox.realtimekit.people import Participant
+from tests.faults.judge import calls_by_target, judge, settled
+from tests.faults.ledger import Tally
+from tests.faults.stage import PATIENCE, PLENTY, Stage
+from tests.journeys.steps import Running
+
+OUTLIVED = 3.0  # seconds in which a process that goes on would do what it must not
+HOLD = """
+CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS
+'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER hold AFTER INSERT ON events DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW WHEN (NEW.what = 'called') EXECUTE FUNCTION hold();
+SELECT pg_advisory_lock(1);
+"""
+HELD = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+MARKED = "SELECT count(*) FROM events WHERE what = 'called'"
+
+
+async def race_owners(stage: Stage, *, held: int, cases: int, owners: int, spread: float) -> Tally:
+    """Stop the owners of running kicks for longer than their leases, and let them go on.
+
+    One is stopped when it has marked `held` targets and has called for none of them; the others
+    at any moment of their share of `cases`, which begin within `spread` seconds. Another process
+    takes over what they left.
+    """
+    # The effect of a call comes long before its answer, or right before it.
+    late = stage.rng.random() < 0.5
+    stage.place.rooms.faults.switch_on("slow", op="kick", seconds=2, late=late)
+    crowd = stage.crowd(held + cases)
+    stopped = [await _stopped_at_the_mark(stage, crowd[:held])] if held else []
+    running = await stage.start(owners)
+    for number, target in enumerate(crowd[held:]):
+        await _make_ready(stage, target, begins_in=spread * number / cases)
+    await stage.place.rooms.until(lambda: bool(calls_by_target(stage.place)), within=PATIENCE)
+    await asyncio.gather(*(_stop(bot, stage.rng.uniform(0, spread)) for bot in running))
+    await stage.start(1)
+    early = asyncio.create_task(_go_on(running[-1], after=stage.rng.uniform(15.5, 20)))
+    await settled(stage.store)
+    before = {kick.id: kick for kick in await stage.store.history(PLENTY)}
+    for bot in [*stopped, *running[:-1]]:
+        await _go_on(bot)
+    await early
+    await asyncio.sleep(OUTLIVED)
+    return await undisturbed(stage, before)
+
+
+async def _make_ready(stage: Stage, target: Participant, *, begins_in: float = 0) -> None:
+    """Store a kick that nobody has begun; whoever sees it first takes it up."""
+    ago = TAKE_UP_AFTER.total_seconds() - begins_in
+    kick = stage.kick(stage.person(0), target, ago=ago, state=State.READY)
+    await stage.ask(replace(kick, approver=UserId(stage.person(1).user.id)))
+
+
+async def _stopped_at_the_mark(stage: Stage, people: Sequence[Participant]) -> Running:
+    """Stop a process whose marks are on their way into the database; there they arrive."""
+    async with await psycopg.AsyncConnection.connect(stage.database, autocommit=True) as db:
+        await db.execute(HOLD)
+        (bot,) = await stage.start(1)
+        for one in people:
+            await _make_ready(stage, one)
+        await _some(db, HELD)
+        await _stop(bot)
+        held = await _some(db, HELD)
+        await db.execute("SELECT pg_advisory_unlock(1)")
+        await _some(db, MARKED, held)
+        await db.execute("DROP TRIGGER hold ON events")
+    return bot
+
+
+async def _some(db: psycopg.AsyncConnection[Any], query: LiteralString, count: int = 1) -> int:
+    """Wait until there are so many, at least."""
+    async with asyncio.timeout(PATIENCE):
+        while (found := await _number(db, query)) < count:  # noqa: ASYNC110 - a server's locks
+            await asyncio.sleep(0.01)
+    return found
+
+
+async def _number(db: psycopg.AsyncConnection[Any], query: LiteralString) -> int:
+    (number,) = await (await db.execute(query)).fetchone() or (0,)
+    return int(number)
+
+
+async def _stop(bot: Running, after: float = 0) -> None:
+    await asyncio.sleep(after)
+    bot._process.send_signal(signal.SIGSTOP)
+
+
+async def _go_on(bot: Running, after: float = 0) -> None:
+    await asyncio.sleep(after)
+    bot._process.send_signal(signal.SIGCONT)
+
+
+async def undisturbed(stage: Stage, before: Mapping[KickId, Kick]) -> Tally:
+    """Judge all kicks, and hold that what was settled stayed as it was."""
+    tally = await judge(stage, "take-over", list(before), ())
+    taken_over = 0
+    for kick in await stage.store.history(PLENTY):
+        if kick != before[kick.id] and before[kick.id].state is State.DONE:
+            tally.find("misreported", f"kick #{kick.number} was changed after it was done")
+        events = await stage.store.events(kick.id)
+        taken_over += any(one.what is What.TAKEN_OVER for one in events)
+    if not taken_over:
+        tally.find("lost", "no kick was taken over: this run shows nothing")
+    return tally

@@ -1,0 +1,227 @@
+"""The stage of the races: several processes of the bot on one PostgreSQL, and people in plenty.
+
+Each process has a socket of its own, so that what one person does reaches another process than
+what the next one does.
+"""
+
+import asyncio
+import random
+import tempfile
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
+
+from bot.core.kick import ChannelId, Event, Kick, KickId, State, Target, TeamId, UserId, What
+from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, SessionId
+from bot.sandbox.place import Place, open_place
+from bot.sandbox.realtimekit.gateway import Budget
+from bot.sandbox.realtimekit.people import Participant
+from bot.sandbox.slack import Channel, Message, Modal, Person, RefusedError, SlackStandIn, User
+from bot.slack.messages import REVIEW_REQUEST
+from bot.store import SqlStore
+from tests.journeys.steps import Running, process
+
+APPROVALS, LIVE = "C0MODS", "C0LIVE"
+PATIENCE = 60.0  # seconds in which whatever is awaited must come
+IN_A_MEETING = 8
+PLENTY = 900_000
+
+POLICY = """\
+approvals_channel = "{channel}"
+
+[[grant]]
+who  = {who}
+role = "moderator"
+
+[rules]
+second_person = "always"
+max_targets   = "{plenty}/1s"
+"""
+
+
+class Watch:
+    """Looks at each call of the bot once, and wakes who waits for a card or for a view.
+
+    Thousands of calls and dozens of people: if everyone looked at everything, only that would
+    be measured.
+    """
+
+    def __init__(self, slack: SlackStandIn) -> None:
+        self._slack = slack
+        self._seen = 0
+        self._cards: defaultdict[str, asyncio.Future[Message]] = defaultdict(_future)
+        self._views: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    async def run(self) -> None:
+        while True:
+            await self._slack.until(lambda slack: len(slack.calls) > self._seen, timeout=3600)
+            fresh = self._slack.calls[self._seen :]
+            self._seen += len(fresh)
+            for call in fresh:
+                self._look(call.method, call.arguments, call.answer or {})
+
+    def _look(self, method: str, arguments: dict[str, Any], answer: dict[str, Any]) -> None:
+        if method == "chat.postMessage" and arguments.get("channel") == APPROVALS and answer["ok"]:
+            self._found(answer["ts"])
+        elif method.startswith("views.") and answer.get("ok"):
+            # One that is closed by now is nobody's to look at.
+            with suppress(RefusedError):
+                user = self._slack.workspace.views.find(answer["view"]["id"]).user
+                self._views.pop(user, asyncio.Event()).set()
+
+    def _found(self, ts: str) -> None:
+        message = self._slack.workspace.chat.find(APPROVALS, ts)
+        if message and (value := _value_of(message)) and not self._cards[value].done():
+            self._cards[value].set_result(message)
+
+    async def card(self, kick: KickId) -> Message | None:
+        """Wait for the card of a kick; None if it never comes."""
+        done, _ = await asyncio.wait({self._cards[kick]}, timeout=PATIENCE)
+        return done.pop().result() if done else None
+
+    async def view(self, person: Person, fits: Callable[[Modal], bool]) -> Modal | None:
+        """Wait until the modal on top is as wanted; None if it never is."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not (person.stack and fits(person.modal)):
+                    await self._views[person.user.id].wait()
+        except TimeoutError:
+            return None
+        return person.modal
+
+
+def _future() -> asyncio.Future[Message]:
+    return asyncio.get_running_loop().create_future()
+
+
+def _value_of(message: Message) -> str | None:
+    buttons = (one for block in message.blocks for one in block.get("elements", ()))
+    return next((one["value"] for one in buttons if one.get("action_id") == REVIEW_REQUEST), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A place with processes of the bot in it, and people who act side by side."""
+
+    place: Place
+    store: SqlStore
+    database: str
+    environment: dict[str, str]
+    watch: Watch
+    rng: random.Random
+    crew: AsyncExitStack
+
+    async def start(self, count: int) -> list[Running]:
+        """Start processes of the bot."""
+        bots = [
+            await self.crew.enter_async_context(process(self.environment, "run"))
+            for _ in range(count)
+        ]
+        await asyncio.gather(*(bot.up() for bot in bots))
+        return bots
+
+    def person(self, number: int) -> Person:
+        """Take one of the people who may decide."""
+        return self.place.slack.person(_user(number).id)
+
+    def crowd(self, count: int) -> list[Participant]:
+        """Let so many people join, in meetings of moderate size that do not end with them."""
+        world = self.place.cast.world
+        crowd: list[Participant] = []
+        while len(crowd) < count:
+            meeting = world.add_meeting(f"Meeting {len(world.meetings)}")
+            world.join(world.add_participant(meeting, "Host", "group_call_host"))
+            crowd += world.fill(meeting, min(IN_A_MEETING, count - len(crowd)))
+        return crowd
+
+    def kick(
+        self,
+        requester: Person,
+        *people: Participant,
+        wait: float = 3600,
+        ago: float = 60,
+        state: State = State.WAITING,
+    ) -> Kick:
+        """Make a kick that somebody asked for."""
+        now = datetime.now(UTC)
+        meeting = people[0].meeting
+        session = self.place.cast.world.live_session(meeting)
+        assert session is not None
+        return Kick(
+            id=KickId(uuid4().hex),
+            key=uuid4().hex,
+            team_id=TeamId("T0KICK"),
+            app_id=self.place.rooms.app_id,
+            channel_id=ChannelId(LIVE),
+            meeting=Meeting(MeetingId(meeting.id), meeting.title),
+            session_id=SessionId(session.id),
+            requester=UserId(requester.user.id),
+            reason="spamming links",
+            targets=tuple(_target(one) for one in people),
+            created_at=now - timedelta(seconds=ago),
+            state=state,
+            expires_at=now + timedelta(seconds=wait) if state is State.WAITING else None,
+        )
+
+    async def ask(self, kick: Kick) -> Kick:
+        """Store a kick so that its card is due at once."""
+        event = Event(datetime.now(UTC) - timedelta(seconds=60), What.ASKED, kick.requester)
+        return await self.store.add(kick, event)
+
+
+def _target(one: Participant) -> Target:
+    return Target(ParticipantId(one.id), CustomId(one.custom_id), one.name or "", one.preset)
+
+
+def _user(number: int) -> User:
+    return User(f"U1{number:03}", f"Ann {number}")
+
+
+@asynccontextmanager
+async def stage(server: Any, *, people: int, seed: int) -> AsyncIterator[Stage]:
+    """Open a place of its own on an empty database, with people who may all decide."""
+    name = f"races_{uuid4().hex}"
+    with psycopg.connect(server.get_uri(), autocommit=True) as db:
+        db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    database = server.get_uri(database=name)
+    store = SqlStore(database, patience=60)
+    async with open_place() as place, AsyncExitStack() as crew:
+        folder = Path(crew.enter_context(tempfile.TemporaryDirectory(prefix="kickbot-")))
+        # These are measured against the contract elsewhere, and cost more than making them.
+        place.rooms.checks_replies = False
+        place.rooms.budget = Budget(place.cast.world.clock, limit=PLENTY)
+        environment = place.settings(http=False, database_url=database)
+        environment |= {"KICKBOT_POLICY": str(_policy(place.slack, folder, people))}
+        await store.start()
+        crew.push_async_callback(store.close)
+        watch = Watch(place.slack)
+        watching = asyncio.create_task(watch.run())
+        try:
+            rng = random.Random(seed)  # noqa: S311 - a game, no secret
+            yield Stage(place, store, database, environment, watch, rng, crew)
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+
+
+def _policy(slack: SlackStandIn, folder: Path, people: int) -> Path:
+    users = [_user(number) for number in range(people)]
+    for user in users:
+        slack.recast(user)
+    members = tuple(user.id for user in users)
+    slack.recast(Channel(APPROVALS, "mods", members, bot_is_member=True))
+    slack.recast(Channel(LIVE, "live-ops", members, bot_is_member=True))
+    policy = folder / "policy.toml"
+    policy.write_text(
+        POLICY.format(channel=APPROVALS, who=list(members), plenty=PLENTY), encoding="utf-8"
+    )
+    return policy

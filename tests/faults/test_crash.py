@@ -1,0 +1,94 @@
+"""The short form of the crash matrix, and that its list of effects is whole."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.sandbox.place import HOME, open_place
+from tests.faults import crash
+from tests.faults.crash import POSTGRES, SQLITE, Homes, Point
+from tests.faults.ledger import Tally
+from tests.faults.mortal import DIES, EFFECTS
+from tests.faults.walks import LOST_ANSWER, WALKS
+
+STRIDE, OFFSET = 22, 9
+"""Which of the points are played here: every so many, one at least of each walk, and from where the
+half minute is not waited for that a message owed by a dead process takes: the matrix does that."""
+ON_POSTGRES = slice(2, 4)
+DIES_AT = "after store: start #1"
+
+Recordings = dict[str, list[str]]
+
+
+@pytest.fixture(scope="module")
+def short(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: Any
+) -> tuple[Tally, Recordings]:
+    homes = Homes(tmp_path_factory.mktemp("homes"), postgres_server)
+    return asyncio.run(_short(homes))
+
+
+async def _short(homes: Homes) -> tuple[Tally, Recordings]:
+    """Record every walk, and play some points of those that are soon over."""
+    lasting = asyncio.create_task(crash.record(homes, [LOST_ANSWER]))
+    tally, effects = await crash.record(homes, [one for one in WALKS if one is not LOST_ANSWER])
+    runs = await asyncio.gather(*(crash.crash(one, homes) for one in _picked(effects)))
+    lasted, more = await lasting
+    return reduce(add, (one for one, _ in runs), tally + lasted), effects | more
+
+
+def _picked(effects: Recordings) -> Sequence[Point]:
+    points = crash.points(effects | {LOST_ANSWER.name: []}, SQLITE)[OFFSET::STRIDE]
+    return points + [Point(one.walk, POSTGRES, one.dies) for one in points[ON_POSTGRES]]
+
+
+@pytest.mark.timeout(180)
+def test_a_bot_that_is_killed_loses_nothing_doubles_nothing_and_says_no_false_thing(
+    short: tuple[Tally, Recordings],
+) -> None:
+    tally, effects = short
+
+    assert tally.is_clean, tally.findings
+    assert tally.cases == len(WALKS) + len(_picked(effects))
+
+
+def test_every_effect_in_the_code_is_reached_by_some_walk(short: tuple[Tally, Recordings]) -> None:
+    _, effects = short
+
+    assert crash.unreached(effects.values()) == []
+
+
+def test_an_effect_that_no_walk_reaches_is_found() -> None:
+    assert "slack: chat.postMessage" in crash.in_the_code()
+    assert {"store: add", "store: move", "store: note"} <= crash.in_the_code()
+    assert set(crash.unreached([["before store: add ready #1"]])) == (
+        crash.in_the_code() | {"kick call"}
+    ) - {"store: add"}
+
+
+def test_what_nothing_outside_can_tell_apart_is_one_point() -> None:
+    lines = ["before A", "before B", "after B", "before C", "after A", "after C"]
+
+    assert crash.different(lines) == ["before A", "before B", "after B", "after A", "after C"]
+
+
+async def test_the_turnstile_kills_the_bot_where_it_is_told_to(
+    tmp_path: Path, sqlite_url: str
+) -> None:
+    async with open_place() as place:
+        effects = tmp_path / "effects"
+        told = {EFFECTS: str(effects), DIES: DIES_AT, "PYTHONPATH": str(HOME)}
+        environment = place.settings(http=False, database_url=sqlite_url) | told
+        command = (sys.executable, "-m", "tests.faults.mortal", "run")
+        bot = await asyncio.create_subprocess_exec(*command, env=environment)
+        code = await bot.wait()
+
+    assert code == -signal.SIGKILL
+    assert effects.read_text().splitlines()[-2:] == ["before store: start #1", DIES_AT]

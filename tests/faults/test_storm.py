@@ -1,0 +1,178 @@
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.core import execution
+from bot.core.execution import Execution
+from bot.core.kick import Outcome, Target, Why
+from bot.core.notice import Kind, Notice
+from bot.core.ports import RoomsError
+from bot.core.post import Post
+from bot.sandbox.realtimekit.server import FAULTS
+from bot.sandbox.slack.known_faults import KNOWN_FAULTS
+from bot.slack.channel import SlackNotices
+from bot.slack.windows import Windows
+from tests.faults import storm
+from tests.faults.humans import Wish
+from tests.faults.journey import MOMENTS, Journey
+from tests.faults.ledger import Tally
+from tests.faults.weather import (
+    AT_A_KICK,
+    COSTLY,
+    NOT_PLAYED,
+    ROOMS,
+    SLACK,
+    Bolt,
+    HastyClock,
+    SlackTime,
+    draw,
+)
+from tests.faults.worlds import World, listening, opened
+
+
+async def test_a_storm_leaves_nothing_behind() -> None:
+    (tally,) = await storm.run(seed=14, journeys=24, processes=1, in_a_world=2)
+    assert tally.findings == [one for one in tally.findings if one.startswith("duplicates")]
+    assert tally.cases == 24
+
+
+class TestTheWeather:
+    def test_knows_every_fault_of_slack(self) -> None:
+        assert set(SLACK) == set(KNOWN_FAULTS)
+
+    def test_knows_every_fault_of_realtimekit(self) -> None:
+        assert {*ROOMS, *COSTLY, *NOT_PLAYED} == set(FAULTS)
+        assert set(AT_A_KICK) <= set(ROOMS)
+
+    def test_repeats_with_its_seed(self) -> None:
+        first, second = ([draw(rng) for _ in range(50)] for rng in _two_alike())
+        assert first == second
+
+
+def _two_alike() -> Iterator[random.Random]:
+    yield random.Random(7)  # noqa: S311 - draws that repeat
+    yield random.Random(7)  # noqa: S311 - draws that repeat
+
+
+class TestTheHastyClock:
+    async def test_lets_a_long_sleep_take_no_time_but_makes_it_later(self) -> None:
+        clock, loop = HastyClock(), asyncio.get_running_loop()
+        before, started = clock.now(), loop.time()
+        await clock.sleep(600)
+        assert (clock.now() - before).total_seconds() >= 600
+        assert loop.time() - started < 5
+
+    async def test_passes_once_for_two_who_sleep_side_by_side(self) -> None:
+        clock = HastyClock()
+        before = clock.now()
+        await asyncio.gather(clock.sleep(600), clock.sleep(600))
+        assert (clock.now() - before).total_seconds() < 610
+
+    async def test_wakes_who_sleeps_shortly_when_it_is_later(self) -> None:
+        clock = HastyClock()
+        async with asyncio.timeout(1):
+            sleeper = asyncio.create_task(clock.sleep(2))
+            await asyncio.sleep(0)
+            clock.later(2)
+            await sleeper
+
+    async def test_is_slacks_time_too(self) -> None:
+        clock = HastyClock()
+        slack, before = SlackTime(clock), clock.now()
+        slack.advance(60)
+        assert slack() == pytest.approx(clock.now().timestamp(), abs=1)
+        assert (clock.now() - before).total_seconds() >= 60
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    database = f"sqlite:///{tmp_path / 'kickbot.db'}"
+    with listening():
+        async with opened(storm.NAME, database, second_person="never") as here:
+            yield here
+
+
+async def played(world: World, *bolts: Bolt) -> Tally:
+    """Play a journey of one kick, while these faults strike its call."""
+    person = world.place.cast.mallory
+    wish = Wish("C0LIVE", [person], "spamming links")
+    strikes: dict[str, list[Bolt]] = {moment: [] for moment in MOMENTS}
+    strikes["kick"] += bolts
+    calm = random.Random(0)  # noqa: S311 - as above
+    await storm.travel(world, Journey(0, 0, "U0MAYA", wish, "forget", strikes, calm))
+    return world.tally
+
+
+class TestAPlantedFaultIsFound:
+    async def test_not_where_there_is_none(self, world: World) -> None:
+        tally = await played(world, Bolt("rooms", "closed_after", 1, {"op": "kick"}))
+        assert tally.findings == []
+        assert len(world.place.cast.world.kicks) == 1
+
+    async def test_a_call_that_is_sent_twice(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        once = Execution._send
+
+        async def twice(self: Execution, target: Target) -> tuple[str, ...]:
+            named = await once(self, target)
+            with suppress(RoomsError):
+                await once(self, target)
+            return named
+
+        monkeypatch.setattr(Execution, "_send", twice)
+        tally = await played(world)
+        assert tally.doubled == 1
+
+    async def test_a_result_that_is_dropped(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        deliver = Post._deliver
+
+        async def drop(self: Post, notice: Notice) -> None:
+            if notice.kind is Kind.RESULT:
+                await self._store.note(notice, notice.delivered(None, None))
+            else:
+                await deliver(self, notice)
+
+        monkeypatch.setattr(Post, "_deliver", drop)
+        tally = await played(world)
+        assert tally.lost == 1
+        assert "nobody was told" in tally.findings[0]
+
+    async def test_somebody_who_is_called_gone_and_is_not(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        gone = (Outcome.GONE, Why.LEFT, None)
+        monkeypatch.setattr(execution, "evidence", lambda *_: gone)
+        tally = await played(world, Bolt("rooms", "closed_before", 1, {"op": "kick"}))
+        assert tally.misreported == 1
+        assert "gone" in tally.findings[0]
+
+    async def test_a_view_that_loads_for_ever(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def never(*_: Any) -> None:
+            return None
+
+        monkeypatch.setattr(Windows, "fill", never)
+        monkeypatch.setattr("tests.faults.humans.TRIES", 1)
+        tally = await played(world)
+        assert tally.lost >= 1
+        assert "closed what was never filled" in tally.findings[0]
+
+    async def test_a_stumble_of_the_bot(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def stumble(*_: Any) -> None:
+            raise KeyError("nobody expected that")
+
+        monkeypatch.setattr(SlackNotices, "show", stumble)
+        monkeypatch.setattr(storm, "LISTENS", 2)
+        tally = await played(world)
+        assert any("a fault of the bot" in one for one in tally.findings)

@@ -1,0 +1,181 @@
+"""What people do around a kick, whatever becomes of the bot meanwhile.
+
+Each walk can be begun again after the bot died: it looks how things stand, as people would, and
+does what is left to do.
+"""
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from bot.core.kick import OPEN, Kick, Outcome, State
+from bot.sandbox.place import Place
+from bot.sandbox.slack import Message, Person
+from bot.slack.approvals import DENY
+from bot.slack.messages import CHECK_AGAIN, REVIEW_REQUEST
+from bot.slack.progress import CANCEL
+from tests.faults.ledger import APPROVALS, buttons
+from tests.journeys.steps import choose, to_review
+
+LIVE = "C0LIVE"
+PATIENCE = 90.0  # seconds in which whatever is awaited must come
+
+
+Doing: TypeAlias = Coroutine[Any, Any, None]
+
+
+class Scene(Protocol):
+    """Where a walk takes place."""
+
+    place: Place
+
+    async def kick(self) -> Kick | None:
+        """Read the newest kick."""
+        ...
+
+    async def until(self, holds: Callable[[Kick], bool]) -> Kick:
+        """Wait until this is so of the newest kick."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """A journey: its people, the rules they live under, and what is switched on before."""
+
+    name: str
+    people: Callable[[Scene], Doing]
+    rules: Mapping[str, str]
+    prepare: Callable[[Scene], Doing] | None = None
+
+
+async def _ask(scene: Scene, person: Person, *names: str) -> None:
+    """Ask for a kick: again where the review is still there, else unless it is known."""
+    if not _reviews(person):
+        if await scene.kick():
+            return
+        if person.stack:
+            await person.dismiss()
+        if len(names) > 1:
+            await choose(person, *names)
+        else:
+            await to_review(person, f"/kick {names[0]} spamming links")
+            await person.until(lambda sees: sees.modal.submit)
+    await person.submit()
+    await person.until(lambda sees: sees.modal.title.startswith("Kick #"))
+
+
+def _reviews(person: Person) -> bool:
+    return bool(person.stack) and person.modal.title == "Review" and bool(person.modal.submit)
+
+
+async def _decide(scene: Scene, person: Person, decide: Callable[[Person], Doing] | None) -> None:
+    """Press Review and decide, as long as the request waits; who can't decide is refused."""
+    kick = await scene.kick()
+    if kick is None or kick.state is not State.WAITING:
+        return
+    card = (await person.until(_asking, PATIENCE))[-1]
+    if person.stack:
+        await person.dismiss()
+    await person.click(card, REVIEW_REQUEST)
+    if decide is None:
+        await person.until(lambda sees: "Looking who" not in sees.modal)
+        return
+    await person.until(lambda sees: sees.modal.title.startswith("Kick #"))
+    await decide(person)
+    await scene.until(lambda kick: kick.state is not State.WAITING)
+
+
+def _asking(person: Person) -> Sequence[Message]:
+    return [one for one in person.messages(APPROVALS) if buttons(one)]
+
+
+async def _approve(person: Person) -> None:
+    await person.until(lambda sees: sees.modal.submit == "Approve")
+    await person.submit()
+
+
+async def _deny(person: Person) -> None:
+    await person.press(DENY)
+    await person.until(lambda sees: sees.modal.submit == "Deny")
+    await person.write("note", "let them stay")
+    await person.submit()
+
+
+async def _cancel(person: Person) -> None:
+    await person.press(CANCEL)
+
+
+async def _two(scene: Scene) -> None:
+    await _ask(scene, scene.place.slack.person("U0MAYA"), "Tom", "Ana")
+
+
+async def _approved(scene: Scene) -> None:
+    await _ask(scene, scene.place.slack.person("U0HAL"), "mallory")
+    await _decide(scene, scene.place.slack.person("U0MO"), _approve)
+
+
+async def _denied(scene: Scene) -> None:
+    """Let somebody without a role press the button first."""
+    await _ask(scene, scene.place.slack.person("U0MAYA"), "mallory")
+    await _decide(scene, scene.place.slack.person("U0STAN"), None)
+    await _decide(scene, scene.place.slack.person("U0MO"), _deny)
+
+
+async def _cancelled(scene: Scene) -> None:
+    hal = scene.place.slack.person("U0HAL")
+    await _ask(scene, hal, "mallory")
+    await _decide(scene, hal, _cancel)
+
+
+async def _expired(scene: Scene) -> None:
+    await _ask(scene, scene.place.slack.person("U0HAL"), "mallory")
+    await scene.until(lambda kick: kick.state not in OPEN)
+
+
+async def _answer_lost(scene: Scene) -> None:
+    """Lose the answer to the kick, and all lists of people from then on."""
+    rooms = scene.place.rooms
+    # Slow, so that the lists are away before the bot reads them.
+    rooms.faults.switch_on("slow", op="kick", seconds=0.5)
+    rooms.faults.switch_on("reset_after", op="kick", times=1)
+    # Where the bot dies before it calls, this is never so.
+    await rooms.until(lambda: any(call.op == "kick" for call in rooms.calls), within=3600)
+    rooms.faults.switch_on("server_error", op="participants")
+
+
+async def _unknown(scene: Scene) -> None:
+    maya = scene.place.slack.person("U0MAYA")
+    await _ask(scene, maya, "mallory")
+    kick = await scene.until(lambda kick: kick.state not in OPEN)
+    if _is_unknown(kick):
+        told = (await maya.until(_checkable, PATIENCE))[-1]
+        scene.place.rooms.faults.switch_off()
+        await maya.click(told, CHECK_AGAIN)
+        await scene.until(lambda kick: not _is_unknown(kick))
+
+
+def _is_unknown(kick: Kick) -> bool:
+    return any(target.outcome is Outcome.UNKNOWN for target in kick.targets)
+
+
+def _checkable(person: Person) -> Sequence[Message]:
+    return [
+        message
+        for message in person.messages(LIVE)
+        if any(one["action_id"] == CHECK_AGAIN for one in buttons(message))
+    ]
+
+
+ALONE = {"second_person": '"never"'}
+TOGETHER = {"second_person": '"always"'}
+
+DIRECT = Walk("two kicked", _two, ALONE)
+LOST_ANSWER = Walk("answer lost, checked again", _unknown, ALONE, _answer_lost)
+WALKS = (
+    DIRECT,
+    Walk("asked, approved", _approved, TOGETHER),
+    Walk("asked, denied", _denied, TOGETHER),
+    Walk("asked, taken back", _cancelled, TOGETHER),
+    Walk("asked, expired", _expired, TOGETHER | {"expires": '"2s"'}),
+    LOST_ANSWER,
+)

@@ -1,0 +1,252 @@
+"""The weather of a storm: one hasty time for everybody in a world, and the faults that strike."""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from bot.sandbox.place import Place
+from bot.sandbox.slack import Clock as SlackClock
+
+LONG = 2.0  # seconds; what sleeps no longer waits for somebody else, who is in no haste
+A_MOMENT = 0.02  # seconds that even a long sleep takes, so that others get their turn
+
+How = dict[str, Any]
+Maker = Callable[[random.Random], How]
+
+
+class HastyClock:
+    """One time for the bot and both stand-ins: real, but who sleeps long makes it later at once.
+
+    It is later for all of them alike, so that lags, leases and deadlines keep their proportions;
+    who sleeps for a short while wakes as soon as that makes their time come.
+    """
+
+    def __init__(self) -> None:
+        self._ahead = timedelta()
+        self._later = asyncio.Event()
+
+    def now(self) -> datetime:
+        """Tell the time, in UTC."""
+        return datetime.now(UTC) + self._ahead
+
+    def later(self, seconds: float) -> None:
+        """Let time pass."""
+        self._ahead += timedelta(seconds=max(0.0, seconds))
+        self._later.set()
+        self._later = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for some time to pass, or make it pass."""
+        until = self.now() + timedelta(seconds=seconds)
+        if seconds > LONG:
+            await asyncio.sleep(A_MOMENT)
+            # Two who sleep until the same time make it pass once.
+            self.later(self._left(until))
+        while (left := self._left(until)) > 0:
+            try:
+                async with asyncio.timeout(left):
+                    await self._later.wait()
+            except TimeoutError:
+                continue
+
+    def _left(self, until: datetime) -> float:
+        return (until - self.now()).total_seconds()
+
+
+class SlackTime(SlackClock):
+    """The same time, as the stand-in for Slack asks for it."""
+
+    def __init__(self, clock: HastyClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def __call__(self) -> float:
+        """Tell the time, in seconds since the epoch."""
+        return self._clock.now().timestamp()
+
+    def advance(self, seconds: float) -> None:
+        """Make it later, for all."""
+        self._clock.later(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Bolt:
+    """One fault that will strike: of which stand-in, which, how often (None: until calm), how."""
+
+    service: str
+    name: str
+    times: int | None
+    how: Mapping[str, Any]
+
+    def strike(self, place: Place) -> None:
+        """Switch it on."""
+        faults = place.slack.faults if self.service == "slack" else place.rooms.faults
+        faults.switch_on(self.name, times=self.times, **self.how)
+
+    def __str__(self) -> str:
+        how = ", ".join(f"{key}={value}" for key, value in self.how.items())
+        return f"{self.service}:{self.name}({how}), {self.times or 'any number of'} times"
+
+
+def _plain(_: random.Random) -> How:
+    return {}
+
+
+def _one_of(**choices: tuple[Any, ...]) -> Maker:
+    """Draw each parameter from its choices; None leaves it out."""
+
+    def draw(rng: random.Random) -> How:
+        drawn = {name: rng.choice(values) for name, values in choices.items()}
+        return {name: value for name, value in drawn.items() if value is not None}
+
+    return draw
+
+
+_METHODS = (
+    None,
+    None,
+    "views.open",
+    "views.update",
+    "views.update",
+    "chat.postMessage",
+    "chat.postMessage",
+    "chat.update",
+    "response_url",
+    "users.info",
+    "usergroups.users.list",
+)
+_ERRORS = ("internal_error", "fatal_error", "service_unavailable", "request_timeout")
+_CALL = _one_of(method=_METHODS)
+_PAYLOADS = _one_of(type=(None, "command", "view_submission", "block_actions", "block_suggestion"))
+
+SLACK: Final[Mapping[str, Maker]] = {
+    # One that asks for a second is waited for; the others are refused by the bot as too long.
+    "rate_limited": _one_of(method=_METHODS, retry_after=(0, 1, 31, 120)),
+    "server_error": _CALL,
+    "broken_before": _CALL,
+    "broken_after": _CALL,
+    "slow": _one_of(method=_METHODS, seconds=(0.05, 0.2, 0.5)),
+    "refused": _one_of(method=_METHODS, error=_ERRORS),
+    "expired_trigger": _plain,
+    "hash_conflict": _plain,
+    "not_in_channel": _one_of(channel=(None, "C0LIVE", "C0MODS")),
+    "token_revoked": _plain,
+    "account_inactive": _plain,
+    "no_delivery": _PAYLOADS,
+    "lost_delivery": _PAYLOADS,
+    "socket_refresh": _one_of(reason=("refresh_requested", "warning")),
+}
+"""How each fault of Slack is drawn."""
+
+_OPS = (None, "kick", "kick", "kick", "participants", "participants", "active-session")
+_LISTS = (None, "participants", "sessions", "records")
+_OP = _one_of(op=_OPS)
+# Whether what was asked is done all the same is drawn, where no reply says that it was not.
+_MAYBE_DONE = _one_of(op=_OPS, effect=(None, None, True, False))
+
+ROOMS: Final[Mapping[str, Maker]] = {
+    "rate_limited": _one_of(op=_OPS, retry_after=(None, 0, 1, 2)),
+    "unauthorized": _OP,
+    "forbidden": _OP,
+    "server_error": _one_of(op=_OPS, status=(500, 503, 504), effect=(None, True)),
+    "bad_gateway": _one_of(op=_OPS, status=(502, 520, 524), effect=(None, True)),
+    "unknown_format": _MAYBE_DONE,
+    "empty_body": _MAYBE_DONE,
+    "wrong_shape": _MAYBE_DONE,
+    "success_false": _MAYBE_DONE,
+    "kick_empty": _one_of(effect=(None, True)),
+    "truncated": _MAYBE_DONE,
+    # Long lists would drip for ever.
+    "dripping": _one_of(op=("kick", "active-session"), seconds=(0.0005, 0.002)),
+    "reset_before": _OP,
+    "reset_after": _OP,
+    "closed_before": _OP,
+    "closed_after": _OP,
+    "slow": _one_of(op=_OPS, seconds=(0.05, 0.2, 0.5), late=(None, True)),
+    "left_at_null": _plain,
+    "left_at_string_null": _plain,
+    "stray_quote_dates": _plain,
+    "absent_fields": _plain,
+    "no_paging": _one_of(op=_LISTS),
+    "paging_inside_data": _one_of(op=_LISTS),
+    "capped_pages": _one_of(op=_LISTS, limit=(5, 20)),
+    "search_exact": _plain,
+    "lagging_list": _one_of(op=(None, "participants"), seconds=(3, 10)),
+    "session_starting": _one_of(op=(None, "kick", "participants"), seconds=(100_000,)),
+    "empty_sessions": _plain,
+    "empty_participants": _plain,
+    "kick_answers_peer_ids": _plain,
+    "partial": _plain,
+}
+"""How each fault of RealtimeKit is drawn."""
+
+DOUBTFUL: Final = (
+    "server_error",
+    "bad_gateway",
+    "unknown_format",
+    "empty_body",
+    "wrong_shape",
+    "success_false",
+    "kick_empty",
+    "truncated",
+    "reset_before",
+    "reset_after",
+    "closed_before",
+    "closed_after",
+)
+"""Faults after which nobody knows whether it was done."""
+AT_A_KICK: Final = (
+    *DOUBTFUL,
+    "rate_limited",
+    "unauthorized",
+    "dripping",
+    "slow",
+    "kick_answers_peer_ids",
+    "lagging_list",
+    "empty_participants",
+)
+
+COSTLY: Final[Mapping[str, How]] = {
+    "hang": {"op": "kick"},
+    "dripping": {"op": "kick", "endless": True, "seconds": 0.2},
+    "slow": {"op": "kick", "seconds": 8.2},
+}
+"""What takes the client's whole deadline, in real time: for a few."""
+
+NOT_PLAYED: Final[Mapping[str, str]] = {
+    "frozen_left_at": "a service that never says who left can't be seen through by anybody",
+}
+"""Faults under which nobody could report truly."""
+
+
+def draw(rng: random.Random) -> Bolt:
+    """Draw a fault of either service."""
+    service, table = rng.choice((("slack", SLACK), ("rooms", ROOMS)))
+    name = rng.choice(sorted(table))
+    times = rng.choice((1, 1, 2, 3, None))
+    if name in {"lost_delivery", "token_revoked", "account_inactive", "rate_limited"}:
+        # Each takes seconds, or shuts everything out.
+        times = rng.choice((1, 2))
+    return Bolt(service, name, times, table[name](rng))
+
+
+def draw_for_a_kick(rng: random.Random) -> Bolt:
+    """Draw one that strikes the call itself, or what is read to find out about it."""
+    name = rng.choice(AT_A_KICK)
+    how = ROOMS[name](rng) | ({"op": "kick"} if name in DOUBTFUL else {})
+    return Bolt("rooms", name, rng.choice((1, 1, 2, 5)), how)
+
+
+def draw_costly(rng: random.Random) -> Bolt:
+    """Draw one of those that cost a whole deadline."""
+    name = rng.choice(sorted(COSTLY))
+    return Bolt("rooms", name, 1, COSTLY[name])
+
+
+def calm(place: Place) -> None:
+    """Switch everything off."""
+    place.slack.faults.switch_off()
+    place.rooms.faults.switch_off()
