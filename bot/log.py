@@ -54,15 +54,14 @@ def _line(kick: Kick) -> str:
 
 
 def _whole(kick: Kick, events: Sequence[Event]) -> list[str]:
-    told = [
-        _line(kick),
-        f"reason: {kick.reason}",
-        f"again after: {f'#{kick.repeats}' if kick.repeats else ''}",
-        f"decided by: {kick.approver or ''}",
-        f"refused: {kick.refusal}",
-    ]
-    told += [
+    about = {
+        "reason": kick.reason,
+        "again after": f"#{kick.repeats}" if kick.repeats else "",
+        "decided by": kick.approver,
+        "refused": kick.refusal,
+    }
+    told = [_line(kick), *(f"{name}: {said}" for name, said in about.items() if said)]
+    return told + [
         f"{event.at:%H:%M:%S.%f} {event.actor or 'kickbot'} {event.what} {event.note}".rstrip()
         for event in events
     ]
-    return [line for line in told if not line.endswith(": ")]

@@ -95,6 +95,14 @@ async def test_one_kick_is_shown_with_its_events(
     ]
 
 
+async def test_nothing_anybody_wrote_hides_a_line(
+    capsys: pytest.CaptureFixture[str], sqlite_url: str
+) -> None:
+    await fill(sqlite_url, kick(reason="warned twice: "))
+    _, lines = await printed(capsys, sqlite_url, 1)
+    assert lines[1] == "reason: warned twice:"
+
+
 async def test_a_decision_and_what_is_done_again_are_shown(
     capsys: pytest.CaptureFixture[str], sqlite_url: str
 ) -> None:

@@ -138,6 +138,9 @@ class _Truth:
     def __init__(self, place: Place, kicks: Iterable[Kick], *, real_time: bool) -> None:
         self.world = place.rooms.world
         self.real_time = real_time
+        self._effects: dict[str, list[KickEffect]] = {}
+        for effect in self.world.kicks:
+            self._effects.setdefault(effect.participant.meeting.id, []).append(effect)
         self.calls: dict[Key, list[Call]] = {}
         for call in place.rooms.calls:
             # What was turned away with a 429 was not done, and may be sent again.
@@ -159,7 +162,7 @@ class _Truth:
 
     def on(self, kick: Kick, target: Target) -> Iterator[KickEffect]:
         """Yield the effects on the people that a target means."""
-        for effect in self.world.kicks:
+        for effect in self._effects.get(kick.meeting.id, ()):
             if is_meant(effect.participant, kick, target):
                 yield effect
 
