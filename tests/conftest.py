@@ -1,5 +1,6 @@
 """What several test files share: an empty SQLite database, and an empty one on PostgreSQL."""
 
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,10 +13,17 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests import certificates  # noqa: F401 - read once for all tests
+
+# On a disk that others use, too, one commit may take seconds, and an ack with it.
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
+
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'kickbot.db'}"
+def sqlite_url() -> Iterator[str]:
+    """Name an empty SQLite database: a file, and in memory where the system has such files."""
+    with tempfile.TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as folder:
+        yield f"sqlite:///{folder}/kickbot.db"
 
 
 @pytest.fixture(scope="session")

@@ -99,15 +99,15 @@ class MemoryStore:
         return [event for event in self.log if event.kick_id == kick]
 
     async def recent_targets(
-        self, requester: UserId, since: datetime, *, before: int | None = None
-    ) -> int:
-        return sum(
-            len(kick.targets)
+        self, requester: UserId, *since: datetime, before: int | None = None
+    ) -> Sequence[int]:
+        counted = [
+            kick
             for kick in self.kicks.values()
-            if kick.requester == requester and kick.created_at >= since
-            if kick.state not in CAME_TO_NOTHING
+            if kick.requester == requester and kick.state not in CAME_TO_NOTHING
             if before is None or kick.number < before
-        )
+        ]
+        return [sum(len(kick.targets) for kick in counted if kick.created_at >= at) for at in since]
 
     async def last_meeting(self, team: TeamId, channel: str) -> MeetingId | None:
         kicks = reversed(self.kicks.values())

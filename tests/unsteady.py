@@ -211,10 +211,10 @@ class Store(MemoryStore):
         return await self._use(lambda: MemoryStore.note(self, before, after))
 
     async def recent_targets(
-        self, requester: UserId, since: datetime, *, before: int | None = None
-    ) -> int:
+        self, requester: UserId, *since: datetime, before: int | None = None
+    ) -> Sequence[int]:
         return await self._use(
-            lambda: MemoryStore.recent_targets(self, requester, since, before=before)
+            lambda: MemoryStore.recent_targets(self, requester, *since, before=before)
         )
 
     async def record(self, event: Event) -> None:

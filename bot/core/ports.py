@@ -174,9 +174,9 @@ class Store(Protocol):
         ...
 
     async def recent_targets(
-        self, requester: UserId, since: datetime, *, before: int | None = None
-    ) -> int:
-        """Count the people that a user's kicks since then were aimed at; not of refused ones.
+        self, requester: UserId, *since: datetime, before: int | None = None
+    ) -> Sequence[int]:
+        """Count for each moment whom a user's kicks since then were aimed at; not of refused ones.
 
         With `before`, only those of kicks with a lower number.
         """

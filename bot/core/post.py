@@ -45,25 +45,19 @@ class Post:
         except StoreDown as error:
             logger.warning("what is owed is told later: %s", error)
             return
-        kicks = dict.fromkeys(one.kick_id for one in notices)
-        await asyncio.gather(*(self._take(one) for one in kicks))
+        await asyncio.gather(*(self._take(one) for one in notices))
 
-    async def _take(self, kick: KickId) -> None:
-        """Deliver those of a kick's notices that are due and that nobody else takes first."""
-        async with self._few, self._turn(kick):
+    async def _take(self, notice: Notice) -> None:
+        """Deliver a notice that is due, unless somebody else has taken it since it was read."""
+        async with self._few, self._turn(notice.kick_id):
+            mine = notice.taken(self._clock.now())
             try:
-                taken = await self._taken(kick)
+                is_mine = await self._store.note(notice, mine) is mine
             except StoreDown as error:
-                logger.warning("kick %s: what it owes is told later: %s", kick, error)
+                logger.warning("kick %s: what it owes is told later: %s", notice.kick_id, error)
                 return
-            for notice in taken:
-                await self._try(notice)
-
-    async def _taken(self, kick: KickId) -> list[Notice]:
-        now = self._clock.now()
-        due = [one for one in await self._store.owed(kick) if one.due_at and one.due_at <= now]
-        taken = [(one, one.taken(now)) for one in due]
-        return [mine for old, mine in taken if await self._store.note(old, mine) is mine]
+            if is_mine:
+                await self._try(mine)
 
     async def _try(self, notice: Notice) -> None:
         try:

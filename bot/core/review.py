@@ -337,9 +337,6 @@ async def facts(
     `before` is the number of the kick that is judged: of two at once, only the second counts both.
     """
     user = request.requester.user
-    since = now - policy.rules.quota.within
-    return replace(
-        request,
-        recent=await store.recent_targets(user, since, before=before),
-        recent_bulk=await store.recent_targets(user, now - BULK_WITHIN, before=before),
-    )
+    moments = now - policy.rules.quota.within, now - BULK_WITHIN
+    recent, recent_bulk = await store.recent_targets(user, *moments, before=before)
+    return replace(request, recent=recent, recent_bulk=recent_bulk)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.ports import StoreDown
-from bot.store.engine import WRITES, build, translated, url
+from bot.store.engine import build, translated, url, writer
 
 # A server that does not even give up by itself gets this much more than the patience.
 _LEEWAY = 1.25
@@ -29,7 +29,7 @@ class Database:
     def __init__(self, database_url: str, patience: float) -> None:
         database = url(database_url)
         self._engine = build(database, patience)
-        self._writer = self._engine.execution_options(**WRITES)
+        self._writer = writer(self._engine)
         self._patience = patience
         sqlite = database.get_backend_name() == "sqlite"
         # SQLite has one writer at a time, and those who wait for it poll; a queue is fair.

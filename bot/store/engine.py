@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.core.ports import StoreDown
 
-WRITES = {"kickbot_writes": True}
+_WRITES = {"kickbot_writes": True}
 # PostgreSQL lets in 100, of which it keeps 3 for superusers. Ten processes take 10 * (4 + 4) = 80
 # at most; the other 17 are for `kickbot log`, an operator and a process that starts before the old
 # one ended.
@@ -94,13 +94,21 @@ def build(database: URL, patience: float) -> AsyncEngine:
     return _postgresql(database, patience)
 
 
+def writer(engine: AsyncEngine) -> AsyncEngine:
+    """Return the engine as writes need it; it shares the connections of the one given."""
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(**_WRITES)
+    # Conditional updates rely on it: under a stricter default the loser of a race would be told
+    # of a failed serialization, not of who won.
+    return engine.execution_options(isolation_level="READ COMMITTED")
+
+
 def _postgresql(database: URL, patience: float) -> AsyncEngine:
     engine = create_async_engine(
         database,
         hide_parameters=True,
-        # Conditional updates rely on it: under a stricter default the loser of a race would be
-        # told of a failed serialization, not of who won.
-        isolation_level="READ COMMITTED",
+        # Reads are single statements: a transaction around one is two more ways to the server.
+        isolation_level="AUTOCOMMIT",
         pool_pre_ping=True,
         pool_timeout=patience,
         connect_args=_until_given_up(patience),
@@ -157,7 +165,7 @@ def _prepare(connection: Any, _record: object) -> None:
 def _begin(connection: Connection) -> None:
     # At once, because who reads first and asks for the write lock later can't wait for it.
     # Reads are single statements, which see one state of the database anyway.
-    if WRITES.items() <= connection.get_execution_options().items():
+    if _WRITES.items() <= connection.get_execution_options().items():
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

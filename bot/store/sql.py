@@ -151,25 +151,30 @@ class SqlStore:
         return [event_from(row) for row in await self._rows(wanted)]
 
     async def recent_targets(
-        self, requester: UserId, since: datetime, *, before: int | None = None
-    ) -> int:
-        """Count the people that a user's kicks since then were aimed at; not of refused ones.
+        self, requester: UserId, *since: datetime, before: int | None = None
+    ) -> Sequence[int]:
+        """Count for each moment whom a user's kicks since then were aimed at; not of refused ones.
 
         With `before`, only those of kicks with a lower number.
         """
         count = (
-            select(func.count())
+            select(
+                *(
+                    func.count().filter(kicks.c.created_at >= one).label(f"since_{at}")
+                    for at, one in enumerate(since)
+                )
+            )
             .select_from(targets.join(kicks, targets.c.kick_id == kicks.c.id))
             .where(
                 kicks.c.requester == requester,
-                kicks.c.created_at >= since,
+                kicks.c.created_at >= min(since),
                 kicks.c.state.not_in(CAME_TO_NOTHING),
             )
         )
         if before is not None:
             count = count.where(kicks.c.number < before)
-        people: int | None = await self._database.read(lambda db: db.scalar(count))
-        return people or 0
+        (counts,) = await self._rows(count)
+        return tuple(counts.values())
 
     async def last_meeting(self, team: TeamId, channel: str) -> MeetingId | None:
         """Find the meeting of the newest kick asked for in a channel."""

@@ -31,7 +31,7 @@ NAME = "crash"
 SQLITE, POSTGRES = "SQLite", "PostgreSQL"
 FINAL_WITHIN = 30.0  # seconds until every kick must be final
 TOLD_WITHIN = 45.0  # seconds until everything owed must be delivered
-LOOK_EVERY = 0.5
+LOOK_EVERY = 1.0
 DIES_WITHIN = 3.0  # seconds after everything else that the last effects may still take
 # So many bots at once, most of which wait: a PostgreSQL lets in 100 connections.
 AT_ONCE = {SQLITE: 60, POSTGRES: 20}

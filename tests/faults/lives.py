@@ -32,7 +32,7 @@ role = "helper"
 KILLED, CANT_START = -signal.SIGKILL, 1
 STARTS = 5
 TRIES = 3
-LOOK_EVERY = 0.25  # seconds between looks into the store
+LOOK_EVERY = 0.5  # seconds between looks into the store
 NOTICED_WITHIN = 3.0  # seconds until a death is noticed
 
 # Forked from one that has everything imported: a process a run, but not a second of start for each.

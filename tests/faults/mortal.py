@@ -27,6 +27,7 @@ from bot.__main__ import main as bot_main
 from bot.realtimekit import RealtimeKit
 from bot.slack import api, windows
 from bot.store.database import Database
+from tests import certificates  # noqa: F401 - read before the fork
 
 EFFECTS, DIES = "KICKBOT_EFFECTS", "KICKBOT_DIES"
 KICK = "kick call"
