@@ -5,7 +5,7 @@ PINS := requirements.txt tests/requirements.txt
 
 .PHONY: demo test faults check clean
 
-demo: .venv/ready ## play one kick against stand-ins, then stay up to try it
+demo: .venv/ready ## play two kicks against stand-ins, then serve the page to try it
 	@$(BIN)/kickbot demo
 
 test: .venv/ready ## all tests, with branch coverage

@@ -1,5 +1,6 @@
 """The README draws the states of a kick from the code's own table of moves."""
 
+import re
 from pathlib import Path
 
 from bot.core.kick import FIRST, MOVES, Kick
@@ -26,3 +27,14 @@ def test_the_readme_shows_the_states_as_the_code_has_them() -> None:
 def test_every_move_in_the_table_is_a_method_of_a_kick() -> None:
     names = {name for moves in MOVES.values() for names in moves.values() for name in names}
     assert {name for name in names if not callable(getattr(Kick, name, None))} == set()
+
+
+def test_the_pictures_are_there_and_each_says_what_it_shows() -> None:
+    text = README.read_text()
+    shown = re.findall(r"!\[([^\]]+)\]\(([^)]+\.png)\)", text)
+    shown += [(alt, src) for src, alt in re.findall(r'<img src="([^"]+)" alt="([^"]+)"', text)]
+    kept = (README.parent / "tests/browser/pictures").glob("*.png")
+    assert sorted(src for _, src in shown) == sorted(
+        f"tests/browser/pictures/{one.name}" for one in kept
+    )
+    assert len(shown) == 5

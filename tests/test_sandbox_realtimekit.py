@@ -885,8 +885,11 @@ class TestControl:
             "title": "Team sync",
             "records": 2,
             "session": None,
+            "live": 0,
             "people": [],
+            "removed": [],
         }
+        assert [one["participant_id"] for one in ama["removed"]] == [cast.mallory.id]
         assert [kick["participant_id"] for kick in shown["kicks"]] == [cast.mallory.id]
 
     async def test_join_and_leave(self, api: Api, cast: Cast, stand_in: RealtimeKitStandIn) -> None:

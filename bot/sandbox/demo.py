@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from bot.sandbox.front import open_page
 from bot.sandbox.place import HOME, MANIFEST, Place, open_place
 from bot.sandbox.slack import CannotError, WaitedInVainError
 from bot.sandbox.tour import NotSo, Tour
@@ -21,8 +22,8 @@ STARTS_WITHIN = 30.0
 STOPS_WITHIN = 25.0
 
 
-class DidNotStart(Exception):
-    """The bot ended, or said nothing for too long, before it was up."""
+class NotUp(Exception):
+    """The bot ended by itself, or said nothing for too long when it started."""
 
 
 async def demo(*, http: bool, stay: bool) -> int:
@@ -32,11 +33,15 @@ async def demo(*, http: bool, stay: bool) -> int:
         return 1
     folder = Path(tempfile.mkdtemp(prefix="kickbot-demo-"))
     try:
-        async with open_place() as place, _bot(place, folder, http=http):
+        async with (
+            open_place() as place,
+            open_page(place) as page,
+            _bot(place, folder, http=http) as process,
+        ):
             await Tour(place, _say).play()
             if stay:
-                await _stay(place)
-    except (NotSo, CannotError, WaitedInVainError, DidNotStart) as error:
+                await _stay(place, page, process)
+    except (NotSo, CannotError, WaitedInVainError, NotUp) as error:
         _say(f"\nThe demo failed: {error}")
         return 1
     finally:
@@ -49,7 +54,7 @@ def _say(text: str) -> None:
 
 
 @asynccontextmanager
-async def _bot(place: Place, folder: Path, *, http: bool) -> AsyncIterator[None]:
+async def _bot(place: Place, folder: Path, *, http: bool) -> AsyncIterator[Process]:
     """Run the bot as a process of its own that knows nothing but its environment."""
     settings = place.settings(http=http, database_url=f"sqlite:///{folder / 'kickbot.db'}")
     _say(f"Starting the bot in {'HTTP mode' if http else 'Socket Mode'}: python -m bot run")
@@ -58,7 +63,7 @@ async def _bot(place: Place, folder: Path, *, http: bool) -> AsyncIterator[None]
         port, reading = await _is_up(process)
         if http:
             place.slack.deliver_to(f"http://127.0.0.1:{port}/slack/events")
-        yield
+        yield process
     finally:
         await _stopped(process)
     await reading
@@ -81,8 +86,8 @@ async def _is_up(process: Process) -> tuple[int, asyncio.Task[None]]:
                     # Read on: a full pipe would stop the bot.
                     return int(up[1]), asyncio.create_task(_pass_on(process))
     except TimeoutError as error:
-        raise DidNotStart("the bot was not up in time\n" + "\n".join(said)) from error
-    raise DidNotStart("the bot ended at start\n" + "\n".join(said))
+        raise NotUp("the bot was not up in time\n" + "\n".join(said)) from error
+    raise NotUp("the bot ended at start\n" + "\n".join(said))
 
 
 async def _lines(process: Process) -> AsyncIterator[str]:
@@ -109,26 +114,28 @@ async def _stopped(process: Process) -> None:
         await process.wait()
 
 
-async def _stay(place: Place) -> None:
-    _say(HOW_TO_GO_ON.format(slack=place.slack.url, rooms=place.rooms.origin))
+async def _stay(place: Place, page: str, process: Process) -> None:
+    _say(HOW_TO_GO_ON.format(page=page, slack=place.slack.url, rooms=place.rooms.origin))
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    ended = asyncio.create_task(process.wait())
+    ended.add_done_callback(lambda _: stop.set())
     await stop.wait()
+    if ended.done():
+        raise NotUp(f"the bot ended by itself, with exit code {ended.result()}")
+    ended.cancel()
 
 
 HOW_TO_GO_ON = """
-The bot and both stand-ins stay up until Ctrl-C. Act as Maya, the moderator, from another terminal:
+The bot and both stand-ins stay up until Ctrl-C. Try it yourself, in a browser on this machine:
 
-  ACT={slack}/sandbox/as/U0MAYA ; JSON='content-type: application/json'
-  curl -s -X POST $ACT/command -H "$JSON" -d '{{"channel": "C0LIVE", "text": "/kick tom spam"}}'
-  curl -s $ACT                 # what she sees; "rendered" is the text of it
-  curl -s -X POST $ACT/submit  # the last tap: Kick
+  {page}
 
-More than three within two minutes take a second person: Mo is U0MO, and the card is in C0MODS.
-Who else there is: {slack}/sandbox/people     Who is in the meeting: {rooms}/sandbox/meetings
-Break something, here the answer to the next kick:
-  FAULTS={rooms}/sandbox/faults
-  curl -s -X PUT $FAULTS/reset_after -H "$JSON" -d '{{"op": "kick", "times": 1}}'
-All that can be broken: {rooms}/sandbox/faults and {slack}/sandbox/faults
+You are Maya, a moderator; "Act as" makes you somebody else. More than three people within two
+minutes take a second person: open a second window as Mo, and look into #mods. On the right are
+the meeting, all that can be made to go wrong, and the calls the bot made.
+
+The same without a browser: {slack}/sandbox/people, {rooms}/sandbox/meetings,
+and each service's /sandbox/faults.
 """

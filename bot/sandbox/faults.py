@@ -53,6 +53,11 @@ class Faults:
                 del self._on[name]
         return fault.how
 
+    @property
+    def on(self) -> list[str]:
+        """The names of those that are on."""
+        return sorted(self._on)
+
     def is_on(self, name: str) -> bool:
         """Tell whether the fault is on, without using it up."""
         return name in self._on
@@ -74,8 +79,10 @@ class Faults:
         )
 
     async def _put(self, request: web.Request) -> web.Response:
-        how = dict(await request.json()) if request.can_read_body else {}
+        how = await _parameters(request)
         times = how.pop("times", None)
+        if times is not None and type(times) is not int:
+            raise web.HTTPBadRequest(text="times must be a whole number")
         try:
             self.switch_on(request.match_info["name"], times=times, **how)
         except UnknownFaultError as error:
@@ -85,3 +92,14 @@ class Faults:
     async def _delete(self, request: web.Request) -> web.Response:
         self.switch_off(request.match_info["name"])
         return web.json_response({"off": request.match_info["name"]})
+
+
+async def _parameters(request: web.Request) -> dict[str, Any]:
+    """Read a fault's parameters; an empty body counts as none."""
+    try:
+        given = await request.json() if request.can_read_body else {}
+    except ValueError as error:
+        raise web.HTTPBadRequest(text="no JSON") from error
+    if not isinstance(given, dict) or "name" in given:
+        raise web.HTTPBadRequest(text="send an object, without a name")
+    return given

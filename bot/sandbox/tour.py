@@ -35,6 +35,8 @@ class Tour:
         await self._kick()
         await self._ask()
         await self._approve(await self._card())
+        for person in (self._maya, self._hal, self._mo):
+            await person.dismiss()
 
     async def _open(self) -> None:
         self._step("Maya, a moderator, types in #live-ops:  /kick")

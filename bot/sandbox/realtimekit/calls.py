@@ -49,6 +49,7 @@ class Call:
             "query": dict(self.query),
             "body": self.body,
             "connection": self.connection,
+            "token": "***",
             "status": self.status,
             "started_at": iso(self.started_at),
             "ended_at": iso(self.ended_at) if self.ended_at else None,

@@ -1,7 +1,7 @@
 """Control of the stand-in over HTTP, under /sandbox/: the world, the calls, the faults."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -9,9 +9,12 @@ from aiohttp.typedefs import Handler
 from yarl import URL
 
 from bot.sandbox.faults import Faults
-from bot.sandbox.realtimekit.people import KickEffect, Meeting, Participant, Session
+from bot.sandbox.queries import newest, number
+from bot.sandbox.realtimekit.people import KickEffect, Meeting, Participant, Peer, Session
 from bot.sandbox.realtimekit.rows import iso
 from bot.sandbox.realtimekit.world import World
+
+DAY = 86_400  # seconds
 
 _LOOPBACK: Final[frozenset[str | None]] = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -29,7 +32,9 @@ async def only_from_loopback(request: web.Request, handler: Handler) -> web.Stre
 class Control:
     """The endpoints; `calls` shows what was asked of the stand-in."""
 
-    def __init__(self, world: World, faults: Faults, calls: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self, world: World, faults: Faults, calls: Callable[[int | None], dict[str, Any]]
+    ) -> None:
         self._world = world
         self._faults = faults
         self._calls = calls
@@ -43,13 +48,17 @@ class Control:
             web.post("/sandbox/meetings", self._add_meeting),
             web.post("/sandbox/meetings/{id}/join", self._join),
             web.post("/sandbox/peers/{id}/leave", self._leave),
+            web.post("/sandbox/participants/{id}/comes-back", self._come_back),
         ]
 
-    async def _list_calls(self, _: web.Request) -> web.Response:
-        return web.json_response(self._calls())
+    async def _list_calls(self, request: web.Request) -> web.Response:
+        """List the calls; with `?last=<n>`, the newest n."""
+        return web.json_response(self._calls(number(request, "last")))
 
-    async def _list_meetings(self, _: web.Request) -> web.Response:
-        meetings = [self._show_meeting(meeting) for meeting in self._world.meetings]
+    async def _list_meetings(self, request: web.Request) -> web.Response:
+        """List the meetings and who is in them; with `?people=<n>`, the newest n in each."""
+        people = number(request, "people")
+        meetings = [self._show_meeting(meeting, people) for meeting in self._world.meetings]
         kicks = [_show_kick(kick) for kick in self._world.kicks]
         return web.json_response({"meetings": meetings, "kicks": kicks})
 
@@ -74,6 +83,18 @@ class Control:
         self._world.leave(peer)
         return web.json_response({"left": peer.id})
 
+    async def _come_back(self, request: web.Request) -> web.Response:
+        """Let somebody rejoin `after` (5) seconds after each of the next `times` (1) kicks."""
+        participant = self._world.participant(request.match_info["id"])
+        if participant is None:
+            raise web.HTTPNotFound(text="no such participant")
+        given = await _object(request)
+        seconds, times = given.get("after", 5), given.get("times", 1)
+        if type(seconds) not in {int, float} or type(times) is not int or not 0 <= seconds <= DAY:
+            raise web.HTTPBadRequest(text="after must be seconds of a day, times a whole number")
+        self._world.comes_back(participant, after=seconds, times=times)
+        return web.json_response({"times": times})
+
     def _who(self, meeting: Meeting, wanted: dict[str, str]) -> Participant:
         if "participant_id" not in wanted:
             preset = wanted.get("preset", "group_call_participant")
@@ -84,8 +105,10 @@ class Control:
             raise web.HTTPNotFound(text="no such participant in this meeting")
         return participant
 
-    def _show_meeting(self, meeting: Meeting) -> dict[str, Any]:
+    def _show_meeting(self, meeting: Meeting, people: int | None) -> dict[str, Any]:
         session = self._world.live_session(meeting)
+        present = list(session.present.values()) if session else []
+        shown = [present[at] for at in newest(len(present), people)]
         return {
             "id": meeting.id,
             "title": meeting.title,
@@ -93,21 +116,34 @@ class Control:
             "session": {"id": session.id, "started_at": iso(session.started_at)}
             if session
             else None,
-            "people": _show_people(session) if session else [],
+            "live": len(present),
+            "people": [_show_person(peers) for peers in shown],
+            "removed": self._show_removed(session) if session else [],
         }
 
-
-def _show_people(session: Session) -> list[dict[str, Any]]:
-    return [
-        {
-            "participant_id": peers[0].participant.id,
-            "custom_id": peers[0].participant.custom_id,
-            "name": peers[0].participant.name,
-            "preset": peers[0].participant.preset,
-            "peers": [{"id": peer.id, "joined_at": iso(peer.joined_at)} for peer in peers],
+    def _show_removed(self, session: Session) -> list[dict[str, Any]]:
+        """Show whoever was kicked out of a session and has not been back since."""
+        kicked = {
+            kick.participant: kick.at for kick in self._world.kicks if kick.session is session
         }
-        for peers in session.present.values()
-    ]
+        joined = {peer.participant: peer.joined_at for peer in session.peers}
+        return [
+            {"participant_id": one.id, "custom_id": one.custom_id, "name": one.name}
+            for one, at in kicked.items()
+            if joined[one] <= at and one.id not in session.present
+        ]
+
+
+def _show_person(peers: Sequence[Peer]) -> dict[str, Any]:
+    participant = peers[0].participant
+    return {
+        "participant_id": participant.id,
+        "custom_id": participant.custom_id,
+        "name": participant.name,
+        "preset": participant.preset,
+        "comes_back": participant.comebacks_left > 0,
+        "peers": [{"id": peer.id, "joined_at": iso(peer.joined_at)} for peer in peers],
+    }
 
 
 def _show_kick(kick: KickEffect) -> dict[str, Any]:
@@ -130,10 +166,18 @@ def _host(url: str) -> str | None:
 
 async def _texts(request: web.Request) -> dict[str, str]:
     """Read a JSON object of texts."""
+    body = await _object(request)
+    if not all(isinstance(value, str) for value in body.values()):
+        raise web.HTTPBadRequest(text="not an object of texts")
+    return body
+
+
+async def _object(request: web.Request) -> dict[str, Any]:
+    """Read a JSON object."""
     try:
         body = await request.json()
     except json.JSONDecodeError as error:
         raise web.HTTPBadRequest(text="not JSON") from error
-    if not isinstance(body, dict) or not all(isinstance(value, str) for value in body.values()):
+    if not isinstance(body, dict):
         raise web.HTTPBadRequest(text="not an object of texts")
     return body

@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 from aiohttp import web
 
 from bot.sandbox.faults import Faults
+from bot.sandbox.queries import newest
 from bot.sandbox.realtimekit import gateway, mishaps, replies
 from bot.sandbox.realtimekit.calls import Call, CallLog
 from bot.sandbox.realtimekit.contract import BadRequestError, Contract, Route
@@ -106,6 +107,10 @@ class RealtimeKitStandIn:
         """Cut the connections there are, idle or not; new ones are welcome."""
         await self._listener.disconnect()
 
+    def control(self) -> list[web.RouteDef]:
+        """List what the sandbox is controlled by, for a server of its own to serve, too."""
+        return Control(self.world, self.faults, self._show_calls).routes()
+
     async def __aenter__(self) -> Self:
         await self._listener.open()
         return self
@@ -121,7 +126,7 @@ class RealtimeKitStandIn:
 
     def _app(self) -> web.Application:
         app = web.Application(middlewares=[only_from_loopback])
-        app.add_routes(Control(self.world, self.faults, self._show_calls).routes())
+        app.add_routes(self.control())
         app.router.add_route("*", "/{path:.*}", self._serve)
         return app
 
@@ -215,9 +220,10 @@ class RealtimeKitStandIn:
         stated = reply.with_headers(self.budget.headers())
         return await self._postman.deliver(request, stated, delivery, how)
 
-    def _show_calls(self) -> dict[str, Any]:
+    def _show_calls(self, last: int | None) -> dict[str, Any]:
+        calls = self.calls
         shown = {
-            "calls": [call.as_json() for call in self.calls],
+            "calls": [calls[at].as_json() | {"number": at} for at in newest(len(calls), last)],
             "connections": self.connections,
             "peak": self.peak,
             "problems": self.problems,

@@ -32,6 +32,7 @@ class World:
         self, clock: Clock = utc_now, *, seed: int = 0, keep_alive: timedelta = KEEP_ALIVE
     ) -> None:
         self.clock = clock
+        self._changes = 0
         self.kicks: list[KickEffect] = []
         self._keep_alive = keep_alive
         self._random = random.Random(seed)  # noqa: S311  # ids that repeat, not secrets
@@ -48,6 +49,7 @@ class World:
 
     def add_meeting(self, title: str, *, active: bool = True) -> Meeting:
         """Make a meeting. Nobody is in it yet, so it has no session."""
+        self._changes += 1
         meeting = Meeting(self._new_id(), title, self.clock(), active)
         self._meetings[meeting.id] = meeting
         self._records[meeting.id] = []
@@ -70,14 +72,17 @@ class World:
 
     def rename(self, participant: Participant, name: str | None) -> None:
         """Change the name, in the record and in the rows of sessions."""
+        self._changes += 1
         participant.name, participant.updated_at = name, self.clock()
 
     def change_preset(self, participant: Participant, preset: str) -> None:
         """Change the preset, in the record and in the rows of sessions."""
+        self._changes += 1
         participant.preset, participant.updated_at = preset, self.clock()
 
     def comes_back(self, participant: Participant, *, after: float = 0, times: int = 1) -> None:
         """Let them rejoin by themselves, `after` seconds after each of the next `times` kicks."""
+        self._changes += 1
         participant.comes_back_after = timedelta(seconds=after)
         participant.comebacks_left = times
 
@@ -127,6 +132,12 @@ class World:
         self._end(session, now)
 
     # Looking
+
+    @property
+    def changes(self) -> int:
+        """How often anything has changed up to now."""
+        self._catch_up()
+        return self._changes
 
     @property
     def meetings(self) -> list[Meeting]:
@@ -186,6 +197,7 @@ class World:
         session.peak = max(session.peak, len(session.present))
         session.emptied_at = None
         self._peers[peer.id] = (session, peer)
+        self._changes += 1
         return peer
 
     def _start(self, meeting: Meeting, at: datetime) -> Session:
@@ -194,6 +206,7 @@ class World:
         return session
 
     def _close(self, session: Session, peers: list[Peer], at: datetime) -> None:
+        self._changes += 1
         for peer in list(peers):
             if peer.left_at is not None:
                 continue
@@ -206,6 +219,7 @@ class World:
             session.emptied_at = at
 
     def _end(self, session: Session, at: datetime) -> None:
+        self._changes += 1
         session.ended_at = at
         del self._live[session.meeting.id]
 

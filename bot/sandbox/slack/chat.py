@@ -88,10 +88,9 @@ class Chat:
         """Put a message into a channel, whoever may post there: the way of response URLs."""
         if draft.thread_ts is not None and (channel, draft.thread_ts) not in self._messages:
             raise RefusedError("cannot_reply_to_message")
-        self._count += 1
         message = Message(
             channel=channel,
-            ts=f"{int(self._clock())}.{self._count:06}",
+            ts=self.next_ts(),
             author=author or self._directory.cast.bot.id,
             text=draft.text[:LONGEST_TEXT],
             blocks=draft.blocks,
@@ -100,6 +99,11 @@ class Chat:
             metadata=draft.metadata,
         )
         return self._keep(message)
+
+    def next_ts(self) -> str:
+        """Give a time stamp that sorts after all before it, and is used once."""
+        self._count += 1
+        return f"{int(self._clock())}.{self._count:06}"
 
     def update(self, channel: str, ts: str, draft: Draft) -> Message:
         """Change a message of the bot; blocks that are not sent again are gone."""

@@ -1,15 +1,17 @@
 """The people of the stand-in by HTTP: for curl, and for a page to try the bot in."""
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Self
 
 from aiohttp import web
 
-from bot.sandbox.slack.errors import CannotError
-from bot.sandbox.slack.payloads import Payloads
+from bot.sandbox.queries import number
+from bot.sandbox.slack.errors import CannotError, IncompleteError
+from bot.sandbox.slack.exhibit import Exhibit
 from bot.sandbox.slack.person import Person
 from bot.sandbox.slack.sockets import Sockets
+from bot.sandbox.slack.web_api import Call
 from bot.sandbox.slack.workspace import Workspace
 
 Json = dict[str, Any]
@@ -77,11 +79,12 @@ class Console:
         workspace: Workspace,
         people: Mapping[str, Person],
         sockets: Sockets,
+        calls: Sequence[Call],
     ) -> None:
         self._workspace = workspace
         self._people = people
         self._sockets = sockets
-        self._payloads = Payloads(workspace)
+        self._exhibit = Exhibit(workspace, people, calls)
 
     def routes(self) -> list[web.RouteDef]:
         """Name the paths served."""
@@ -105,9 +108,13 @@ class Console:
             "cancel": lambda person, _: person.cancel(),
             "dismiss": lambda person, _: person.dismiss(),
             "click": _click,
+            "say": _say,
+            "read": _read,
         }
         return [
             web.get("/sandbox/people", self._list_people),
+            web.get("/sandbox/workspace", self._show_workspace),
+            web.get("/sandbox/calls", self._list_calls),
             web.get("/sandbox/as/{user}", self._see),
             web.post("/sandbox/as/{user}/type-ahead", self._type_ahead),
             *(
@@ -122,13 +129,20 @@ class Console:
         users = [dataclasses.asdict(person.user) for person in self._people.values()]
         return web.json_response({"people": users})
 
+    async def _show_workspace(self, _: web.Request) -> web.Response:
+        return web.json_response(self._exhibit.workspace())
+
+    async def _list_calls(self, request: web.Request) -> web.Response:
+        """List what the bot asked of the Web API; with `?last=<n>`, the newest n."""
+        return web.json_response({"calls": self._exhibit.calls(number(request, "last"))})
+
     async def _see(self, request: web.Request) -> web.Response:
         """Show what a person sees; with `?after=<beat>`, wait for a change since then."""
         person = self._person(request)
-        after = request.query.get("after", "")
-        if after.isdecimal():
-            await self._change_since(int(after))
-        return web.json_response(self._sight(person))
+        after = number(request, "after")
+        if after is not None:
+            await self._change_since(after)
+        return web.json_response(self._exhibit.sight(person))
 
     async def _change_since(self, beat: int) -> None:
         pulse = self._workspace.pulse
@@ -138,9 +152,10 @@ class Console:
             return  # nothing has changed: an answer, too
 
     async def _type_ahead(self, request: web.Request) -> web.Response:
-        given = await Given.read(request)
+        given, person = await Given.read(request), self._person(request)
         try:
-            options = await self._person(request).type_ahead(
+            _see_on_top(person, given)
+            options = await person.type_ahead(
                 given("action_id"),
                 given.maybe("query") or "",
                 block_id=given.maybe("block_id"),
@@ -152,11 +167,13 @@ class Console:
     def _doing(self, act: Act) -> Handler:
         async def handle(request: web.Request) -> web.Response:
             person = self._person(request)
+            given = await Given.read(request)
             try:
-                await act(person, await Given.read(request))
+                _see_on_top(person, given)
+                await act(person, given)
             except CannotError as error:
                 return _cannot(error)
-            return web.json_response(self._sight(person))
+            return web.json_response(self._exhibit.sight(person))
 
         return handle
 
@@ -174,32 +191,12 @@ class Console:
             raise web.HTTPNotFound(text=f"nobody here; there are {', '.join(self._people)}")
         return person
 
-    def _sight(self, person: Person) -> Json:
-        views = self._workspace.views.stack(person.user.id)
-        return {
-            "beat": self._workspace.pulse.beats,
-            "user": dataclasses.asdict(person.user),
-            "channels": [
-                {
-                    "id": channel.id,
-                    "name": channel.name,
-                    "is_im": channel.is_im,
-                    "messages": [
-                        self._payloads.message(message)
-                        | {"only_for": message.only_for, "rendered": person.read(message)}
-                        for message in person.messages(channel.id)
-                    ],
-                }
-                for channel in person.channels()
-            ],
-            "modals": [
-                self._payloads.view(view) | {"errors": view.errors, "strip": view.strip}
-                for view in views
-            ],
-            "strips": person.strips,
-            "notices": person.notices,
-            "rendered": person.screen(),
-        }
+
+def _see_on_top(person: Person, given: Given) -> None:
+    """See that the view that is meant, if one is, is the one on top."""
+    view = given.maybe("view_id")
+    if view is not None and person.modal.id != view:
+        raise CannotError("that view is not on top any more")
 
 
 async def _click(person: Person, given: Given) -> None:
@@ -210,5 +207,14 @@ async def _click(person: Person, given: Given) -> None:
     raise CannotError("there is no such message")
 
 
+async def _say(person: Person, given: Given) -> None:
+    await person.say(given("channel"), given("text"))
+
+
+async def _read(person: Person, given: Given) -> None:
+    person.mark_read(given("channel"), given("ts"))
+
+
 def _cannot(error: CannotError) -> web.Response:
-    return web.json_response({"error": str(error)}, status=409)
+    complaints = error.complaints if isinstance(error, IncompleteError) else {}
+    return web.json_response({"error": str(error), "complaints": complaints}, status=409)

@@ -1,6 +1,6 @@
 """How the stand-in says no: to the bot with Slack's own codes, to a person in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class RefusedError(Exception):
@@ -18,6 +18,14 @@ class RefusedError(Exception):
 
 class CannotError(Exception):
     """Slack's client would not let this person do that; the text says why."""
+
+
+class IncompleteError(CannotError):
+    """Slack's client would not send a form: what it has against it, by block_id."""
+
+    def __init__(self, complaints: Mapping[str, str]) -> None:
+        super().__init__(f"the client won't send this: {complaints}")
+        self.complaints = complaints
 
 
 class WaitedInVainError(AssertionError):

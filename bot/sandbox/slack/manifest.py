@@ -9,11 +9,20 @@ import yaml
 
 
 @dataclass(frozen=True, slots=True)
+class Command:
+    """A slash command, and how Slack's client offers it."""
+
+    command: str
+    description: str = ""
+    usage_hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """The parts of an app manifest that Slack enforces at run time."""
+    """The parts of an app manifest that Slack enforces at run time, or shows."""
 
     scopes: frozenset[str]
-    commands: frozenset[str]
+    commands: Mapping[str, Command]
     has_messages_tab: bool
     is_interactive: bool
 
@@ -28,7 +37,12 @@ class Manifest:
         features = manifest.get("features", {})
         return cls(
             scopes=frozenset(manifest["oauth_config"]["scopes"].get("bot", ())),
-            commands=frozenset(item["command"] for item in features.get("slash_commands", ())),
+            commands={
+                item["command"]: Command(
+                    item["command"], item.get("description", ""), item.get("usage_hint", "")
+                )
+                for item in features.get("slash_commands", ())
+            },
             has_messages_tab=features.get("app_home", {}).get("messages_tab_enabled", False),
             is_interactive=manifest["settings"].get("interactivity", {}).get("is_enabled", False),
         )

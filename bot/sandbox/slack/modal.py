@@ -17,12 +17,14 @@ class Option:
     text: str
     value: str
     description: str | None = None
+    group: str | None = None
 
     @classmethod
-    def of(cls, option: Json) -> "Option":
-        """Read Block Kit's option object."""
+    def of(cls, option: Json, group: str | None = None) -> "Option":
+        """Read Block Kit's option object, which may stand under a group's heading."""
         about = option.get("description")
-        return cls(option["text"]["text"], option["value"], about["text"] if about else None)
+        words = about["text"] if about else None
+        return cls(option["text"]["text"], option["value"], words, group)
 
 
 class Modal:

@@ -7,11 +7,11 @@ from bot.sandbox.slack.answers import Answers
 from bot.sandbox.slack.chat import Draft, Message
 from bot.sandbox.slack.checks import checked_options
 from bot.sandbox.slack.delivery import Delivery, Outcome
-from bot.sandbox.slack.errors import CannotError, RefusedError
+from bot.sandbox.slack.errors import CannotError, IncompleteError, RefusedError
 from bot.sandbox.slack.form import EXTERNAL, MULTI, Used, find_used, slot, text_complaint
 from bot.sandbox.slack.modal import Option
 from bot.sandbox.slack.payloads import Payloads
-from bot.sandbox.slack.sight import Sight
+from bot.sandbox.slack.sight import Noticed, Sight
 from bot.sandbox.slack.views import View
 from bot.sandbox.slack.workspace import Workspace
 
@@ -46,7 +46,7 @@ class Person(Sight):
         # Slack offers an app's commands to nobody from another workspace.
         is_offered = name in self._workspace.manifest.commands and not self.user.is_stranger
         if not (is_offered or force):
-            self._notice(NO_COMMAND.format(name))
+            self._notice(where.id, NO_COMMAND.format(name))
             return
         payload = self._payloads.command(self.user, where, name, text.strip())
         outcome = await self._delivery.send(payload)
@@ -58,7 +58,7 @@ class Person(Sight):
                 "invalid_command_response",
             )
         if failure:
-            self._notice(f'{name} failed with the error "{failure}"')
+            self._notice(where.id, f'{name} failed with the error "{failure}"')
 
     async def type_ahead(
         self,
@@ -75,6 +75,7 @@ class Person(Sight):
         if len(query) < used.element.get("min_query_length", 3):
             return []
         payload = self._payloads.suggestion(self.user, view, used, query)
+        question = view.questions[used.key] = view.questions.get(used.key, 0) + 1
         outcome = await self._delivery.send(payload)
         if outcome.failure:
             return []
@@ -83,8 +84,11 @@ class Person(Sight):
         except RefusedError as error:
             self._delivery.complain(payload, str(error))
             return []
-        view.found[used.key] = options
-        return [Option.of(option) for option in options]
+        if view.questions[used.key] == question:
+            # The answer to an earlier question may come later; nobody waits for it any more.
+            view.found[used.key] = options
+        headings = zip(options, _headings(outcome.body), strict=True)
+        return [Option.of(option, heading) for option, heading in headings]
 
     async def choose(
         self,
@@ -192,8 +196,13 @@ class Person(Sight):
             self._strip(outcome.failure)
 
     async def say(self, channel: str, text: str) -> Message:
-        """Post a message of their own."""
-        return self._workspace.chat.put(self._channel(channel).id, Draft(text), author=self._id)
+        """Post a message of their own: what they type is neither a mention nor a link."""
+        where = self._channel(channel)
+        if where.is_archived or not text.strip():
+            raise CannotError("an archived channel takes no message, and no channel an empty one")
+        for character, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+            text = text.replace(character, escaped)
+        return self._workspace.chat.put(where.id, Draft(text), author=self._id)
 
     def _still_there(self, message: Message) -> Message:
         for shown in self.messages(message.channel):
@@ -203,9 +212,12 @@ class Person(Sight):
 
     def _option(self, view: View, used: Used, wanted: str | Option, *, force: bool) -> Json:
         value = wanted.value if isinstance(wanted, Option) else wanted
-        for option in _offered(view, used):
-            if value in {option["value"], option["text"]["text"]}:
-                return option
+        offered = _offered(view, used)
+        # Somebody may be called as another one's value is.
+        fits = [option for option in offered if option["value"] == value]
+        fits += [option for option in offered if option["text"]["text"] == value]
+        if fits:
+            return fits[0]
         if not force:
             raise CannotError(f"{used.element['action_id']!r} offers no {value!r}")
         return {"text": {"type": "plain_text", "text": value, "emoji": True}, "value": value}
@@ -229,7 +241,7 @@ class Person(Sight):
         if "submit" not in view.content:
             raise CannotError("this modal has no submit button")
         if complaints := view.form.complaints(view.blocks):
-            raise CannotError(f"the client won't send this: {complaints}")
+            raise IncompleteError(complaints)
 
     def _take(self, payload: Json, answer: Callable[[], None], otherwise: str) -> str | None:
         """Carry out an answer; return Slack's word for one that it cannot use."""
@@ -254,9 +266,17 @@ class Person(Sight):
             view.strip = self.strips[-1]
         self._workspace.pulse.beat()
 
-    def _notice(self, text: str) -> None:
-        self.notices.append(text)
+    def _notice(self, channel: str, text: str) -> None:
+        self.noticed.append(Noticed(channel, self._workspace.chat.next_ts(), text))
         self._workspace.pulse.beat()
+
+
+def _headings(answer: Any) -> list[str | None]:
+    """Tell of each option in an answer under which heading it stands, if under any."""
+    if answer.get("options") is not None:
+        return [None] * len(answer["options"])
+    groups = answer["option_groups"]
+    return [group["label"]["text"] for group in groups for _ in group["options"]]
 
 
 def _offered(view: View, used: Used) -> Sequence[Json]:

@@ -1,6 +1,7 @@
 """What a person sees in Slack's client."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Self, TypeVar
 
 from bot.sandbox.slack.cast import Channel, User
@@ -14,19 +15,34 @@ from bot.sandbox.slack.workspace import Workspace
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """What Slack itself told somebody after a command; `ts` is as a message's."""
+
+    channel: str
+    ts: str
+    text: str
+
+
 class Sight:
     """One user's view of a workspace.
 
-    `strips` are the error strips they saw, in modals and beside buttons; `notices` what Slack
+    `strips` are the error strips they saw, in modals and beside buttons; `noticed` is what Slack
     itself told them after a command.
     """
 
     def __init__(self, user_id: str, workspace: Workspace) -> None:
         self.strips: list[str] = []
-        self.notices: list[str] = []
+        self.noticed: list[Noticed] = []
+        self._read_up_to: dict[str, str] = {}
         self._id = user_id
         self._workspace = workspace
         self._renderer = Renderer(workspace.directory)
+
+    @property
+    def notices(self) -> list[str]:
+        """The words of what Slack itself told them."""
+        return [one.text for one in self.noticed]
 
     @property
     def user(self) -> User:
@@ -52,6 +68,18 @@ class Sight:
     def messages(self, channel: str) -> list[Message]:
         """Return what this person sees in a channel, oldest first; by id or name."""
         return self._workspace.chat.visible(self._channel(channel).id, self._id)
+
+    def unread(self, channel: str) -> int:
+        """Count what others wrote in a channel since this person read it."""
+        where = self._channel(channel).id
+        mark = self._read_up_to.get(where, "")
+        return sum(one.ts > mark and one.author != self._id for one in self.messages(where))
+
+    def mark_read(self, channel: str, ts: str) -> None:
+        """Note that this person has read a channel up to this message."""
+        where = self._channel(channel).id
+        self._read_up_to[where] = max(ts, self._read_up_to.get(where, ""))
+        self._workspace.pulse.beat()
 
     def dm(self) -> list[Message]:
         """Return the direct conversation with the bot."""

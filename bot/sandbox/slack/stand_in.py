@@ -83,8 +83,7 @@ class SlackStandIn:
         app = web.Application(middlewares=[only_from_here])
         app.add_routes(self._api.routes())
         app.add_routes([web.get("/link/", self.sockets.connect)])
-        app.add_routes(Console(self.workspace, self._people, self.sockets).routes())
-        app.add_routes(self.faults.routes())
+        app.add_routes(self.control())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port)
@@ -104,6 +103,11 @@ class SlackStandIn:
             await http.close()
         if self._runner is not None:
             await self._runner.cleanup()
+
+    def control(self) -> list[web.RouteDef]:
+        """List what the sandbox is controlled by, for a server of its own to serve, too."""
+        console = Console(self.workspace, self._people, self.sockets, self._api.calls)
+        return [*console.routes(), *self.faults.routes()]
 
     @property
     def url(self) -> str:

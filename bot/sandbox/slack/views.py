@@ -28,6 +28,7 @@ class View:
     errors: dict[str, str] = field(default_factory=dict)
     strip: str | None = None
     found: dict[Key, list[Json]] = field(default_factory=dict)
+    questions: dict[Key, int] = field(default_factory=dict)
 
     @property
     def blocks(self) -> list[Json]:

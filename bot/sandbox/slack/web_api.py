@@ -36,10 +36,10 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of the bot: method, arguments without the token, answer, and the connection.
+    """One call of the bot: method, arguments without the token, answer, connection, and when.
 
-    Posts to response URLs are listed as method `response_url`. `answer` is None where the
-    connection broke instead.
+    `at` is when it was answered, in seconds since the epoch. Posts to response URLs are listed as
+    method `response_url`. `answer` is None where the connection broke instead.
     """
 
     method: str
@@ -47,6 +47,7 @@ class Call:
     status: int
     answer: Json | None
     connection: str
+    at: float = 0
 
     @property
     def error(self) -> str | None:
@@ -192,7 +193,8 @@ class WebApi:
     ) -> web.Response:
         # One address and port on the bot's side is one connection.
         peer = request.transport.get_extra_info("peername") if request.transport else None
-        self.calls.append(Call(name, arguments, status, answer, str(peer)))
+        at = self._workspace.clock()
+        self.calls.append(Call(name, arguments, status, answer, str(peer), at))
         self._workspace.pulse.beat()
         return web.json_response(answer, status=status or 200)
 
