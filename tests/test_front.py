@@ -97,12 +97,12 @@ async def test_other_sites_are_kept_out(front: Front, path: str, headers: dict[s
 async def test_the_page_hears_of_every_change(front: Front) -> None:
     place, world = front.place, front.place.rooms.world
     async with front.http.ws_connect(f"{front.url}live") as live:
-        heard = [await live.receive_json(timeout=5)]
+        heard = [await live.receive_json(timeout=30)]
 
         async def hears_of(part: str) -> None:
             """Wait until it hears that this part has changed."""
             while True:
-                heard.append(await live.receive_json(timeout=5))
+                heard.append(await live.receive_json(timeout=30))
                 if heard[-1][part] != heard[-2][part]:
                     return
 
@@ -123,8 +123,8 @@ async def test_a_page_that_is_open_does_not_keep_the_server_from_ending() -> Non
     async with open_place() as place, ClientSession() as http:
         async with open_page(place) as url:
             live = await http.ws_connect(f"{url}live")
-            await live.receive_json(timeout=5)
-        assert (await live.receive(timeout=5)).type in {WSMsgType.CLOSE, WSMsgType.CLOSED}
+            await live.receive_json(timeout=30)
+        assert (await live.receive(timeout=30)).type in {WSMsgType.CLOSE, WSMsgType.CLOSED}
 
 
 async def test_the_workspace_tells_who_and_what_has_a_name(front: Front) -> None:

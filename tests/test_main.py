@@ -180,7 +180,7 @@ async def test_run_does_the_job_until_sigterm_and_prints_no_secret(
     settings = place.settings(http=False, database_url=sqlite_url) | {"LOG_LEVEL": "DEBUG"}
     bot = await start(settings)
     try:
-        await place.slack.until(lambda slack: slack.sockets.open, timeout=30)
+        await place.slack.until(lambda slack: slack.sockets.open)
         maya = place.slack.person("U0MAYA")
         await to_review(maya)
         await maya.submit()

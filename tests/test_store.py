@@ -800,7 +800,7 @@ class TestPostgresql:
         store = SqlStore(postgres_url, patience=1)
         await store.start()
         with _stopped(postgres_url), pytest.raises(StoreDown, match="does not answer"):
-            await asyncio.wait_for(store.add(new_kick(), event()), 3)
+            await asyncio.wait_for(store.add(new_kick(), event()), 30)
         assert (await store.add(new_kick(), event())).number == 1
         await store.close()
         assert len(await store.history(10)) == 1

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from playwright.async_api import Locator, Page, expect
 
-PATIENCE = 15_000  # ms that whatever is awaited has to come
+PATIENCE = 30_000  # ms that whatever is awaited has to come
 CROSS = "\N{MULTIPLICATION SIGN}"
 
 expect.set_options(timeout=PATIENCE)

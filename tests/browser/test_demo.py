@@ -22,7 +22,7 @@ async def test_the_printed_address_is_a_page_with_a_history(browser: Browser) ->
     demo = await asyncio.create_subprocess_exec(*command, stdout=PIPE, cwd=HOME)
     assert demo.stdout is not None
     try:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(90):
             async for line in demo.stdout:
                 if found := ADDRESS.match(line.decode()):
                     break

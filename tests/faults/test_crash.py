@@ -49,7 +49,6 @@ def _picked(effects: Recordings) -> Sequence[Point]:
     return points + [Point(one.walk, POSTGRES, one.dies) for one in points[ON_POSTGRES]]
 
 
-@pytest.mark.timeout(180)
 def test_a_bot_that_is_killed_loses_nothing_doubles_nothing_and_says_no_false_thing(
     short: tuple[Tally, Recordings],
 ) -> None:

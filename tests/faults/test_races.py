@@ -23,7 +23,6 @@ from tests.faults.stage import Stage, stage
 SEED = 3
 
 
-@pytest.mark.timeout(180)
 async def test_the_races_in_short_find_nothing(postgres_server: Any) -> None:
     async with (
         stage(postgres_server, people=90, seed=SEED) as crowded,

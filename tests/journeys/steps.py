@@ -135,7 +135,7 @@ async def all_told(sqlite_url: str) -> None:
 
 
 async def _owed_when(sqlite_url: str, predicate: Callable[[Sequence[Notice]], T]) -> T:
-    async with reading(sqlite_url) as store, asyncio.timeout(10):
+    async with reading(sqlite_url) as store, asyncio.timeout(30):
         kick = await _numbered(store, 1)
         while not (found := predicate(await store.owed(kick.id))):  # noqa: ASYNC110 - a database tells nobody that it changed
             await asyncio.sleep(0.02)

@@ -75,7 +75,7 @@ async def test_anyone_of_ten_thousand_is_found_and_kicked(
     guests = place.cast.world.fill(only_meeting(place), 10_000)
     await to_form(maya)
     await maya.type_ahead("who")
-    await place.rooms.until(lambda: pages_read(place) == 50, within=20)
+    await place.rooms.until(lambda: pages_read(place) == 50)
     assert len(await maya.type_ahead("who")) == 100
     last = guests[9_998]
     for query in ("guest 9999", last.custom_id, last.id):
@@ -83,9 +83,9 @@ async def test_anyone_of_ten_thousand_is_found_and_kicked(
     await maya.choose("who", "Guest 9999")
     await maya.write("reason", "spam")
     await maya.submit()
-    await maya.until(lambda sees: sees.modal.submit == "Kick", timeout=20)
+    await maya.until(lambda sees: sees.modal.submit == "Kick")
     await maya.submit()
-    await maya.until(lambda sees: "Guest 9999 — ✓ kicked" in sees.modal, timeout=20)
+    await maya.until(lambda sees: "Guest 9999 — ✓ kicked" in sees.modal)
     assert [effect.participant for effect in place.cast.world.kicks] == [last]
     assert len(kick_calls(place)) == 1
 

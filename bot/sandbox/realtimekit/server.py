@@ -88,7 +88,7 @@ class RealtimeKitStandIn:
         """The most calls that were in flight at once."""
         return self._log.peak
 
-    async def until(self, predicate: Callable[[], bool], *, within: float = 5) -> None:
+    async def until(self, predicate: Callable[[], bool], *, within: float = 30) -> None:
         """Wait until it holds; it is tried again whenever a call begins or ends.
 
         Raises TimeoutError if that takes longer than `within` seconds.

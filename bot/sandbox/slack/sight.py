@@ -106,7 +106,7 @@ class Sight:
     async def until(
         self,
         predicate: Callable[[Self], T],
-        timeout: float = 10,  # noqa: ASYNC109 - how long to wait is part of the promise
+        timeout: float = 30,  # noqa: ASYNC109 - how long to wait is part of the promise
     ) -> T:
         """Wait until something is so, and return the predicate's truthy value.
 
