@@ -12,6 +12,7 @@ import pytest
 from bot.__main__ import main
 from bot.sandbox.place import EXAMPLE_POLICY, HOME, Place, open_place
 from tests.journeys.steps import process, result, to_review
+from tests.machine import ACKS_WITHIN
 from tests.test_config import GOOD
 
 NOWHERE = "http://127.0.0.1:1/"
@@ -19,7 +20,7 @@ NOWHERE = "http://127.0.0.1:1/"
 
 @pytest.fixture
 async def place() -> AsyncIterator[Place]:
-    async with open_place() as opened:
+    async with open_place(patience=ACKS_WITHIN) as opened:
         yield opened
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bot.sandbox.realtimekit.cast import Cast, weekly_ama
 from bot.sandbox.realtimekit.server import RealtimeKitStandIn
-from bot.sandbox.slack import SlackStandIn
+from bot.sandbox.slack import ACK_LIMIT, SlackStandIn
 
 HOME = Path(__file__).parents[2]
 MANIFEST = HOME / "manifest.yml"
@@ -45,11 +45,14 @@ class Place:
 
 
 @asynccontextmanager
-async def open_place(*, port: int = 0) -> AsyncIterator[Place]:
-    """Open both stand-ins on loopback; Slack's on `port`, if that matters."""
+async def open_place(*, port: int = 0, patience: float = ACK_LIMIT) -> AsyncIterator[Place]:
+    """Open both stand-ins on loopback; Slack's on `port`, if that matters.
+
+    `patience` is how many seconds Slack waits for an ack, and lets a trigger id live.
+    """
     cast = weekly_ama()
     async with (
-        SlackStandIn(MANIFEST, port=port) as slack,
+        SlackStandIn(MANIFEST, port=port, ack_limit=patience, trigger_life=patience) as slack,
         RealtimeKitStandIn(cast.world) as rooms,
     ):
         yield Place(slack, rooms, cast)

@@ -124,11 +124,12 @@ def modal(
     *,
     callback_id: str,
     close: str = "Close",
+    closes_all: bool = False,
     submit: str | None = None,
     external_id: str | None = None,
     metadata: str = "",
 ) -> dict[str, Any]:
-    """Make a view."""
+    """Make a view; with `closes_all` its Close also closes the views under it."""
     view: dict[str, Any] = {
         "type": "modal",
         "callback_id": callback_id,
@@ -137,6 +138,8 @@ def modal(
         "blocks": list(blocks),
         "private_metadata": metadata,
     }
+    if closes_all:
+        view["clear_on_close"] = True
     if submit:
         view["submit"] = plain(submit, TITLE_LIMIT)
     if external_id:

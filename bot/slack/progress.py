@@ -16,7 +16,10 @@ def view(kick: Kick, remark: str = "") -> Modal:
     shown = [*_told(kick), *_approved(kick)]
     shown += [kit.context(remark)] if remark else []
     here = Context(channel=kick.channel_id).model_dump_json()
-    return kit.modal(f"Kick #{kick.number}", shown, callback_id=NOTE, metadata=here)
+    # What lies under it is the form that was sent, covered with the same words.
+    return kit.modal(
+        f"Kick #{kick.number}", shown, callback_id=NOTE, metadata=here, closes_all=True
+    )
 
 
 def _told(kick: Kick) -> list[Block]:

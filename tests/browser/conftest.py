@@ -4,7 +4,6 @@ import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +18,7 @@ from bot.sandbox.place import Place, open_place
 from bot.sandbox.tour import Tour
 from tests.browser.moves import PATIENCE
 from tests.journeys.conftest import example_policy
+from tests.machine import ACKS_WITHIN
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
@@ -62,7 +62,7 @@ Play = Callable[..., Any]
 
 
 @pytest.fixture
-def play(browser: Browser, tmp_path: Path) -> Play:
+def play(browser: Browser, sqlite_url: str) -> Play:
     """Return how to open a scene: with rules of the policy changed, or after the demo's tour."""
 
     @asynccontextmanager
@@ -70,9 +70,9 @@ def play(browser: Browser, tmp_path: Path) -> Play:
         rules: Mapping[str, Any] | None = None, *, tour: bool = False
     ) -> AsyncIterator[Scene]:
         async with AsyncExitStack() as stack:
-            place = await stack.enter_async_context(open_place())
+            place = await stack.enter_async_context(open_place(patience=ACKS_WITHIN))
             url = await stack.enter_async_context(open_page(place))
-            environment = place.settings(http=False, database_url=f"sqlite:///{tmp_path / 'k.db'}")
+            environment = place.settings(http=False, database_url=sqlite_url)
             policy = example_policy(**{"second_person": "bulk", **(rules or {})})
             await stack.enter_async_context(running(read_settings(environment), policy))
             if tour:

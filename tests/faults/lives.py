@@ -15,6 +15,7 @@ from bot.sandbox.slack import CannotError, WaitedInVainError
 from bot.store import SqlStore
 from tests.faults import mortal
 from tests.faults.walks import PATIENCE, Walk
+from tests.machine import ACKS_WITHIN
 
 POLICY = """\
 approvals_channel = "C0MODS"
@@ -253,7 +254,7 @@ async def life(
     """Open a place, and let a bot live in it; what goes wrong with the bot is raised at the end."""
     turn = Turn(turns)
     await turn.take()
-    async with open_place() as place:
+    async with open_place(patience=ACKS_WITHIN) as place:
         led = Life(place, home, walk, turn, dies)
         try:
             async with asyncio.TaskGroup() as tasks:

@@ -28,6 +28,7 @@ from bot.sandbox.slack import Channel, Message, Modal, Person, RefusedError, Sla
 from bot.slack.messages import REVIEW_REQUEST
 from bot.store import SqlStore
 from tests.journeys.steps import Running, process
+from tests.machine import ACKS_WITHIN
 
 APPROVALS, LIVE = "C0MODS", "C0LIVE"
 PATIENCE = 60.0  # seconds in which whatever is awaited must come
@@ -193,7 +194,7 @@ async def stage(server: Any, *, people: int, seed: int) -> AsyncIterator[Stage]:
         db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     database = server.get_uri(database=name)
     store = SqlStore(database, patience=60)
-    async with open_place() as place, AsyncExitStack() as crew:
+    async with open_place(patience=ACKS_WITHIN) as place, AsyncExitStack() as crew:
         folder = Path(crew.enter_context(tempfile.TemporaryDirectory(prefix="kickbot-")))
         # These are measured against the contract elsewhere, and cost more than making them.
         place.rooms.checks_replies = False

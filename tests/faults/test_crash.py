@@ -17,6 +17,7 @@ from tests.faults.crash import POSTGRES, SQLITE, Homes, Point
 from tests.faults.ledger import Tally
 from tests.faults.mortal import DIES, EFFECTS
 from tests.faults.walks import LOST_ANSWER, WALKS
+from tests.machine import ACKS_WITHIN
 
 STRIDE, OFFSET = 22, 9
 """Which of the points are played here: every so many, one at least of each walk, and from where the
@@ -81,7 +82,7 @@ def test_what_nothing_outside_can_tell_apart_is_one_point() -> None:
 async def test_the_turnstile_kills_the_bot_where_it_is_told_to(
     tmp_path: Path, sqlite_url: str
 ) -> None:
-    async with open_place() as place:
+    async with open_place(patience=ACKS_WITHIN) as place:
         effects = tmp_path / "effects"
         told = {EFFECTS: str(effects), DIES: DIES_AT, "PYTHONPATH": str(HOME)}
         environment = place.settings(http=False, database_url=sqlite_url) | told

@@ -23,9 +23,9 @@ from bot.sandbox.slack import SlackStandIn
 from bot.store import SqlStore
 from tests.faults.ledger import Tally, audit, is_settled
 from tests.faults.weather import HastyClock, SlackTime, calm
+from tests.machine import ACKS_WITHIN
 
 APPROVALS: Final = "C0MODS"
-ACKS_WITHIN: Final = 8.0  # seconds; many worlds share a machine, and that is not tried here
 RECONNECTS_WITHIN: Final = 40.0  # seconds; the SDK looks every ten
 SETTLES_WITHIN: Final = 600  # looks
 A_LOOK: Final = 0.05  # seconds between looks

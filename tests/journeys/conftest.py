@@ -14,6 +14,7 @@ from bot.core.policy import Policy
 from bot.core.ports import Clock
 from bot.policy_file import parse_policy
 from bot.sandbox.place import EXAMPLE_POLICY, Place, open_place
+from tests.machine import ACKS_WITHIN
 
 Start = Callable[..., AbstractAsyncContextManager[Bot]]
 
@@ -25,7 +26,7 @@ def transport(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def place() -> AsyncIterator[Place]:
-    async with open_place() as opened:
+    async with open_place(patience=ACKS_WITHIN) as opened:
         yield opened
         assert opened.slack.problems == []
         assert opened.rooms.problems == []

@@ -201,7 +201,7 @@ async def test_only_more_than_the_policy_lets_go_need_a_second_person(
         await mo.until(lambda sees: "Mallory — ✓ kicked" in sees.modal)
 
 
-async def test_the_form_under_a_request_is_covered(
+async def test_the_form_under_a_request_is_covered_and_closes_with_it(
     place: Place, careful: Bot, maya: Person
 ) -> None:
     await choose(maya, "Mallory")
@@ -209,6 +209,8 @@ async def test_the_form_under_a_request_is_covered(
     await maya.until(lambda sees: all("waits for a second person" in one for one in sees.stack))
     assert len(maya.stack) == 2
     assert [one.submit for one in maya.stack] == [None, None]
+    await maya.cancel()
+    assert maya.stack == []
 
 
 @ONE_TRANSPORT

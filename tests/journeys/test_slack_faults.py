@@ -28,6 +28,7 @@ from tests.journeys.steps import (
     to_form,
     to_review,
 )
+from tests.machine import ACKS_WITHIN
 
 SOCKET = pytest.mark.parametrize("transport", ["socket"], indirect=True)
 HTTP = pytest.mark.parametrize("transport", ["http"], indirect=True)
@@ -78,7 +79,7 @@ async def test_a_form_that_slack_did_not_open_is_told(
 async def test_a_trigger_that_really_expired_is_told(place: Place, bot: Bot, maya: Person) -> None:
     await maya.command("C0LIVE", "/kick help")
     late = copy.deepcopy(place.slack.deliveries[-1].payload) | {"text": ""}
-    place.slack.clock.advance(3.1)
+    place.slack.clock.advance(ACKS_WITHIN)
     await place.slack.deliver(late)
     await whispered(maya, TOO_LATE)
 
@@ -362,7 +363,7 @@ async def test_a_review_whose_sending_failed_can_be_sent_again(
         place.slack.ack_limit = 0.05
         await maya.submit()
         assert maya.modal.strip
-        place.slack.ack_limit = 3
+        place.slack.ack_limit = ACKS_WITHIN
         await maya.submit()
         await result(maya)
     assert kicks_stored(sqlite_url) == ["done"]

@@ -2,7 +2,7 @@
 
 from bot.sandbox.slack.cast import Cast, Channel, Group, User
 from bot.sandbox.slack.chat import Message
-from bot.sandbox.slack.delivery import Delivered, Outcome
+from bot.sandbox.slack.delivery import ACK_LIMIT, Delivered, Outcome
 from bot.sandbox.slack.errors import CannotError, RefusedError, WaitedInVainError
 from bot.sandbox.slack.modal import Modal, Option
 from bot.sandbox.slack.person import Person
@@ -11,6 +11,7 @@ from bot.sandbox.slack.web_api import Call
 from bot.sandbox.slack.workspace import Clock
 
 __all__ = [
+    "ACK_LIMIT",
     "Call",
     "CannotError",
     "Cast",

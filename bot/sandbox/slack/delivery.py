@@ -13,6 +13,7 @@ Json = dict[str, Any]
 Kind = Literal["slash_commands", "interactive"]
 
 TIMED_OUT = "operation_timeout"
+ACK_LIMIT = 3.0  # seconds
 UNREACHABLE = "dispatch_failed"
 UNANSWERED = {"block_actions", "view_closed"}
 
@@ -84,7 +85,7 @@ class Delivery:
         if self.faults.strike("no_delivery", **where) is not None:
             return Outcome(failure=UNREACHABLE)
         if self.faults.strike("lost_delivery", **where) is not None:
-            await asyncio.sleep(self.ack_limit)
+            await asyncio.sleep(min(self.ack_limit, ACK_LIMIT))
             return Outcome(failure=TIMED_OUT)
         if delivered.kind == "interactive" and not self.is_interactive:
             detail = "interactivity is off in the manifest"

@@ -12,7 +12,7 @@ from bot.sandbox.faults import Faults
 from bot.sandbox.slack import cast as casting
 from bot.sandbox.slack.cast import Cast, Channel, Group, User
 from bot.sandbox.slack.console import Console
-from bot.sandbox.slack.delivery import Delivered, Delivery, Outcome, Transport
+from bot.sandbox.slack.delivery import ACK_LIMIT, Delivered, Delivery, Outcome, Transport
 from bot.sandbox.slack.errors import WaitedInVainError
 from bot.sandbox.slack.known_faults import KNOWN_FAULTS
 from bot.sandbox.slack.loopback import only_from_here
@@ -21,6 +21,7 @@ from bot.sandbox.slack.payloads import Payloads
 from bot.sandbox.slack.person import Person
 from bot.sandbox.slack.signed_http import SignedHttp
 from bot.sandbox.slack.sockets import Sockets
+from bot.sandbox.slack.tickets import TRIGGER_LIFE
 from bot.sandbox.slack.web_api import Call, Tokens, WebApi
 from bot.sandbox.slack.workspace import Clock, Workspace
 
@@ -41,7 +42,8 @@ class SlackStandIn:
         manifest: Path,
         *,
         cast: Cast = casting.DEFAULT,
-        ack_limit: float = 3.0,
+        ack_limit: float = ACK_LIMIT,
+        trigger_life: float = TRIGGER_LIFE,
         clock: Clock | None = None,
         port: int = 0,
         bot_token: str | None = None,
@@ -52,7 +54,7 @@ class SlackStandIn:
         self.app_token = app_token or f"xapp-1-{cast.app_id}-{secrets.token_hex(12)}"
         self.signing_secret = signing_secret or secrets.token_hex(16)
         self.clock = clock or Clock()
-        self.workspace = Workspace(cast, manifest, self.clock)
+        self.workspace = Workspace(cast, manifest, self.clock, trigger_life)
         self.faults = Faults(KNOWN_FAULTS)
         self.problems: list[str] = []
         pulse = self.workspace.pulse

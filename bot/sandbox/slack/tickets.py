@@ -22,10 +22,11 @@ class Trigger:
 
 
 class Triggers:
-    """Trigger ids: each good once, for three seconds from the action."""
+    """Trigger ids: each good once, for so many seconds from the action (three at Slack)."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], life: float = TRIGGER_LIFE) -> None:
         self._clock = clock
+        self._life = life
         self._given: dict[str, Trigger] = {}
 
     def give(self, user: str, view_id: str | None = None) -> str:
@@ -41,7 +42,7 @@ class Triggers:
             raise RefusedError("invalid_trigger_id")
         if trigger.is_used:
             raise RefusedError("exchanged_trigger_id")
-        if self._clock() - trigger.made_at > TRIGGER_LIFE:
+        if self._clock() - trigger.made_at > self._life:
             raise RefusedError("expired_trigger_id")
         trigger.is_used = True
         return trigger

@@ -30,7 +30,7 @@ class Clock:
 class Workspace:
     """The state of a workspace with one app installed; `url` is where its server listens."""
 
-    def __init__(self, cast: Cast, manifest: Path, clock: Clock) -> None:
+    def __init__(self, cast: Cast, manifest: Path, clock: Clock, trigger_life: float) -> None:
         self.cast = cast
         self.manifest = Manifest.read(manifest)
         self.clock = clock
@@ -39,7 +39,7 @@ class Workspace:
         self.directory = Directory(cast)
         self.chat = Chat(self.directory, self.manifest, clock, self.pulse)
         self.views = Views(clock, self.pulse)
-        self.triggers = Triggers(clock)
+        self.triggers = Triggers(clock, trigger_life)
         self.response_urls = ResponseUrls(clock)
 
     def recast(self, part: User | Group | Channel) -> None:
