@@ -540,6 +540,24 @@ class TestDates:
             await sql_store.add(new_kick(created_at=NOW.replace(tzinfo=None)), event())
 
 
+class TestOtherBots:
+    @pytest.mark.parametrize("other", [{"app_id": "another"}, {"team_id": TeamId("T2")}])
+    async def test_of_another_app_or_team_leave_what_is_overdue_alone(
+        self, database_url: str, other: dict[str, Any]
+    ) -> None:
+        mine = SqlStore(database_url, team_id=TEAM, app_id="app")
+        theirs = SqlStore(database_url, **{"team_id": TEAM, "app_id": "app"} | other)
+        await mine.start()
+        asked = [asked_for(), replace(asked_for(), **other)]
+        kicks = [await mine.add(kick, event()) for kick in asked]
+        later = NOW + timedelta(days=1)
+        for store, kick in zip((mine, theirs), kicks, strict=True):
+            assert await store.overdue(later) == [kick]
+            assert await store.overdue_notices(later) == [owed_by(kick)]
+            assert await store.history(10) == kicks[::-1]
+        await asyncio.gather(mine.close(), theirs.close())
+
+
 class TestTables:
     async def test_are_made_once_by_many_at_once(self, database_url: str) -> None:
         stores = [SqlStore(database_url) for _ in range(5)]

@@ -5,7 +5,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -58,6 +69,7 @@ class SqlStore:
     Every write happens as a whole or not at all, and goes on to its end if its caller is
     cancelled. Every call may raise StoreDown. Connections are opened when first needed.
     `team_id` and `app_id` go with events that belong to no kick; the others carry their kick's.
+    What is overdue is listed for that team and app only, so that two bots may share a database.
     `patience` is how long, in seconds, a call waits for a lock, a free connection or a server.
     """
 
@@ -123,7 +135,7 @@ class SqlStore:
 
     async def overdue(self, now: datetime) -> Sequence[Kick]:
         """List the kicks whose `due_at` has come, oldest first."""
-        return await self._kicks(kicks.c.due_at <= now, kicks.c.due_at)
+        return await self._kicks(and_(kicks.c.due_at <= now, *self._own()), kicks.c.due_at)
 
     async def owed(self, kick: KickId) -> Sequence[Notice]:
         """List the notices of a kick that are not delivered yet."""
@@ -131,7 +143,8 @@ class SqlStore:
 
     async def overdue_notices(self, now: datetime) -> Sequence[Notice]:
         """List the notices whose `due_at` has come, oldest first, 100 at most."""
-        return await self._notices(notices.c.due_at <= now)
+        own = select(kicks.c.id).where(kicks.c.id == notices.c.kick_id, *self._own())
+        return await self._notices(notices.c.due_at <= now, own.exists())
 
     async def note(self, before: Notice, after: Notice) -> Notice:
         """Store what became of a notice if it still is `before`, and return `after` itself.
@@ -198,6 +211,9 @@ class SqlStore:
         """Read a draft."""
         found = await self._rows(select(drafts).where(drafts.c.id == draft_id))
         return draft_from(found[0]) if found else None
+
+    def _own(self) -> list[ColumnElement[bool]]:
+        return [kicks.c[name] == value for name, value in self._origin.items() if value]
 
     async def _one(self, which: ColumnElement[bool]) -> Kick | None:
         return next(iter(await self._kicks(which)), None)
