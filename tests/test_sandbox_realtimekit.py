@@ -765,7 +765,11 @@ class TestMishaps:
         assert (await api.get("/meetings")).status_code == 500
 
     async def test_dripping_defeats_a_read_timeout(
-        self, api: Api, cast: Cast, stand_in: RealtimeKitStandIn
+        self,
+        api: Api,
+        cast: Cast,
+        stand_in: RealtimeKitStandIn,
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
         stand_in.faults.switch_on("dripping", seconds=0.01, endless=True)
         api.http.timeout = httpx.Timeout(0.2)
@@ -773,6 +777,8 @@ class TestMishaps:
             async with asyncio.timeout(0.6):
                 await api.kick(cast.ama, cast.mallory)
         assert not is_in(cast, cast.mallory)
+        await stand_in.until(lambda: stand_in.calls[-1].ended_at is not None)
+        assert caplog.messages == []
 
     async def test_dripping_ends_with_the_whole_answer(
         self, api: Api, stand_in: RealtimeKitStandIn

@@ -56,7 +56,10 @@ class Postman:
         position = 0
         while not self._closing.is_set() and (position < len(reply.body) or how.get("endless")):
             # Blanks may follow JSON: an endless answer stays one that could still be read.
-            await response.write(reply.body[position : position + 1] or b" ")
+            try:
+                await response.write(reply.body[position : position + 1] or b" ")
+            except ConnectionResetError:
+                break  # whoever asked has given up
             position += 1
             await self.wait(how.get("seconds", 0.1))
         return response
