@@ -12,8 +12,8 @@ from weakref import WeakSet
 
 from aiohttp import ClientConnectionResetError, WSCloseCode, web
 
+from bot.sandbox.loopback import Handler, only_from_here
 from bot.sandbox.place import Place
-from bot.sandbox.slack.loopback import Handler, only_from_here
 from bot.sandbox.slack.pulse import Pulse
 
 PAGE = Path(__file__).parent / "page"

@@ -8,11 +8,12 @@ from typing import Any, Final, Self
 from aiohttp import web
 
 from bot.sandbox.faults import Faults
+from bot.sandbox.loopback import only_from_here
 from bot.sandbox.queries import newest
 from bot.sandbox.realtimekit import gateway, mishaps, replies
 from bot.sandbox.realtimekit.calls import Call, CallLog
 from bot.sandbox.realtimekit.contract import BadRequestError, Contract, Route
-from bot.sandbox.realtimekit.control import Control, only_from_loopback
+from bot.sandbox.realtimekit.control import Control
 from bot.sandbox.realtimekit.delivery import Postman
 from bot.sandbox.realtimekit.gateway import Budget
 from bot.sandbox.realtimekit.listener import Listener
@@ -125,7 +126,7 @@ class RealtimeKitStandIn:
         await self._listener.close()
 
     def _app(self) -> web.Application:
-        app = web.Application(middlewares=[only_from_loopback])
+        app = web.Application(middlewares=[only_from_here])
         app.add_routes(self.control())
         app.router.add_route("*", "/{path:.*}", self._serve)
         return app

@@ -9,13 +9,13 @@ from typing import Any, Self, TypeVar
 from aiohttp import web
 
 from bot.sandbox.faults import Faults
+from bot.sandbox.loopback import only_from_here
 from bot.sandbox.slack import cast as casting
 from bot.sandbox.slack.cast import Cast, Channel, Group, User
 from bot.sandbox.slack.console import Console
 from bot.sandbox.slack.delivery import ACK_LIMIT, Delivered, Delivery, Outcome, Transport
 from bot.sandbox.slack.errors import WaitedInVainError
 from bot.sandbox.slack.known_faults import KNOWN_FAULTS
-from bot.sandbox.slack.loopback import only_from_here
 from bot.sandbox.slack.methods import Methods
 from bot.sandbox.slack.payloads import Payloads
 from bot.sandbox.slack.person import Person

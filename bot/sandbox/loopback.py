@@ -9,7 +9,7 @@ from aiohttp import web
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def is_loopback(url: str) -> bool:
+def _is_loopback(url: str) -> bool:
     """Tell whether the host of this URL can only mean this machine."""
     try:
         host = urlsplit(url).hostname or ""
@@ -22,8 +22,8 @@ def is_loopback(url: str) -> bool:
 async def only_from_here(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse what a page of another site sends, and names that merely resolve to this machine."""
     origin = request.headers.get("Origin")
-    if not is_loopback(f"//{request.host}"):
+    if not _is_loopback(f"//{request.host}"):
         raise web.HTTPForbidden(text="reach this as 127.0.0.1 or localhost")
-    if origin is not None and not is_loopback(origin):
+    if origin is not None and not _is_loopback(origin):
         raise web.HTTPForbidden(text="not for other sites")
     return await handler(request)
