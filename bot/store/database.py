@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.core.ports import StoreDown
-from bot.store.engine import build, translated, url, writer
+from bot.store.engine import build, single, translated, url, writer
 
 # A server that does not even give up by itself gets this much more than the patience.
 _LEEWAY = 1.25
@@ -30,6 +30,7 @@ class Database:
         database = url(database_url)
         self._engine = build(database, patience)
         self._writer = writer(self._engine)
+        self._single = single(self._engine)
         self._patience = patience
         sqlite = database.get_backend_name() == "sqlite"
         # SQLite has one writer at a time, and those who wait for it poll; a queue is fair.
@@ -45,6 +46,10 @@ class Database:
     async def write(self, work: Work[T]) -> T:
         """Do work, and commit it unless it raises."""
         return await self._run(self.writing(), work, self._limit)
+
+    async def write_once(self, work: Work[T]) -> T:
+        """Do work of which one statement writes: that is done as a whole by itself."""
+        return await self._run(self.writing(self._single), work, self._limit)
 
     async def write_at_leisure(self, work: Work[T]) -> T:
         """Do work that may take long, and commit it unless it raises."""
@@ -64,10 +69,10 @@ class Database:
                 yield db
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
+    async def writing(self, by: AsyncEngine | None = None) -> AsyncIterator[AsyncConnection]:
         """Hold a connection to write to; committed at the end."""
         with translated():
-            async with self._turn(), self._writer.begin() as db:
+            async with self._turn(), (by or self._writer).begin() as db:
                 yield db
 
     async def _run(self, where: Where, work: Work[T], limit: float | None) -> T:

@@ -103,11 +103,16 @@ def writer(engine: AsyncEngine) -> AsyncEngine:
     return engine.execution_options(isolation_level="READ COMMITTED")
 
 
+def single(engine: AsyncEngine) -> AsyncEngine:
+    """Return the engine for single writes: in PostgreSQL these need no transaction around them."""
+    return writer(engine) if engine.dialect.name == "sqlite" else engine
+
+
 def _postgresql(database: URL, patience: float) -> AsyncEngine:
     engine = create_async_engine(
         database,
         hide_parameters=True,
-        # Reads are single statements: a transaction around one is two more ways to the server.
+        # A transaction around a single statement is two more ways to the server.
         isolation_level="AUTOCOMMIT",
         pool_pre_ping=True,
         pool_timeout=patience,

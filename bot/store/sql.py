@@ -151,7 +151,7 @@ class SqlStore:
 
         Otherwise return the notice as it is by now; LookupError if there is none.
         """
-        return await self._database.write(lambda db: _note(db, before, after))
+        return await self._database.write_once(lambda db: _note(db, before, after))
 
     async def history(self, limit: int) -> Sequence[Kick]:
         """List the newest kicks, newest first."""
@@ -201,7 +201,8 @@ class SqlStore:
 
     async def record(self, event: Event) -> None:
         """Keep an event that belongs to no move."""
-        await self._database.write(lambda db: _insert_events(db, event_row(event) | self._origin))
+        row = event_row(event) | self._origin
+        await self._database.write_once(lambda db: _insert_events(db, row))
 
     async def keep(self, draft: Draft) -> None:
         """Keep the draft that a review shows, in the place of one of the same id, for a day."""

@@ -35,7 +35,7 @@ LOOK_EVERY = 1.0
 DIES_WITHIN = 3.0  # seconds after everything else that the last effects may still take
 # So many bots at once, most of which wait: a PostgreSQL lets in 100 connections.
 AT_ONCE = {SQLITE: 60, POSTGRES: 20}
-BUSY_AT_ONCE = 4
+BUSY_AT_ONCE = 5
 # This comes before the bot is up, and is the same in every walk.
 STARTING = "store: start #1"
 # These change nothing: a death around them is a death after the effect before them.

@@ -74,7 +74,7 @@ class Turnstile:
 
 def stand(turnstile: Turnstile) -> None:
     """Put the turnstile where all effects of the bot pass."""
-    for writes in ("write", "write_at_leisure"):
+    for writes in ("write", "write_once", "write_at_leisure"):
         _put(turnstile, Database, writes, _write)
     _put(turnstile, api, "_reply", lambda _, method, **__: f"slack: {method}")
     _put(turnstile, windows, "respond", lambda *_: "slack: response_url")
