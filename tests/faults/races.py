@@ -244,7 +244,7 @@ LANES = 12
 
 async def run(seed: int, requests: int = 2000) -> list[Tally]:
     """Run all races; with fewer requests there are fewer of the others, too."""
-    some, few = max(requests // 20, 4), max(requests // 80, 3)
+    some, few = max(requests // 40, 4), max(requests // 80, 3)
     with postgres() as server:
         async with stage(server, people=3 * (LANES + LANES // 4), seed=seed) as crowded:
             await crowded.start(4)
