@@ -19,7 +19,7 @@ Where: TypeAlias = AbstractAsyncContextManager[AsyncConnection]
 
 
 class Database:
-    """Runs work on a connection, each in one transaction: done as a whole or not at all.
+    """Runs work on a connection: each is done as a whole or not at all.
 
     Work whose caller is cancelled goes on to its end. Connections are opened when first needed.
     What the database can't do is StoreDown, after at most about `patience` seconds of waiting.

@@ -85,6 +85,7 @@ class Delivery:
         if self.faults.strike("no_delivery", **where) is not None:
             return Outcome(failure=UNREACHABLE)
         if self.faults.strike("lost_delivery", **where) is not None:
+            # A longer limit is patience with the bot, and this never reaches it.
             await asyncio.sleep(min(self.ack_limit, ACK_LIMIT))
             return Outcome(failure=TIMED_OUT)
         if delivered.kind == "interactive" and not self.is_interactive:
