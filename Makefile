@@ -6,7 +6,7 @@ PINS := requirements.txt tests/requirements.txt
 .PHONY: demo test faults check clean
 
 demo: .venv/ready ## play two kicks against stand-ins, then serve the page to try it
-	@$(BIN)/kickbot demo --stay
+	@$(BIN)/python -m tests.sandbox
 
 test: .venv/ready ## all tests, with branch coverage
 	@$(BIN)/python -m coverage run -m pytest

@@ -1,4 +1,4 @@
-"""The command line: `kickbot run`, `check`, `log` and `demo`."""
+"""The command line: `kickbot run`, `check` and `log`."""
 
 import argparse
 import asyncio
@@ -32,16 +32,11 @@ def _parser() -> argparse.ArgumentParser:
     log = commands.add_parser("log", help="show the newest kicks, or one with its events")
     log.add_argument("number", nargs="?", type=int, help="the number of a kick")
     log.set_defaults(command=_log)
-    demo = commands.add_parser("demo", help="play with stand-ins for Slack and RealtimeKit")
-    demo.add_argument("--http", action="store_true", help="in HTTP mode instead of Socket Mode")
-    demo.add_argument("--tour", action="store_true", help="play the journey and end")
-    demo.add_argument("--stay", action="store_true", help="stay up, also without a terminal")
-    demo.set_defaults(command=_demo)
     return parser
 
 
 def _run(_: argparse.Namespace) -> int:
-    # What each command needs is imported by it: `run` never loads the sandbox.
+    # Each command imports what it needs, so that `log` does not load Slack's libraries.
     from bot.app import CantStart, run  # noqa: PLC0415 - see above
 
     settings = read_settings()
@@ -82,13 +77,6 @@ def _log(given: argparse.Namespace) -> int:
     from bot.log import show  # noqa: PLC0415 - as above
 
     return asyncio.run(show(read_settings(), given.number))
-
-
-def _demo(given: argparse.Namespace) -> int:
-    from bot.sandbox.demo import demo  # noqa: PLC0415 - as above
-
-    stay = given.stay or (sys.stdin.isatty() and not given.tour)
-    return asyncio.run(demo(http=given.http, stay=stay))
 
 
 if __name__ == "__main__":

@@ -21,10 +21,10 @@ from bot.core.kick import (
     Why,
 )
 from bot.core.roster import Meeting, MeetingId, ParticipantId
-from bot.sandbox.slack.checks import checked_blocks
 from bot.slack import messages
 from bot.slack.cards import card
 from tests.hostile import TEXT
+from tests.sandbox.slack.checks import checked_blocks
 
 NOW = datetime(2026, 11, 22, 2, 5, tzinfo=UTC)
 MALLORY = Target(ParticipantId("0000-mallory"), None, "Mallory", "guest")

@@ -9,9 +9,9 @@ import yaml
 
 from bot.check import check
 from bot.config import read_settings
-from bot.sandbox.place import MANIFEST, Place, open_place
-from bot.sandbox.slack import SlackStandIn
 from bot.store import SqlStore
+from tests.sandbox.place import MANIFEST, Place, open_place
+from tests.sandbox.slack import SlackStandIn
 
 NOWHERE = "http://127.0.0.1:1/"
 

@@ -9,10 +9,10 @@ import pytest
 from aiohttp import ClientResponse, ClientSession, WSMsgType
 from yarl import URL
 
-from bot.sandbox.front import PAGE, open_page
-from bot.sandbox.place import Place, open_place
-from bot.sandbox.slack.chat import Draft
-from bot.sandbox.slack.checks import checked_view
+from tests.sandbox.front import PAGE, open_page
+from tests.sandbox.place import Place, open_place
+from tests.sandbox.slack.chat import Draft
+from tests.sandbox.slack.checks import checked_view
 
 VIEW: dict[str, Any] = {
     "type": "modal",

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from bot.__main__ import main
-from bot.sandbox.place import EXAMPLE_POLICY, HOME, Place, open_place
-from tests.journeys.steps import process, result, to_review
+from tests.journeys.steps import result, to_review
 from tests.machine import ACKS_WITHIN
+from tests.sandbox.place import EXAMPLE_POLICY, HOME, Place, open_place
 from tests.test_config import GOOD
 
 NOWHERE = "http://127.0.0.1:1/"
@@ -82,7 +82,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
     printed = capsys.readouterr().out
-    assert all(name in printed for name in ("run", "check", "log", "demo"))
+    assert all(name in printed for name in ("run", "check", "log"))
 
 
 async def test_check_ends_in_0_where_all_is_well_and_in_1_where_not(
@@ -112,42 +112,6 @@ def test_log_takes_a_number(
     put(monkeypatch, GOOD | {"DATABASE_URL": sqlite_url})
     assert main(["log", "7"]) == 0
     assert capsys.readouterr().out == "There are no kicks yet.\n"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "is_terminal", "expected"),
-    [
-        (["demo"], True, {"http": False, "stay": True}),
-        (["demo"], False, {"http": False, "stay": False}),
-        (["demo", "--tour"], True, {"http": False, "stay": False}),
-        (["demo", "--stay"], False, {"http": False, "stay": True}),
-        (["demo", "--http", "--tour"], True, {"http": True, "stay": False}),
-    ],
-)
-def test_the_demo_stays_up_for_a_person(
-    monkeypatch: pytest.MonkeyPatch,
-    arguments: list[str],
-    expected: dict[str, bool],
-    *,
-    is_terminal: bool,
-) -> None:
-    asked: list[dict[str, bool]] = []
-
-    async def demo(**how: bool) -> int:
-        asked.append(how)
-        return 0
-
-    monkeypatch.setattr("bot.sandbox.demo.demo", demo)
-    monkeypatch.setattr("sys.stdin.isatty", lambda: is_terminal)
-    assert main(arguments) == 0
-    assert asked == [expected]
-
-
-@pytest.mark.parametrize("transport", [(), ("--http",)], ids=["socket", "http"])
-async def test_what_the_demo_tells_really_happened(transport: tuple[str, ...]) -> None:
-    async with process({}, "demo", "--tour", *transport) as playing:
-        assert await playing.ended() == 0, playing.text
-    assert "Olu is out too, by one call" in playing.said[-1]
 
 
 def test_a_slack_out_of_reach_ends_in_1(

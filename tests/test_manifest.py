@@ -13,12 +13,12 @@ import yaml
 from bot.app import running
 from bot.config import read_settings
 from bot.policy_file import read_policy
-from bot.sandbox.place import EXAMPLE_POLICY, MANIFEST, Place
-from bot.sandbox.realtimekit.cast import weekly_ama
-from bot.sandbox.realtimekit.server import RealtimeKitStandIn
-from bot.sandbox.slack import SlackStandIn
 from bot.slack.api import SCOPES
 from tests.journeys.steps import HastyClock
+from tests.sandbox.place import EXAMPLE_POLICY, MANIFEST, Place
+from tests.sandbox.realtimekit.cast import weekly_ama
+from tests.sandbox.realtimekit.server import RealtimeKitStandIn
+from tests.sandbox.slack import SlackStandIn
 
 SCHEMA = Path(__file__).parent / "slack-manifest.schema.json"
 

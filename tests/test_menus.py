@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from bot.core.review import Found
 from bot.core.roster import Participant, ParticipantId, Peer, PeerId, Roster
-from bot.sandbox.slack.checks import checked_options
 from bot.slack import menus
 from tests.hostile import TEXT
+from tests.sandbox.slack.checks import checked_options
 from tests.views import NOW, meeting, session
 
 moments = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - given by `timezones`

@@ -34,9 +34,9 @@ from bot.core.ports import (
     Unsure,
 )
 from bot.core.roster import Meeting, MeetingId, Participant, ParticipantId, Peer, PeerId
-from bot.sandbox.slack.checks import checked_blocks
 from bot.slack import blocks, messages, texts
 from tests.hostile import TEXT, WORST
+from tests.sandbox.slack.checks import checked_blocks
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 

@@ -11,12 +11,12 @@ import pytest
 from bot.core.kick import TeamId, UserId
 from bot.core.policy import GroupId, Standing
 from bot.core.ports import Unreadable
-from bot.sandbox.place import MANIFEST
-from bot.sandbox.slack import SlackStandIn
-from bot.sandbox.slack.cast import HOME, Group
 from bot.slack import people
 from bot.slack.api import web_client
 from bot.slack.people import SlackPeople, standing
+from tests.sandbox.place import MANIFEST
+from tests.sandbox.slack import SlackStandIn
+from tests.sandbox.slack.cast import HOME, Group
 
 MO, MIA, MAYA = UserId("U0MO"), UserId("U0MIA"), UserId("U0MAYA")
 MODS = GroupId("S0MODS")

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from bot.core.ports import Busy, NotThere, Refused, RoomsError, Unreachable, Unsure
 from bot.core.roster import CustomId, MeetingId, ParticipantId, SessionId
 from bot.realtimekit import App, Budget, RealtimeKit, http_client
-from bot.sandbox.realtimekit.contract import Contract
+from tests.sandbox.realtimekit.contract import Contract
 
 TOKEN = "cf-token-that-opens-nothing"
 APP = App("0123456789abcdef0123456789abcdef", "5a4d0b0c-6f0e-4c58-9a54", SecretStr(TOKEN))

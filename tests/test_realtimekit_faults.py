@@ -13,9 +13,9 @@ from pydantic import SecretStr
 from bot.core.ports import Busy, RoomsError, Unreachable, Unsure
 from bot.core.roster import MeetingId, ParticipantId, SessionId
 from bot.realtimekit import App, RealtimeKit, http_client
-from bot.sandbox.realtimekit.cast import lone_meeting, weekly_ama
-from bot.sandbox.realtimekit.people import Meeting, Participant
-from bot.sandbox.realtimekit.server import RealtimeKitStandIn
+from tests.sandbox.realtimekit.cast import lone_meeting, weekly_ama
+from tests.sandbox.realtimekit.people import Meeting, Participant
+from tests.sandbox.realtimekit.server import RealtimeKitStandIn
 
 DEADLINE = 0.4
 ANY_APP = App("a", "b", SecretStr("token"))

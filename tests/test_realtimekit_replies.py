@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bot.core.ports import Unsure
 from bot.core.roster import Meeting, MeetingId, PeerId, Session, SessionId
 from bot.realtimekit import replies
-from bot.sandbox.realtimekit.contract import Contract
+from tests.sandbox.realtimekit.contract import Contract
 
 BASE = "/accounts/a/realtime/kit/b"
 AMA = MeetingId("3a1d0b0c-6f0e-4c58-9a54-3d1f6c1f2e7b")

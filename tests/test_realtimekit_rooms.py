@@ -12,8 +12,8 @@ from bot.core.ports import Rooms, Unsure
 from bot.core.roster import CustomId, MeetingId, ParticipantId, SessionId
 from bot.realtimekit import App, RealtimeKit, SharedRooms, http_client
 from bot.realtimekit.rooms import Shared
-from bot.sandbox.realtimekit.cast import Cast, weekly_ama
-from bot.sandbox.realtimekit.server import RealtimeKitStandIn
+from tests.sandbox.realtimekit.cast import Cast, weekly_ama
+from tests.sandbox.realtimekit.server import RealtimeKitStandIn
 
 HOURS = 3600.0
 

@@ -13,11 +13,17 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.sandbox.faults import UnknownFaultError
-from bot.sandbox.realtimekit.cast import HOSTILE_NAME, Cast, lone_meeting, open_meeting, weekly_ama
-from bot.sandbox.realtimekit.people import Meeting, Participant
-from bot.sandbox.realtimekit.server import FAULTS, RealtimeKitStandIn
-from bot.sandbox.realtimekit.world import World
+from tests.sandbox.faults import UnknownFaultError
+from tests.sandbox.realtimekit.cast import (
+    HOSTILE_NAME,
+    Cast,
+    lone_meeting,
+    open_meeting,
+    weekly_ama,
+)
+from tests.sandbox.realtimekit.people import Meeting, Participant
+from tests.sandbox.realtimekit.server import FAULTS, RealtimeKitStandIn
+from tests.sandbox.realtimekit.world import World
 
 STRANGER = "11111111-2222-4333-8444-555555555555"
 

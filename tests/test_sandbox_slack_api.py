@@ -13,8 +13,8 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from bot.sandbox.slack import CannotError, Person, SlackStandIn
-from bot.sandbox.slack.cast import DEFAULT, MAYA, MODS
+from tests.sandbox.slack import CannotError, Person, SlackStandIn
+from tests.sandbox.slack.cast import DEFAULT, MAYA, MODS
 
 MANIFEST = Path(__file__).parents[1] / "manifest.yml"
 Json = dict[str, Any]

@@ -14,7 +14,7 @@ from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.sandbox.slack import CannotError, Person, SlackStandIn, WaitedInVainError
+from tests.sandbox.slack import CannotError, Person, SlackStandIn, WaitedInVainError
 
 MANIFEST = Path(__file__).parents[1] / "manifest.yml"
 Json = dict[str, Any]

@@ -18,9 +18,9 @@ from bot.core.roster import (
     Session,
     SessionId,
 )
-from bot.sandbox.slack.checks import checked_view
 from bot.slack.modals import Modal
 from bot.slack.payloads import Context
+from tests.sandbox.slack.checks import checked_view
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 HERE = Context(channel=ChannelId("C0LIVE"), origin="f" * 32)

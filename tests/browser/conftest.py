@@ -13,12 +13,12 @@ from playwright.async_api import Browser, ConsoleMessage, Page, Response, async_
 
 from bot.app import running
 from bot.config import read_settings
-from bot.sandbox.front import open_page
-from bot.sandbox.place import Place, open_place
-from bot.sandbox.tour import Tour
 from tests.browser.moves import PATIENCE
 from tests.journeys.conftest import example_policy
 from tests.machine import ACKS_WITHIN
+from tests.sandbox.front import open_page
+from tests.sandbox.place import Place, open_place
+from tests.sandbox.tour import Tour
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)

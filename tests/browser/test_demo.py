@@ -1,4 +1,4 @@
-"""`kickbot demo` as an operator starts it: it plays its journey, prints an address, stays up."""
+"""`make demo`: it plays its journey, prints an address, stays up."""
 
 import asyncio
 import re
@@ -9,8 +9,8 @@ from asyncio.subprocess import PIPE
 import pytest
 from playwright.async_api import Browser, expect
 
-from bot.sandbox.place import HOME
 from tests.browser.moves import PATIENCE, kick, modal, removed
+from tests.sandbox.place import HOME
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -18,7 +18,7 @@ ADDRESS = re.compile(r"^ +(http://127\.0\.0\.1:\d+/)$")
 
 
 async def test_the_printed_address_is_a_page_with_a_history(browser: Browser) -> None:
-    command = [sys.executable, "-m", "bot", "demo", "--stay"]
+    command = [sys.executable, "-m", "tests.sandbox"]
     demo = await asyncio.create_subprocess_exec(*command, stdout=PIPE, cwd=HOME)
     assert demo.stdout is not None
     try:

@@ -5,7 +5,6 @@ import asyncio
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from bot.sandbox.faults import Faults
 from tests.browser.conftest import Scene
 from tests.browser.moves import (
     kick,
@@ -17,6 +16,7 @@ from tests.browser.moves import (
     to_review,
     type_in,
 )
+from tests.sandbox.faults import Faults
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

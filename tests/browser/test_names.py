@@ -4,7 +4,6 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from bot.core.roster import display
-from bot.sandbox.realtimekit.cast import HOSTILE_NAME, open_meeting
 from tests.browser.conftest import Play, Scene
 from tests.browser.moves import (
     go_to,
@@ -14,6 +13,7 @@ from tests.browser.moves import (
     titled,
     type_in,
 )
+from tests.sandbox.realtimekit.cast import HOSTILE_NAME, open_meeting
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

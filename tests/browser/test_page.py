@@ -6,9 +6,6 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import expect
 
-from bot.sandbox.front import open_page
-from bot.sandbox.slack.chat import Draft
-from bot.sandbox.slack.checks import checked_blocks, checked_view
 from tests.browser.conftest import Play, Scene
 from tests.browser.moves import (
     CROSS,
@@ -24,6 +21,9 @@ from tests.browser.moves import (
     to_review,
     type_in,
 )
+from tests.sandbox.front import open_page
+from tests.sandbox.slack.chat import Draft
+from tests.sandbox.slack.checks import checked_blocks, checked_view
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -16,8 +16,8 @@ from importlib import import_module
 from operator import add
 from pathlib import Path
 
-from bot.sandbox.place import HOME
 from tests.faults.ledger import Tally
+from tests.sandbox.place import HOME
 
 MACHINE = "tests/test_flow_machine.py"
 COLUMNS = ("cases", "lost", "doubled", "misreported", "duplicates")

@@ -20,12 +20,12 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 
-from bot.sandbox.place import HOME
 from tests.conftest import _postgres
 from tests.faults.ledger import Tally, audit, is_settled
 from tests.faults.lives import Home, Life, life
 from tests.faults.mortal import KICK
 from tests.faults.walks import DIRECT, PATIENCE, WALKS, Walk
+from tests.sandbox.place import HOME
 
 NAME = "crash"
 SQLITE, POSTGRES = "SQLite", "PostgreSQL"

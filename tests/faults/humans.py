@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from bot.sandbox.place import Place
-from bot.sandbox.realtimekit.people import Participant
-from bot.sandbox.slack import CannotError, Message, Modal, Person, WaitedInVainError
 from bot.slack import forms, menus, modals, reviews
+from tests.sandbox.place import Place
+from tests.sandbox.realtimekit.people import Participant
+from tests.sandbox.slack import CannotError, Message, Modal, Person, WaitedInVainError
 
 STEPS = 16  # things that somebody does about one kick before giving up
 TRIES = 3  # times that somebody begins from the start

@@ -11,12 +11,12 @@ from functools import partial
 from typing import Final
 
 from bot.core.kick import Kick, Outcome, State
-from bot.sandbox.realtimekit.people import Participant
-from bot.sandbox.slack import Message, Modal
 from bot.slack import approvals, messages, progress
 from tests.faults.humans import Act, Human, Presser, Requester, Wish, with_button
 from tests.faults.weather import Bolt, draw, draw_costly, draw_for_a_kick
 from tests.faults.worlds import A_LOOK, APPROVALS, World
+from tests.sandbox.realtimekit.people import Participant
+from tests.sandbox.slack import Message, Modal
 
 ON_ITS_WAY: Final = frozenset({State.READY, State.RUNNING})
 OUTLASTS: Final = 300  # looks; the longest that a kick is on its way

@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.core.kick import Event, Kick, KickId, State, What
-from bot.sandbox.place import Place
-from bot.sandbox.slack import Person
 from bot.store import SqlStore
 from tests.faults.ledger import Tally, audit, is_settled
 from tests.faults.stage import PATIENCE, PLENTY, Stage
+from tests.sandbox.place import Place
+from tests.sandbox.slack import Person
 
 BY = "Approved by"
 DECISIONS = {What.APPROVED, What.DENIED, What.CANCELLED}

@@ -13,12 +13,12 @@ from typing import Any
 
 from bot.core.kick import CALL_LASTS, OPEN, ChannelId, Kick, Outcome, State, Target, What
 from bot.core.notice import DELIVER_WITHIN, Kind
-from bot.sandbox.place import Place
-from bot.sandbox.realtimekit.calls import Call
-from bot.sandbox.realtimekit.people import KickEffect, Participant
-from bot.sandbox.slack import Message
 from bot.store import SqlStore
 from bot.store.schema import notices
+from tests.sandbox.place import Place
+from tests.sandbox.realtimekit.calls import Call
+from tests.sandbox.realtimekit.people import KickEffect, Participant
+from tests.sandbox.slack import Message
 
 APPROVALS = "C0MODS"
 # Ends that whoever asked must hear of, if only in the view they look at; who cancels knows.

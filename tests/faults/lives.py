@@ -10,12 +10,12 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from bot.core.kick import OPEN, Kick
-from bot.sandbox.place import Place, open_place
-from bot.sandbox.slack import CannotError, WaitedInVainError
 from bot.store import SqlStore
 from tests.faults import mortal
 from tests.faults.walks import PATIENCE, Walk
 from tests.machine import ACKS_WITHIN
+from tests.sandbox.place import Place, open_place
+from tests.sandbox.slack import CannotError, WaitedInVainError
 
 POLICY = """\
 approvals_channel = "C0MODS"

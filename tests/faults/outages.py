@@ -23,8 +23,6 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 
-from bot.sandbox.realtimekit.people import Participant
-from bot.sandbox.slack import Message
 from bot.slack import messages
 from tests.conftest import _postgres
 from tests.faults.blackouts import LOCKED_FOR, down, full, limited, locked
@@ -32,6 +30,8 @@ from tests.faults.humans import Act, Human, Presser, Requester, Wish, unanswered
 from tests.faults.ledger import Tally
 from tests.faults.weather import calm
 from tests.faults.worlds import APPROVALS, WHOLE, Mark, World, listening, opened
+from tests.sandbox.realtimekit.people import Participant
+from tests.sandbox.slack import Message
 
 LOCKED, FULL, RESTARTED = "file locked", "database full", "server restarted"
 ROUNDS: Final = 6  # of people who all want somebody out, with a server that dies meanwhile

@@ -12,11 +12,11 @@ from typing import Any, LiteralString
 import psycopg
 
 from bot.core.kick import TAKE_UP_AFTER, Kick, KickId, State, UserId, What
-from bot.sandbox.realtimekit.people import Participant
 from tests.faults.judge import calls_by_target, judge, settled
 from tests.faults.ledger import Tally
 from tests.faults.stage import PATIENCE, PLENTY, Stage
 from tests.journeys.steps import Running
+from tests.sandbox.realtimekit.people import Participant
 
 OUTLIVED = 3.0  # seconds in which a process that goes on would do what it must not
 HOLD = """

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from bot.core.kick import Kick, KickId
-from bot.sandbox.realtimekit.people import Participant
-from bot.sandbox.slack import Message, Modal, Person
 from bot.slack.messages import REVIEW_REQUEST
 from tests.conftest import _postgres as postgres
 from tests.faults.judge import BY, Told, judge, settled
 from tests.faults.ledger import Tally
 from tests.faults.owners import race_owners
 from tests.faults.stage import Stage, stage
+from tests.sandbox.realtimekit.people import Participant
+from tests.sandbox.slack import Message, Modal, Person
 
 # Duels
 

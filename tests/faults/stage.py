@@ -21,14 +21,14 @@ from psycopg import sql
 
 from bot.core.kick import ChannelId, Event, Kick, KickId, State, Target, TeamId, UserId, What
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, SessionId
-from bot.sandbox.place import Place, open_place
-from bot.sandbox.realtimekit.gateway import Budget
-from bot.sandbox.realtimekit.people import Participant
-from bot.sandbox.slack import Channel, Message, Modal, Person, RefusedError, SlackStandIn, User
 from bot.slack.messages import REVIEW_REQUEST
 from bot.store import SqlStore
 from tests.journeys.steps import Running, process
 from tests.machine import ACKS_WITHIN
+from tests.sandbox.place import Place, open_place
+from tests.sandbox.realtimekit.gateway import Budget
+from tests.sandbox.realtimekit.people import Participant
+from tests.sandbox.slack import Channel, Message, Modal, Person, RefusedError, SlackStandIn, User
 
 APPROVALS, LIVE = "C0MODS", "C0LIVE"
 PATIENCE = 60.0  # seconds in which whatever is awaited must come

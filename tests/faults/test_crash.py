@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from bot.sandbox.place import HOME, open_place
 from tests.faults import crash
 from tests.faults.crash import POSTGRES, SQLITE, Homes, Point
 from tests.faults.ledger import Tally
 from tests.faults.mortal import DIES, EFFECTS
 from tests.faults.walks import LOST_ANSWER, WALKS
 from tests.machine import ACKS_WITHIN
+from tests.sandbox.place import HOME, open_place
 
 STRIDE, OFFSET = 22, 9
 """Which of the points are played here: every so many, one at least of each walk, and from where the

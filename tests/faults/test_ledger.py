@@ -24,12 +24,12 @@ from bot.core.kick import (
 from bot.core.ports import NotThere
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, Peer, PeerId, SessionId
 from bot.realtimekit import App, RealtimeKit, http_client
-from bot.sandbox.place import Place, open_place
-from bot.sandbox.realtimekit.people import Participant
-from bot.sandbox.slack.chat import Draft
 from bot.slack import cards, messages
 from bot.store import SqlStore
 from tests.faults.ledger import BLINK, Tally, audit, is_settled
+from tests.sandbox.place import Place, open_place
+from tests.sandbox.realtimekit.people import Participant
+from tests.sandbox.slack.chat import Draft
 
 
 class Case:

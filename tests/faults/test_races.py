@@ -14,11 +14,11 @@ from bot.core.kick import Event, Kick, Outcome, State, UserId, What, Why
 from bot.core.ports import NotThere
 from bot.core.roster import MeetingId, ParticipantId
 from bot.realtimekit import App, RealtimeKit, http_client
-from bot.sandbox.realtimekit.people import Participant
 from tests.faults.judge import Told, faults_of, judge, untrue
 from tests.faults.owners import race_owners, undisturbed
 from tests.faults.races import judge_all, lanes_of, race_against_time, races_of_people
 from tests.faults.stage import Stage, stage
+from tests.sandbox.realtimekit.people import Participant
 
 SEED = 3
 

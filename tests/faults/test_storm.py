@@ -13,8 +13,6 @@ from bot.core.kick import Outcome, Target, Why
 from bot.core.notice import Kind, Notice
 from bot.core.ports import RoomsError
 from bot.core.post import Post
-from bot.sandbox.realtimekit.server import FAULTS
-from bot.sandbox.slack.known_faults import KNOWN_FAULTS
 from bot.slack.channel import SlackNotices
 from bot.slack.windows import Windows
 from tests.faults import storm
@@ -33,6 +31,8 @@ from tests.faults.weather import (
     draw,
 )
 from tests.faults.worlds import World, listening, opened
+from tests.sandbox.realtimekit.server import FAULTS
+from tests.sandbox.slack.known_faults import KNOWN_FAULTS
 
 
 async def test_a_storm_leaves_nothing_behind() -> None:

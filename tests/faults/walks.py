@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from bot.core.kick import OPEN, Kick, Outcome, State
-from bot.sandbox.place import Place
-from bot.sandbox.slack import Message, Person
 from bot.slack.approvals import DENY
 from bot.slack.messages import CHECK_AGAIN, REVIEW_REQUEST
 from bot.slack.progress import CANCEL
 from tests.faults.ledger import APPROVALS, buttons
 from tests.journeys.steps import choose, to_review
+from tests.sandbox.place import Place
+from tests.sandbox.slack import Message, Person
 
 LIVE = "C0LIVE"
 PATIENCE = 90.0  # seconds in which whatever is awaited must come

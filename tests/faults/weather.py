@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from bot.sandbox.place import Place
-from bot.sandbox.slack import Clock as SlackClock
+from tests.sandbox.place import Place
+from tests.sandbox.slack import Clock as SlackClock
 
 LONG = 2.0  # seconds; what sleeps no longer waits for somebody else, who is in no haste
 A_MOMENT = 0.02  # seconds that even a long sleep takes, so that others get their turn

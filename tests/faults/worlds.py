@@ -14,16 +14,16 @@ from bot.app import running
 from bot.config import read_settings
 from bot.core.policy import Policy
 from bot.policy_file import parse_policy
-from bot.sandbox.place import EXAMPLE_POLICY, MANIFEST, Place
-from bot.sandbox.realtimekit.cast import weekly_ama
-from bot.sandbox.realtimekit.gateway import Budget
-from bot.sandbox.realtimekit.people import Participant
-from bot.sandbox.realtimekit.server import RealtimeKitStandIn
-from bot.sandbox.slack import SlackStandIn
 from bot.store import SqlStore
 from tests.faults.ledger import Tally, audit, is_settled
 from tests.faults.weather import HastyClock, SlackTime, calm
 from tests.machine import ACKS_WITHIN
+from tests.sandbox.place import EXAMPLE_POLICY, MANIFEST, Place
+from tests.sandbox.realtimekit.cast import weekly_ama
+from tests.sandbox.realtimekit.gateway import Budget
+from tests.sandbox.realtimekit.people import Participant
+from tests.sandbox.realtimekit.server import RealtimeKitStandIn
+from tests.sandbox.slack import SlackStandIn
 
 APPROVALS: Final = "C0MODS"
 RECONNECTS_WITHIN: Final = 40.0  # seconds; the SDK looks every ten

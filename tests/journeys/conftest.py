@@ -13,8 +13,8 @@ from bot.config import read_settings
 from bot.core.policy import Policy
 from bot.core.ports import Clock
 from bot.policy_file import parse_policy
-from bot.sandbox.place import EXAMPLE_POLICY, Place, open_place
 from tests.machine import ACKS_WITHIN
+from tests.sandbox.place import EXAMPLE_POLICY, Place, open_place
 
 Start = Callable[..., AbstractAsyncContextManager[Bot]]
 

@@ -18,9 +18,9 @@ from bot.core.kick import (
     Why,
 )
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, Peer, PeerId, SessionId
-from bot.sandbox.place import Place
-from bot.sandbox.realtimekit.people import Participant, Session
 from bot.store import SqlStore
+from tests.sandbox.place import Place
+from tests.sandbox.realtimekit.people import Participant, Session
 
 
 def session_of(place: Place) -> Session:

@@ -16,10 +16,10 @@ import pytest
 from bot.core.keeper import LOOK_EVERY
 from bot.core.kick import Event, Kick
 from bot.core.notice import Kind, Notice
-from bot.sandbox.place import HOME, Place
-from bot.sandbox.realtimekit.calls import Call
-from bot.sandbox.slack import Message, Option, Person
 from bot.store import SqlStore
+from tests.sandbox.place import HOME, Place
+from tests.sandbox.realtimekit.calls import Call
+from tests.sandbox.slack import Message, Option, Person
 
 T = TypeVar("T")
 
@@ -233,13 +233,16 @@ class Running:
 
 @asynccontextmanager
 async def process(
-    environment: Mapping[str, str], *arguments: str, python: Sequence[str] = (sys.executable,)
+    environment: Mapping[str, str],
+    *arguments: str,
+    module: str = "bot",
+    python: Sequence[str] = (sys.executable,),
 ) -> AsyncIterator[Running]:
-    """Run the bot's command line with these variables and no others but those Python needs."""
+    """Run a command line with these variables and no others but those Python needs."""
     started = await asyncio.create_subprocess_exec(
         *python,
         "-m",
-        "bot",
+        module,
         *arguments,
         env={"PYTHONPATH": str(HOME), **environment},
         stdin=asyncio.subprocess.DEVNULL,

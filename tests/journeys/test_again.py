@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 
 from bot.app import Bot
-from bot.sandbox.place import Place
-from bot.sandbox.slack import Message, Person
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
     ONE_TRANSPORT,
@@ -20,6 +18,8 @@ from tests.journeys.steps import (
     stored,
     to_review,
 )
+from tests.sandbox.place import Place
+from tests.sandbox.slack import Message, Person
 
 
 @pytest.fixture

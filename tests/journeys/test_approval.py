@@ -11,9 +11,6 @@ import pytest
 
 from bot.app import Bot
 from bot.core.kick import Outcome, UserId, What
-from bot.sandbox.place import Place
-from bot.sandbox.slack import Message, Person
-from bot.sandbox.slack.cast import User
 from tests.journeys.conftest import Start, database_of
 from tests.journeys.steps import (
     ONE_TRANSPORT,
@@ -29,6 +26,9 @@ from tests.journeys.steps import (
     stored,
     to_review,
 )
+from tests.sandbox.place import Place
+from tests.sandbox.slack import Message, Person
+from tests.sandbox.slack.cast import User
 
 Json = dict[str, Any]
 

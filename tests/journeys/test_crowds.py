@@ -10,9 +10,6 @@ import pytest
 from bot.app import Bot
 from bot.core.kick import State
 from bot.core.roster import NO_NAME, display
-from bot.sandbox.place import Place
-from bot.sandbox.realtimekit.people import Meeting, Participant
-from bot.sandbox.slack import Person
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
     ONE_TRANSPORT,
@@ -23,6 +20,9 @@ from tests.journeys.steps import (
     stored,
     to_form,
 )
+from tests.sandbox.place import Place
+from tests.sandbox.realtimekit.people import Meeting, Participant
+from tests.sandbox.slack import Person
 
 PARTICIPANT = "group_call_participant"
 

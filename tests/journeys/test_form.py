@@ -8,9 +8,6 @@ from typing import Any
 import pytest
 
 from bot.app import Bot
-from bot.sandbox.place import Place
-from bot.sandbox.realtimekit.cast import open_meeting
-from bot.sandbox.slack import Message, Person
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
     ONE_TRANSPORT,
@@ -21,6 +18,9 @@ from tests.journeys.steps import (
     to_form,
     to_review,
 )
+from tests.sandbox.place import Place
+from tests.sandbox.realtimekit.cast import open_meeting
+from tests.sandbox.slack import Message, Person
 
 Json = dict[str, Any]
 

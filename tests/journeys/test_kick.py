@@ -1,8 +1,8 @@
 """The main job: somebody types the command, reviews, kicks, and the channel hears of it."""
 
 from bot.app import Bot
-from bot.sandbox.place import Place
 from tests.journeys.steps import result, to_review
+from tests.sandbox.place import Place
 
 
 async def test_two_taps_from_the_command_to_the_kick(place: Place, bot: Bot) -> None:

@@ -15,8 +15,6 @@ import pytest
 from aiohttp import web
 
 from bot.app import Bot
-from bot.sandbox.place import Place
-from bot.sandbox.slack import Person
 from bot.slack.listeners import Listeners
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
@@ -27,6 +25,8 @@ from tests.journeys.steps import (
     result,
     to_form,
 )
+from tests.sandbox.place import Place
+from tests.sandbox.slack import Person
 
 
 @pytest.fixture
@@ -323,5 +323,5 @@ async def test_the_bot_on_sqlite_loads_neither_the_sandbox_nor_psycopg(
     loaded = {line.rpartition("|")[2].strip() for line in bot.said if "import time:" in line}
     assert "bot.app" in loaded
     assert "aiosqlite" in loaded
-    unwanted = ("psycopg", "bot.sandbox", "cloudflare", "pytest", "boto3", "django", "fastapi")
+    unwanted = ("psycopg", "tests.sandbox", "cloudflare", "pytest", "boto3", "django", "fastapi")
     assert [one for one in loaded if one.startswith(unwanted)] == []

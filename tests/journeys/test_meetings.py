@@ -5,9 +5,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.core.kick import Outcome, State, Why
-from bot.sandbox.place import Place
-from bot.sandbox.realtimekit.cast import open_meeting
-from bot.sandbox.slack import Person
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
     ONE_TRANSPORT,
@@ -20,6 +17,9 @@ from tests.journeys.steps import (
     to_form,
     to_review,
 )
+from tests.sandbox.place import Place
+from tests.sandbox.realtimekit.cast import open_meeting
+from tests.sandbox.slack import Person
 
 
 @pytest.fixture(autouse=True)

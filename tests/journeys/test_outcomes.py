@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from bot.core.kick import Outcome, State, Why
-from bot.sandbox.place import Place
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
     LEFT,
@@ -24,6 +23,7 @@ from tests.journeys.steps import (
     to_form,
     to_review,
 )
+from tests.sandbox.place import Place
 
 
 @dataclass(frozen=True)

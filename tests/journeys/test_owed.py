@@ -12,8 +12,6 @@ import pytest
 
 from bot.core.kick import TAKE_UP_AFTER, State, What
 from bot.core.notice import DELIVER_WITHIN, Kind
-from bot.sandbox.place import Place
-from bot.sandbox.slack import Person
 from bot.slack import channel
 from tests.journeys import leftovers
 from tests.journeys.conftest import Start, database_of
@@ -34,6 +32,8 @@ from tests.journeys.steps import (
     to_review,
 )
 from tests.journeys.test_approval import asked, cards, settled, to_request
+from tests.sandbox.place import Place
+from tests.sandbox.slack import Person
 
 ALWAYS = {"second_person": "always"}
 SENT_AGAIN = "it may be here twice."

@@ -14,8 +14,6 @@ from bot.app import CantStart
 from bot.check import check
 from bot.config import read_settings
 from bot.core.kick import LEASE, Outcome, State, What, Why
-from bot.sandbox.place import EXAMPLE_POLICY, Place
-from bot.sandbox.slack import Person
 from tests.journeys.conftest import Start, database_of
 from tests.journeys.leftovers import asked, leave_ready, leave_running
 from tests.journeys.steps import (
@@ -32,6 +30,8 @@ from tests.journeys.steps import (
     stored,
     to_review,
 )
+from tests.sandbox.place import EXAMPLE_POLICY, Place
+from tests.sandbox.slack import Person
 
 
 @pytest.fixture

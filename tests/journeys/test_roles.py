@@ -11,10 +11,6 @@ import pytest
 from bot.app import Bot, running
 from bot.config import read_settings
 from bot.policy_file import parse_policy
-from bot.sandbox.place import EXAMPLE_POLICY, Place
-from bot.sandbox.realtimekit.cast import open_meeting
-from bot.sandbox.slack import Message, Person
-from bot.sandbox.slack.cast import ABROAD, Group, User
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
     ONE_TRANSPORT,
@@ -27,6 +23,10 @@ from tests.journeys.steps import (
     to_form,
     to_review,
 )
+from tests.sandbox.place import EXAMPLE_POLICY, Place
+from tests.sandbox.realtimekit.cast import open_meeting
+from tests.sandbox.slack import Message, Person
+from tests.sandbox.slack.cast import ABROAD, Group, User
 
 Json = dict[str, Any]
 Governed = Callable[[Json], AbstractAsyncContextManager[Bot]]

@@ -9,9 +9,6 @@ from typing import Any
 import pytest
 
 from bot.app import Bot
-from bot.sandbox.place import Place
-from bot.sandbox.realtimekit.cast import open_meeting
-from bot.sandbox.slack import Person
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
     ONE_TRANSPORT,
@@ -29,6 +26,9 @@ from tests.journeys.steps import (
     to_review,
 )
 from tests.machine import ACKS_WITHIN
+from tests.sandbox.place import Place
+from tests.sandbox.realtimekit.cast import open_meeting
+from tests.sandbox.slack import Person
 
 SOCKET = pytest.mark.parametrize("transport", ["socket"], indirect=True)
 HTTP = pytest.mark.parametrize("transport", ["http"], indirect=True)
