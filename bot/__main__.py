@@ -6,8 +6,8 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from bot.config import BadSettings, read_settings
-from bot.policy_file import BadPolicy, read_policy
+from bot.config import SettingsError, read_settings
+from bot.policy_file import PolicyError, read_policy
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -15,7 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         return int(given.command(given))
-    except (BadSettings, BadPolicy) as error:
+    except (SettingsError, PolicyError) as error:
         print(error, file=sys.stderr)
         return 2
 
@@ -37,14 +37,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(_: argparse.Namespace) -> int:
     # Each command imports what it needs, so that `log` does not load Slack's libraries.
-    from bot.app import CantStart, run  # noqa: PLC0415 - see above
+    from bot.app import StartupError, run  # noqa: PLC0415 - see above
 
     settings = read_settings()
     policy = read_policy(settings.policy_file)
     _log_to_stderr(logging.getLevelNamesMapping()[settings.log_level])
     try:
         return asyncio.run(run(settings, policy))
-    except CantStart as error:
+    except StartupError as error:
         print(error, file=sys.stderr)
         return 1
 

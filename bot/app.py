@@ -17,21 +17,21 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.config import Settings
-from bot.core.approval import Approvals
-from bot.core.flow import Flow, Identity
-from bot.core.keeper import Keeper
+from bot.core.approval_service import ApprovalService
 from bot.core.kick import TeamId, UserId
+from bot.core.kick_service import InstanceIdentity, KickService
+from bot.core.outbox import Outbox
 from bot.core.policy import Policy
-from bot.core.ports import Clock, StoreDown
-from bot.core.post import Post
-from bot.core.review import Desk
+from bot.core.ports import Clock, StoreUnavailable
+from bot.core.reconciler import Reconciler
+from bot.core.review_service import ReviewService
 from bot.policy_file import warnings
-from bot.realtimekit import App, RealtimeKit, SharedRooms, http_client
-from bot.slack.api import SlackFailed, ask, http_session, web_client
+from bot.realtimekit import App, CachedGateway, RealtimeKit, http_client
+from bot.slack.api import SlackCallError, http_session, post_form, web_client
 from bot.slack.channel import SlackNotices
 from bot.slack.decisions import Decisions
+from bot.slack.directory import SlackDirectory
 from bot.slack.listeners import Listeners
-from bot.slack.people import SlackPeople
 from bot.slack.screens import Screens
 from bot.slack.windows import Origins, Windows
 from bot.store import SqlStore
@@ -39,14 +39,14 @@ from bot.tasks import SystemClock, Tasks
 
 logger = logging.getLogger(__name__)
 
-STORE_PATIENCE = 2.0  # seconds; a submit writes before its ack, which has three
-CONNECT_WITHIN = 30.0  # seconds
-DRAIN = 20.0  # seconds that calls already sent are waited for
-LOOK_EVERY = 10.0  # seconds between looks at the socket
-SILENT_FOR = 12  # looks without a connection after which a fresh process has better chances
+STORE_TIMEOUT = 2.0  # seconds; a submit writes before its ack, which has three
+CONNECT_TIMEOUT = 30.0  # seconds
+DRAIN_TIMEOUT = 20.0  # seconds that calls already sent are waited for
+SOCKET_CHECK_INTERVAL = 10.0  # seconds between looks at the socket
+MAX_FAILED_CHECKS = 12  # looks without a connection after which a fresh process has better chances
 
 
-class CantStart(Exception):
+class StartupError(Exception):
     """Something the bot needs is not there; the message says what, and what to do."""
 
 
@@ -64,7 +64,7 @@ async def running(
 ) -> AsyncIterator[Bot]:
     """Run the bot as long as the context lasts; then take no more work, and drain.
 
-    Raises CantStart.
+    Raises StartupError.
     """
     async with AsyncExitStack() as stack:
         tasks = Tasks()
@@ -74,15 +74,15 @@ async def running(
         authorized = await _authorize(client, token)
         team = TeamId(authorized.team_id or "")
         store = await _store(settings, team, stack)
-        rooms = await _rooms(settings, stack)
-        keeper, listeners = _house(
+        gateway = await _rooms(settings, stack)
+        reconciler, listeners = _house(
             settings,
             policy,
             client,
             web_client(token, settings.slack_api, session, patient=False),
             team=team,
             store=store,
-            rooms=rooms,
+            gateway=gateway,
             tasks=tasks,
             clock=clock or SystemClock(),
         )
@@ -90,8 +90,8 @@ async def running(
         listeners.register(app)
         socket = await _socket(settings, app, client, stack)
         # Entered before the transports open, so left after them: no new work, then the drain.
-        stack.push_async_callback(tasks.drain, DRAIN)
-        await stack.enter_async_context(_kept(keeper))
+        stack.push_async_callback(tasks.drain, DRAIN_TIMEOUT)
+        await stack.enter_async_context(_kept(reconciler))
         if socket:
             stack.push_async_callback(_hang_up, socket)
             await _connect(socket)
@@ -102,9 +102,9 @@ async def running(
 
 async def _authorize(client: AsyncWebClient, token: str) -> AuthorizeResult:
     try:
-        reply = await ask(client, "auth.test")
-    except SlackFailed as error:
-        raise CantStart(
+        reply = await post_form(client, "auth.test")
+    except SlackCallError as error:
+        raise StartupError(
             f"Slack can't be reached or refuses SLACK_BOT_TOKEN ({error}): see `kickbot check`."
         ) from error
     return AuthorizeResult(
@@ -120,28 +120,28 @@ async def _store(settings: Settings, team: TeamId, stack: AsyncExitStack) -> Sql
     database = settings.database_url.get_secret_value()
     try:
         app_id = settings.realtimekit_app_id
-        store = SqlStore(database, team_id=team, app_id=app_id, patience=STORE_PATIENCE)
+        store = SqlStore(database, team_id=team, app_id=app_id, patience=STORE_TIMEOUT)
         stack.push_async_callback(store.close)
         await store.start()
-    except (StoreDown, ValueError) as error:
-        raise CantStart(f"DATABASE_URL: {error}") from error
+    except (StoreUnavailable, ValueError) as error:
+        raise StartupError(f"DATABASE_URL: {error}") from error
     return store
 
 
-async def _rooms(settings: Settings, stack: AsyncExitStack) -> SharedRooms:
+async def _rooms(settings: Settings, stack: AsyncExitStack) -> CachedGateway:
     http = await stack.enter_async_context(http_client(f"{settings.cloudflare_base_url}"))
     account = App(
         settings.cloudflare_account_id, settings.realtimekit_app_id, settings.cloudflare_api_token
     )
-    rooms = SharedRooms(RealtimeKit(http, account))
-    stack.push_async_callback(rooms.aclose)
-    return rooms
+    gateway = CachedGateway(RealtimeKit(http, account))
+    stack.push_async_callback(gateway.aclose)
+    return gateway
 
 
 @asynccontextmanager
-async def _kept(keeper: Keeper) -> AsyncIterator[None]:
+async def _kept(reconciler: Reconciler) -> AsyncIterator[None]:
     """Let the keeper look after what is overdue; it takes up nothing more once this is left."""
-    task = asyncio.create_task(keeper.keep())
+    task = asyncio.create_task(reconciler.run())
     try:
         yield
     finally:
@@ -157,46 +157,53 @@ def _house(
     *,
     team: TeamId,
     store: SqlStore,
-    rooms: SharedRooms,
+    gateway: CachedGateway,
     tasks: Tasks,
     clock: Clock,
-) -> tuple[Keeper, Listeners]:
+) -> tuple[Reconciler, Listeners]:
     named = frozenset[UserId]().union(*(grant.users for grant in policy.grants))
-    people = SlackPeople(client, clock, team=team, groups=policy.groups, named=named)
+    directory = SlackDirectory(client, clock, team=team, groups=policy.groups, named=named)
     windows = Windows(client, clock)
     origins = Origins(client, clock)
-    notices = SlackNotices(
+    notifier = SlackNotices(
         posting, windows, origins, approvals=policy.approvals_channel, ping=policy.ping
     )
-    post = Post(store=store, notices=notices, clock=clock)
-    desk = Desk(policy=policy, rooms=rooms, people=people, store=store, clock=clock)
-    flow = Flow(
-        identity=Identity(team, settings.realtimekit_app_id, uuid4().hex),
+    outbox = Outbox(store=store, notifier=notifier, clock=clock)
+    review_service = ReviewService(
+        policy=policy, gateway=gateway, directory=directory, store=store, clock=clock
+    )
+    kick_service = KickService(
+        identity=InstanceIdentity(team, settings.realtimekit_app_id, uuid4().hex),
         policy=policy,
-        rooms=rooms,
-        people=people,
+        gateway=gateway,
+        directory=directory,
         store=store,
-        notices=notices,
-        post=post,
+        notifier=notifier,
+        outbox=outbox,
         clock=clock,
         spawn=tasks.spawn,
     )
-    approvals = Approvals(
-        policy=policy, rooms=rooms, people=people, store=store, flow=flow, clock=clock
+    approval_service = ApprovalService(
+        policy=policy,
+        gateway=gateway,
+        directory=directory,
+        store=store,
+        kick_service=kick_service,
+        clock=clock,
     )
     screens = Screens(
         command=settings.command,
-        desk=desk,
-        flow=flow,
+        review_service=review_service,
+        kick_service=kick_service,
         windows=windows,
         origins=origins,
         clock=clock,
     )
     decisions = Decisions(
-        approvals=approvals,
-        flow=flow,
-        notices=notices,
-        post=post,
+        approval_service=approval_service,
+        kick_service=kick_service,
+        notifier=notifier,
+        outbox=outbox,
         windows=windows,
         origins=origins,
         clock=clock,
@@ -204,18 +211,23 @@ def _house(
     listeners = Listeners(
         team=team,
         command=settings.command,
-        desk=desk,
-        flow=flow,
+        review_service=review_service,
+        kick_service=kick_service,
         screens=screens,
         decisions=decisions,
-        notices=notices,
+        notifier=notifier,
         clock=clock,
         spawn=tasks.spawn,
     )
-    keeper = Keeper(
-        store=store, flow=flow, post=post, notices=notices, clock=clock, spawn=tasks.spawn
+    reconciler = Reconciler(
+        store=store,
+        kick_service=kick_service,
+        outbox=outbox,
+        notifier=notifier,
+        clock=clock,
+        spawn=tasks.spawn,
     )
-    return keeper, listeners
+    return reconciler, listeners
 
 
 def _bolt(settings: Settings, client: AsyncWebClient, authorized: AuthorizeResult) -> AsyncApp:
@@ -257,14 +269,14 @@ async def _socket(
 
 async def _connect(handler: AsyncSocketModeHandler) -> None:
     try:
-        async with asyncio.timeout(CONNECT_WITHIN):
+        async with asyncio.timeout(CONNECT_TIMEOUT):
             # connect() would try for ever, also with a token that Slack refuses.
             handler.client.wss_uri = await handler.client.issue_new_wss_url()
             await handler.client.connect()
     except SlackApiError as error:
-        raise CantStart(f"Slack refuses SLACK_APP_TOKEN ({error.response['error']}).") from error
+        raise StartupError(f"Slack refuses SLACK_APP_TOKEN ({error.response['error']}).") from error
     except (aiohttp.ClientError, OSError) as error:
-        raise CantStart(
+        raise StartupError(
             f"Slack's Socket Mode can't be reached ({type(error).__name__})."
         ) from error
 
@@ -286,7 +298,7 @@ class _Health:
             return "no connection to Slack"
         try:
             await self._store.check()
-        except StoreDown as error:
+        except StoreUnavailable as error:
             return f"database: {error}"
         return ""
 
@@ -305,12 +317,12 @@ async def _serve(settings: Settings, app: AsyncApp, health: _Health, stack: Asyn
         # Platforms route to every interface; one address family, so that port 0 is one port.
         await web.TCPSite(runner, "0.0.0.0", settings.port).start()  # noqa: S104 - as said above
     except OSError as error:
-        raise CantStart(f"PORT {settings.port}: {error.strerror}") from error
+        raise StartupError(f"PORT {settings.port}: {error.strerror}") from error
     return int(runner.addresses[0][1])
 
 
 async def run(settings: Settings, policy: Policy) -> int:
-    """Run the bot until SIGTERM or Ctrl-C; return the exit code. Raises CantStart."""
+    """Run the bot until SIGTERM or Ctrl-C; return the exit code. Raises StartupError."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -327,13 +339,15 @@ async def run(settings: Settings, policy: Policy) -> int:
 
 async def _watch(bot: Bot, stop: asyncio.Event) -> int:
     silent = 0
-    while silent < SILENT_FOR:
+    while silent < MAX_FAILED_CHECKS:
         try:
-            async with asyncio.timeout(LOOK_EVERY):
+            async with asyncio.timeout(SOCKET_CHECK_INTERVAL):
                 await stop.wait()
         except TimeoutError:
             silent = silent + 1 if await bot.health() == "no connection to Slack" else 0
         else:
             return 0
-    logger.critical("no connection to Slack for %.0f s: giving up", SILENT_FOR * LOOK_EVERY)
+    logger.critical(
+        "no connection to Slack for %.0f s: giving up", MAX_FAILED_CHECKS * SOCKET_CHECK_INTERVAL
+    )
     return 1

@@ -14,12 +14,12 @@ CLOUDFLARE_API = "https://api.cloudflare.com/client/v4"
 SQLITE = "sqlite:///kickbot.db"
 
 
-class BadSettings(Exception):
+class SettingsError(Exception):
     """Some settings are missing or wrong; `faults` names each, with what to do."""
 
     def __init__(self, faults: list[str]) -> None:
         super().__init__("\n".join(faults))
-        self.faults = faults
+        self.problems = faults
 
 
 def _token(prefix: str = "") -> AfterValidator:
@@ -78,7 +78,7 @@ class Settings(BaseSettings):
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings; raises BadSettings with all that is wrong at once.
+    """Read the settings; raises SettingsError with all that is wrong at once.
 
     An empty variable counts as one that is not set, as in shells and on platforms.
     """
@@ -89,7 +89,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     except ValidationError as error:
         faults += [_fault(one) for one in error.errors(include_url=False, include_input=False)]
     if faults:
-        raise BadSettings(faults)
+        raise SettingsError(faults)
     return settings
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bot.config import Settings
 from bot.core.kick import Event, Kick
-from bot.core.ports import StoreDown
+from bot.core.ports import StoreUnavailable
 from bot.core.roster import display
 from bot.store import SqlStore
 
@@ -34,7 +34,7 @@ async def show(settings: Settings, number: int | None) -> int:
             return 1
         for line in _whole(found, await store.events(found.id)):
             _say(line)
-    except StoreDown as error:
+    except StoreUnavailable as error:
         _say(f"The database does not answer: {error}")
         return 1
     finally:
@@ -62,6 +62,6 @@ def _whole(kick: Kick, events: Sequence[Event]) -> list[str]:
     }
     told = [_line(kick), *(f"{name}: {said}" for name, said in about.items() if said)]
     return told + [
-        f"{event.at:%H:%M:%S.%f} {event.actor or 'kickbot'} {event.what} {event.note}".rstrip()
+        f"{event.at:%H:%M:%S.%f} {event.actor or 'kickbot'} {event.kind} {event.note}".rstrip()
         for event in events
     ]

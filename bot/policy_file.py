@@ -34,12 +34,12 @@ _GROUP = re.compile(r"S[A-Z0-9]{2,}")
 _CHANNEL = re.compile(r"[CG][A-Z0-9]{2,}")
 
 
-class BadPolicy(Exception):
+class PolicyError(Exception):
     """The policy file can't be used; `faults` names each, with its place."""
 
     def __init__(self, path: Path, faults: list[str]) -> None:
         super().__init__("\n".join(f"{path}: {fault}" for fault in faults))
-        self.faults = faults
+        self.problems = faults
 
 
 def _duration(text: object) -> timedelta:
@@ -154,18 +154,18 @@ class _Rest(_File):
 
 
 def read_policy(path: Path) -> Policy:
-    """Read and check the policy file; raises BadPolicy with all that is wrong at once."""
+    """Read and check the policy file; raises PolicyError with all that is wrong at once."""
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadPolicy(path, [f"can't be read: {error.strerror}"]) from error
+        raise PolicyError(path, [f"can't be read: {error.strerror}"]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadPolicy(path, [f"is no TOML: {error}"]) from error
+        raise PolicyError(path, [f"is no TOML: {error}"]) from error
     return parse_policy(given, path)
 
 
 def parse_policy(given: Mapping[str, Any], path: Path) -> Policy:
-    """Check what a policy file says; raises BadPolicy."""
+    """Check what a policy file says; raises PolicyError."""
     faults: list[str] = []
     try:
         policy = _File.model_validate(given).value()
@@ -175,7 +175,7 @@ def parse_policy(given: Mapping[str, Any], path: Path) -> Policy:
         policy = _Rest.model_validate(_without(given, [one["loc"] for one in errors])).value()
     faults += _contradictions(policy, has_channel="approvals_channel" in given)
     if faults:
-        raise BadPolicy(path, faults)
+        raise PolicyError(path, faults)
     return policy
 
 

@@ -6,10 +6,26 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from bot.core.kick import CAME_TO_NOTHING, Draft, Event, Kick, KickId, State, TeamId, UserId, What
-from bot.core.notice import DELIVER_WITHIN, Kind, Notice, owes
-from bot.core.policy import GroupId, Membership, Standing
-from bot.core.ports import Delivery, NotThere, Overtaken, StoreDown, Unreadable
+from bot.core.kick import (
+    ENDED_WITHOUT_CALL,
+    Draft,
+    Event,
+    EventKind,
+    Kick,
+    KickId,
+    State,
+    TeamId,
+    UserId,
+)
+from bot.core.outbox_message import DELIVER_WITHIN, MessageKind, OutboxMessage, messages_due_for
+from bot.core.policy import AccountStatus, GroupId, Membership
+from bot.core.ports import (
+    Delivery,
+    DirectoryUnavailable,
+    NotFound,
+    StoreUnavailable,
+    VersionConflict,
+)
 from bot.core.roster import (
     CustomId,
     Meeting,
@@ -31,65 +47,65 @@ class MemoryStore:
         self.kicks: dict[KickId, Kick] = {}
         self.log: list[Event] = []
         self.drafts: dict[str, Draft] = {}
-        self.notices: dict[tuple[KickId, Kind], Notice] = {}
+        self.messages: dict[tuple[KickId, MessageKind], OutboxMessage] = {}
 
     async def add(self, kick: Kick, event: Event) -> Kick:
         for first in self.kicks.values():
-            if first.key == kick.key:
+            if first.idempotency_key == kick.idempotency_key:
                 return first
         self.kicks[kick.id] = stored = replace(kick, number=len(self.kicks) + 1)
         self.log.append(replace(event, kick_id=kick.id))
-        self._owe(None, stored, event)
+        self._enqueue(None, stored, event)
         return stored
 
-    async def move(self, before: Kick, after: Kick, *events: Event) -> Kick:
+    async def transition(self, before: Kick, after: Kick, *events: Event) -> Kick:
         if (after.id, after.version) != (before.id, before.version + 1):
             raise ValueError("a move raises the version by one")
-        if owes(before.state, after) and not events:
+        if messages_due_for(before.state, after) and not events:
             raise ValueError("what is owed needs an event")
         current = self.kicks[before.id]
         if (current.state, current.version) != (before.state, before.version):
-            raise Overtaken(current)
+            raise VersionConflict(current)
         self.kicks[after.id] = after
         self.log += [replace(event, kick_id=after.id) for event in events]
-        self._owe(before.state, after, *events)
+        self._enqueue(before.state, after, *events)
         return after
 
-    def _owe(self, before: State | None, after: Kick, *events: Event) -> None:
-        for kind in owes(before, after):
+    def _enqueue(self, before: State | None, after: Kick, *events: Event) -> None:
+        for kind in messages_due_for(before, after):
             at = events[-1].at
-            new = Notice(after.id, kind, at, at + DELIVER_WITHIN)
-            old = self.notices.get((after.id, kind))
+            new = OutboxMessage(after.id, kind, at, at + DELIVER_WITHIN)
+            old = self.messages.get((after.id, kind))
             if old:
                 new = replace(old, since=at, due_at=new.due_at, version=old.version + 1, attempts=0)
-            self.notices[after.id, kind] = new
+            self.messages[after.id, kind] = new
 
-    async def get(self, kick: KickId) -> Kick | None:
+    async def get_kick(self, kick: KickId) -> Kick | None:
         return self.kicks.get(kick)
 
     async def by_number(self, number: int) -> Kick | None:
         return next((kick for kick in self.kicks.values() if kick.number == number), None)
 
-    async def overdue(self, now: datetime) -> Sequence[Kick]:
+    async def overdue_kicks(self, now: datetime) -> Sequence[Kick]:
         due = [(kick.due_at, kick.number) for kick in self.kicks.values() if kick.due_at]
         numbers = [number for due_at, number in sorted(due) if due_at <= now]
         return [kick for number in numbers if (kick := await self.by_number(number))]
 
-    async def owed(self, kick: KickId) -> Sequence[Notice]:
+    async def pending_messages(self, kick: KickId) -> Sequence[OutboxMessage]:
         return [one for one in self._by_age() if one.kick_id == kick]
 
-    async def overdue_notices(self, now: datetime) -> Sequence[Notice]:
+    async def overdue_messages(self, now: datetime) -> Sequence[OutboxMessage]:
         return [one for one in self._by_age() if one.due_at and one.due_at <= now][:100]
 
-    async def note(self, before: Notice, after: Notice) -> Notice:
+    async def update_message(self, before: OutboxMessage, after: OutboxMessage) -> OutboxMessage:
         name = (before.kick_id, before.kind)
-        if self.notices[name].version != before.version:
-            return replace(self.notices[name])  # as from a database: equal, never the same
-        self.notices[name] = after
+        if self.messages[name].version != before.version:
+            return replace(self.messages[name])  # as from a database: equal, never the same
+        self.messages[name] = after
         return after
 
-    def _by_age(self) -> Sequence[Notice]:
-        due = [one for one in self.notices.values() if one.due_at]
+    def _by_age(self) -> Sequence[OutboxMessage]:
+        due = [one for one in self.messages.values() if one.due_at]
         return sorted(due, key=lambda one: (one.due_at, one.kick_id, one.kind))
 
     async def history(self, limit: int) -> Sequence[Kick]:
@@ -104,7 +120,7 @@ class MemoryStore:
         counted = [
             kick
             for kick in self.kicks.values()
-            if kick.requester == requester and kick.state not in CAME_TO_NOTHING
+            if kick.requester == requester and kick.state not in ENDED_WITHOUT_CALL
             if before is None or kick.number < before
         ]
         return [sum(len(kick.targets) for kick in counted if kick.created_at >= at) for at in since]
@@ -114,15 +130,15 @@ class MemoryStore:
         here = (kick for kick in kicks if (kick.team_id, kick.channel_id) == (team, channel))
         return next((kick.meeting.id for kick in here), None)
 
-    async def record(self, event: Event) -> None:
+    async def record_event(self, event: Event) -> None:
         self.log.append(event)
 
-    async def keep(self, draft: Draft) -> None:
+    async def save_draft(self, draft: Draft) -> None:
         oldest = draft.created_at - timedelta(days=1)
         kept = {one.id: one for one in self.drafts.values() if one.created_at >= oldest}
         self.drafts = kept | {draft.id: draft}
 
-    async def draft(self, draft_id: str) -> Draft | None:
+    async def get_draft(self, draft_id: str) -> Draft | None:
         return self.drafts.get(draft_id)
 
 
@@ -213,7 +229,7 @@ class FakeRooms:
                     rows[at] = replace(row, left_at=self._clock.now())
                     found = True
         if not found:
-            raise NotThere(f"No user found with id {wanted}")
+            raise NotFound(f"No user found with id {wanted}")
         return [wanted]
 
     async def live_sessions(self) -> Sequence[Session]:
@@ -227,7 +243,7 @@ class FakeRooms:
     async def meeting(self, meeting: MeetingId) -> Meeting:
         self._read("meeting")
         if meeting not in self.titles:
-            raise NotThere("no such meeting")
+            raise NotFound("no such meeting")
         return self.titles[meeting]
 
     async def active_session(self, meeting: MeetingId, *, fresh: bool = False) -> Session | None:
@@ -276,26 +292,26 @@ class FakePeople:
         self.asked: list[bool] = []
 
     def add(
-        self, user: UserId, *groups: GroupId, standing: Standing = Standing.MEMBER
+        self, user: UserId, *groups: GroupId, standing: AccountStatus = AccountStatus.MEMBER
     ) -> Membership:
         """Make somebody known, as of now."""
         member = Membership(user, TEAM, standing, frozenset(groups), self._clock.now())
         self.now[user] = self.cached[user] = member
         return member
 
-    def known(self, user: UserId) -> Membership | None:
+    def cached_membership(self, user: UserId) -> Membership | None:
         return self.cached.get(user)
 
     async def membership(self, user: UserId, *, fresh: bool = False) -> Membership:
         self.asked.append(fresh)
         if self.down:
-            raise Unreadable(self.down)
+            raise DirectoryUnavailable(self.down)
         self.cached[user] = replace(self.now[user], read_at=self._clock.now() - self.late)
         return self.cached[user]
 
     async def members(self, group: GroupId) -> Sequence[UserId]:
         if self.down:
-            raise Unreadable(self.down)
+            raise DirectoryUnavailable(self.down)
         return [user for user, one in self.now.items() if group in one.groups]
 
 
@@ -310,32 +326,32 @@ class FakeNotices:
         self._store = store
         self.shown: list[Kick] = []
         self.troubles: list[tuple[Kick, str]] = []
-        self.delivered: list[tuple[Notice, Kick]] = []
+        self.delivered: list[tuple[OutboxMessage, Kick]] = []
         self.results: list[tuple[Kick, Kick]] = []
         self.answers: list[Delivery] = []
         self.open_views: list[KickId] = []
 
-    def watched(self) -> Sequence[KickId]:
+    def watched_kicks(self) -> Sequence[KickId]:
         return tuple(self.open_views)
 
-    async def show(self, kick: Kick) -> None:
+    async def update_modals(self, kick: Kick) -> None:
         self.shown.append(kick)
 
-    async def trouble(self, kick: Kick, words: str) -> None:
+    async def report_problem(self, kick: Kick, words: str) -> None:
         self.troubles.append((kick, words))
 
-    async def deliver(self, notice: Notice, kick: Kick) -> Delivery:
+    async def deliver(self, notice: OutboxMessage, kick: Kick) -> Delivery:
         self.delivered.append((notice, kick))
-        if notice.kind is not Kind.CARD:
+        if notice.kind is not MessageKind.CARD:
             self.results.append((kick, self._store.kicks[kick.id]))
         await asyncio.sleep(0)
         if self.answers:
             return self.answers.pop(0)
         if notice.ts:
-            return Delivery(told=True)
-        return Delivery(told=True, channel=kick.channel_id, ts=f"{len(self.delivered)}.0")
+            return Delivery(delivered=True)
+        return Delivery(delivered=True, channel=kick.channel_id, ts=f"{len(self.delivered)}.0")
 
-    def kinds(self) -> list[Kind]:
+    def kinds(self) -> list[MessageKind]:
         """List what was delivered, or tried to be."""
         return [notice.kind for notice, _ in self.delivered]
 
@@ -348,26 +364,26 @@ class FlakyStore(MemoryStore):
 
     def __init__(self) -> None:
         super().__init__()
-        self.down: Counter[What | None] = Counter()
-        self.lost: Counter[What | None] = Counter()
+        self.down: Counter[EventKind | None] = Counter()
+        self.lost: Counter[EventKind | None] = Counter()
 
     async def add(self, kick: Kick, event: Event) -> Kick:
-        return await self._flaky(event.what, super().add(kick, event))
+        return await self._flaky(event.kind, super().add(kick, event))
 
-    async def move(self, before: Kick, after: Kick, *events: Event) -> Kick:
-        what = events[0].what if events else None
-        return await self._flaky(what, super().move(before, after, *events))
+    async def transition(self, before: Kick, after: Kick, *events: Event) -> Kick:
+        what = events[0].kind if events else None
+        return await self._flaky(what, super().transition(before, after, *events))
 
-    async def _flaky(self, what: What | None, write: Coroutine[object, object, Kick]) -> Kick:
+    async def _flaky(self, what: EventKind | None, write: Coroutine[object, object, Kick]) -> Kick:
         await asyncio.sleep(0)
         if self.down[what] > 0:
             self.down[what] -= 1
             write.close()
-            raise StoreDown("the database is locked")
+            raise StoreUnavailable("the database is locked")
         stored = await write
         if self.lost[what] > 0:
             self.lost[what] -= 1
-            raise StoreDown("the connection broke")
+            raise StoreUnavailable("the connection broke")
         return stored
 
 

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-from bot.core.approval import Approvals
-from bot.core.flow import Flow, Identity, Proposal
-from bot.core.keeper import Keeper
-from bot.core.kick import ChannelId, Draft, Kick, Outcome, State, Target, UserId, Why
+from bot.core.approval_service import ApprovalService
+from bot.core.kick import ChannelId, Draft, Kick, Outcome, OutcomeReason, State, Target, UserId
+from bot.core.kick_service import InstanceIdentity, KickService, SubmitResult
+from bot.core.outbox import Outbox
 from bot.core.policy import Grant, Policy, Protected, Role, Rules
-from bot.core.post import Post
+from bot.core.reconciler import Reconciler
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, Peer, Session, SessionId
 from tests.fakes import (
     TEAM,
@@ -30,16 +30,16 @@ BOB_ROW = peer("e2", "p2", "c2", name="Bob")
 ANN = Target(ParticipantId("p1"), CustomId("c1"), "Ann", "guest")
 BOB = Target(ParticipantId("p2"), CustomId("c2"), "Bob", "guest")
 GUARDED = Rules(protected=Protected(frozenset({"host"}), ("staff-*",)))
-KICKED = (Outcome.KICKED, Why.CONFIRMED)
+KICKED = (Outcome.KICKED, OutcomeReason.CONFIRMED)
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
     """One process of the bot."""
 
-    flow: Flow
-    approvals: Approvals
-    keeper: Keeper
+    kick_service: KickService
+    approval_service: ApprovalService
+    reconciler: Reconciler
 
 
 class Scene:
@@ -47,10 +47,10 @@ class Scene:
 
     def __init__(self, rules: Rules = GUARDED) -> None:
         self.clock = FakeClock()
-        self.rooms = FakeRooms(self.clock)
-        self.people = FakePeople(self.clock)
+        self.gateway = FakeRooms(self.clock)
+        self.directory = FakePeople(self.clock)
         self.store = FlakyStore()
-        self.notices = FakeNotices(self.store)
+        self.notifier = FakeNotices(self.store)
         self.spawn = FakeSpawn()
         self.policy = Policy(
             (
@@ -64,41 +64,41 @@ class Scene:
         )
         self.use(self.process("one"))
         for user in (AVA, BEN, LEA, MAX, EVE):
-            self.people.add(user)
-        self.rooms.go_live(LIVE, ANN_ROW, BOB_ROW)
+            self.directory.add(user)
+        self.gateway.go_live(LIVE, ANN_ROW, BOB_ROW)
 
     def use(self, process: Process) -> None:
         """Let this process do what comes next."""
-        self.flow, self.approvals = process.flow, process.approvals
-        self.keeper = process.keeper
+        self.kick_service, self.approval_service = process.kick_service, process.approval_service
+        self.reconciler = process.reconciler
 
     def process(self, name: str) -> Process:
         """Start the core as another process would, on the same store."""
-        post = Post(store=self.store, notices=self.notices, clock=self.clock)
-        flow = Flow(
-            identity=Identity(TEAM, "app", name),
+        post = Outbox(store=self.store, notifier=self.notifier, clock=self.clock)
+        flow = KickService(
+            identity=InstanceIdentity(TEAM, "app", name),
             policy=self.policy,
-            rooms=self.rooms,
-            people=self.people,
+            gateway=self.gateway,
+            directory=self.directory,
             store=self.store,
-            notices=self.notices,
-            post=post,
+            notifier=self.notifier,
+            outbox=post,
             clock=self.clock,
             spawn=self.spawn,
         )
-        approvals = Approvals(
+        approvals = ApprovalService(
             policy=self.policy,
-            rooms=self.rooms,
-            people=self.people,
+            gateway=self.gateway,
+            directory=self.directory,
             store=self.store,
-            flow=flow,
+            kick_service=flow,
             clock=self.clock,
         )
-        keeper = Keeper(
+        keeper = Reconciler(
             store=self.store,
-            flow=flow,
-            post=post,
-            notices=self.notices,
+            kick_service=flow,
+            outbox=post,
+            notifier=self.notifier,
             clock=self.clock,
             spawn=self.spawn,
         )
@@ -118,14 +118,14 @@ class Scene:
             created_at=self.clock.now(),
         )
         draft = replace(draft, **changes)  # type: ignore[arg-type] # the fields of a draft
-        await self.store.keep(draft)
+        await self.store.save_draft(draft)
         return draft
 
     async def proposed(self, *targets: Target, **changes: object) -> Kick:
         """Submit a review."""
         draft = await self.draft(*targets, **changes)
-        proposed = await self.flow.propose(draft.id, f"view {draft.id}", draft.requester)
-        assert isinstance(proposed, Proposal)
+        proposed = await self.kick_service.submit(draft.id, f"view {draft.id}", draft.requester)
+        assert isinstance(proposed, SubmitResult)
         return proposed.kick
 
     async def ready(self, *targets: Target, **changes: object) -> Kick:
@@ -138,13 +138,13 @@ class Scene:
         """Submit a review of Ben, who may only ask, and tell those who decide."""
         kick = await self.proposed(*targets, **{"requester": BEN, **changes})
         assert kick.state is State.WAITING
-        self.flow.start(kick)
+        self.kick_service.start(kick)
         await self.spawn.finish()
         return kick
 
     async def run(self, kick: Kick) -> None:
         """Carry it out, and tell."""
-        self.flow.start(kick)
+        self.kick_service.start(kick)
         await self.spawn.finish()
 
     async def carry_out(self, *targets: Target, **changes: object) -> Kick:
@@ -154,7 +154,7 @@ class Scene:
 
     async def look(self) -> None:
         """Let the keeper look once, and everything that starts with it end."""
-        await self.keeper.look()
+        await self.reconciler.tick()
         await self.spawn.finish()
 
     def stored(self, kick: Kick) -> Kick:
@@ -162,17 +162,17 @@ class Scene:
 
     def result(self) -> Kick:
         """Return the one end that was told: it is what the store held at that moment."""
-        assert self.notices.troubles == []
-        [(told, stored)] = self.notices.results
+        assert self.notifier.troubles == []
+        [(told, stored)] = self.notifier.results
         assert told == stored == self.stored(told)
         return told
 
     def change(self, row: Peer, **changes: object) -> None:
         """Change a row of the session."""
-        rows = self.rooms.rows[LIVE.id]
+        rows = self.gateway.rows[LIVE.id]
         rows[rows.index(row)] = replace(row, **changes)  # type: ignore[arg-type] # of a row
 
 
-def told(kick: Kick) -> list[tuple[Outcome | None, Why | None]]:
+def told(kick: Kick) -> list[tuple[Outcome | None, OutcomeReason | None]]:
     """List what became of each target, and by what."""
-    return [(target.outcome, target.why) for target in kick.targets]
+    return [(target.outcome, target.outcome_reason) for target in kick.targets]

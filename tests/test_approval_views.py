@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.approval import Hearing, Part
-from bot.core.identify import Line, Mark, target_of
+from bot.core.approval_service import ApprovalView, Participation
+from bot.core.identify import Candidate, CandidateStatus, make_target
 from bot.core.kick import ChannelId, Kick, KickId, State, Target
-from bot.core.policy import Answer, Verdict
-from bot.core.ports import Busy, RoomsError, Unsure
-from bot.core.roster import Key, ParticipantId
+from bot.core.policy import Verdict, VerdictKind
+from bot.core.ports import GatewayError, OutcomeUnknown, RateLimited
+from bot.core.roster import ParticipantId, ParticipantKey
 from bot.slack import approvals, progress
 from bot.slack.modals import Modal
-from bot.slack.payloads import State as Answers
 from bot.slack.payloads import Value, View
+from bot.slack.payloads import ViewState as Answers
 from tests.hostile import TEXT, WORST
 from tests.views import (
     ALLOWED,
@@ -37,8 +37,14 @@ from tests.views import (
 )
 
 KICK = KickId("a" * 32)
-NO = Verdict(Answer.REFUSED, "That session is over.")
-MARKS = (Mark.LIVE, Mark.UNLISTED, Mark.LEFT, Mark.PROTECTED, Mark.NOWHERE)
+NO = Verdict(VerdictKind.REFUSED, "That session is over.")
+MARKS = (
+    CandidateStatus.LIVE,
+    CandidateStatus.UNLISTED,
+    CandidateStatus.LEFT,
+    CandidateStatus.PROTECTED,
+    CandidateStatus.NOWHERE,
+)
 
 
 def target(name: str = "Tom", at: int = 0, **changes: Any) -> Target:
@@ -48,7 +54,7 @@ def target(name: str = "Tom", at: int = 0, **changes: Any) -> Target:
 def request(targets: Sequence[Target], *, reason: str = "spam", title: str = "Weekly AMA") -> Kick:
     return Kick(
         id=KICK,
-        key="V0",
+        idempotency_key="V0",
         team_id=TEAM,
         app_id="app",
         channel_id=ChannelId("C0LIVE"),
@@ -64,35 +70,40 @@ def request(targets: Sequence[Target], *, reason: str = "spam", title: str = "We
     )
 
 
-def line(of: Target, mark: Mark = Mark.LIVE, name: str = "", preset: str | None = "guest") -> Line:
+def line(
+    of: Target,
+    mark: CandidateStatus = CandidateStatus.LIVE,
+    name: str = "",
+    preset: str | None = "guest",
+) -> Candidate:
     """Say how a target stands by now, under another name if one is given."""
     at = int((of.participant_id or "0").removesuffix("-id"))
     person = participant(name or of.name, preset, at)
-    stays = mark in {Mark.LEFT, Mark.PROTECTED}
-    return Line(
-        asked=of.key or Key(""),
-        mark=mark,
-        person=None if mark is Mark.NOWHERE else person,
-        target=None if stays else target_of(RULES, person, live=mark is Mark.LIVE),
-        by=preset or "",
+    stays = mark in {CandidateStatus.LEFT, CandidateStatus.PROTECTED}
+    return Candidate(
+        requested=of.key or ParticipantKey(""),
+        status=mark,
+        person=None if mark is CandidateStatus.NOWHERE else person,
+        target=None if stays else make_target(RULES, person, live=mark is CandidateStatus.LIVE),
+        protected_by=preset or "",
     )
 
 
-def heard(kick: Kick, lines: Sequence[Line] = (), **changes: Any) -> Hearing:
+def heard(kick: Kick, lines: Sequence[Candidate] = (), **changes: Any) -> ApprovalView:
     given_values: dict[str, Any] = {
-        "part": Part.APPROVER,
+        "participation": Participation.APPROVER,
         "verdict": ALLOWED,
         "session": session(),
         "seen": tuple("f" * 16 + "?" for _ in kick.targets),
     }
-    return Hearing(kick=kick, lines=tuple(lines), **given_values | changes)
+    return ApprovalView(kick=kick, candidates=tuple(lines), **given_values | changes)
 
 
-def drawn(hearing: Hearing) -> Modal:
+def drawn(hearing: ApprovalView) -> Modal:
     return fits(approvals.hearing(hearing, HERE, NOW))
 
 
-def one(**changes: Any) -> Hearing:
+def one(**changes: Any) -> ApprovalView:
     tom = target()
     return heard(request([tom]), [line(tom)], **changes)
 
@@ -108,9 +119,9 @@ def buttons(view: Modal) -> list[str]:
     title=TEXT,
     reason=TEXT,
     mark=st.sampled_from(MARKS),
-    part=st.sampled_from(Part),
+    part=st.sampled_from(Participation),
     verdict=st.sampled_from([ALLOWED, NO]),
-    trouble=st.none() | st.builds(Unsure, TEXT),
+    trouble=st.none() | st.builds(OutcomeUnknown, TEXT),
     looked=st.booleans(),
 )
 @settings(max_examples=50, deadline=None)
@@ -119,22 +130,22 @@ def test_a_request_for_25_people_fits(  # noqa: PLR0917 - what hypothesis gives
     preset: str | None,
     title: str,
     reason: str,
-    mark: Mark,
-    part: Part,
+    mark: CandidateStatus,
+    part: Participation,
     verdict: Verdict,
-    trouble: RoomsError | None,
+    trouble: GatewayError | None,
     *,
     looked: bool,
 ) -> None:
-    targets = [target("Tom", at, checked=False) for at in range(25)]
+    targets = [target("Tom", at, protection_checked=False) for at in range(25)]
     lines = [line(one, mark, name, preset) for one in targets] if looked else []
     kick = request(targets, reason=reason, title=title)
-    drawn(heard(kick, lines, part=part, verdict=verdict, trouble=trouble, changed=True))
+    drawn(heard(kick, lines, participation=part, verdict=verdict, error=trouble, changed=True))
 
 
 @pytest.mark.parametrize("name", WORST, ids=range(len(WORST)))
 def test_a_request_for_25_of_the_worst_names_fits(name: str) -> None:
-    targets = [target("W" * 75, at, checked=False) for at in range(25)]
+    targets = [target("W" * 75, at, protection_checked=False) for at in range(25)]
     lines = [line(one, MARKS[at % len(MARKS)], name, name) for at, one in enumerate(targets)]
     view = drawn(heard(request(targets, reason=name, title=name), lines, changed=True))
     assert len(view["private_metadata"]) <= 3000
@@ -144,7 +155,12 @@ def test_a_request_for_25_of_the_worst_names_fits(name: str) -> None:
 def test_text_from_the_meeting_is_never_markup() -> None:
     tom = target(HOSTILE)
     kick = request([tom], reason=HOSTILE, title=HOSTILE)
-    for lines in ([], [line(tom)], [line(tom, Mark.NOWHERE)], [line(tom, name=HOSTILE * 2)]):
+    for lines in (
+        [],
+        [line(tom)],
+        [line(tom, CandidateStatus.NOWHERE)],
+        [line(tom, name=HOSTILE * 2)],
+    ):
         assert literal(drawn(heard(kick, lines)))
 
 
@@ -164,18 +180,18 @@ def test_a_request_says_who_asks_for_whom_where_why_and_how_long() -> None:
         assert words in text
 
 
-STANDINGS: dict[str, tuple[Mark, str]] = {
-    "present": (Mark.LIVE, "joined just now"),
-    "in the records": (Mark.UNLISTED, "Not in the live list"),
-    "left": (Mark.LEFT, "Has already left."),
-    "protected": (Mark.PROTECTED, "Protected by the policy (guest)."),
-    "nowhere": (Mark.NOWHERE, "Found nowhere: protection not checked."),
+STANDINGS: dict[str, tuple[CandidateStatus, str]] = {
+    "present": (CandidateStatus.LIVE, "joined just now"),
+    "in the records": (CandidateStatus.UNLISTED, "Not in the live list"),
+    "left": (CandidateStatus.LEFT, "Has already left."),
+    "protected": (CandidateStatus.PROTECTED, "Protected by the policy (guest)."),
+    "nowhere": (CandidateStatus.NOWHERE, "Found nowhere: protection not checked."),
 }
 
 
 @pytest.mark.parametrize(("mark", "words"), STANDINGS.values(), ids=STANDINGS)
 def test_a_request_says_how_each_target_stands_by_the_name_it_was_asked_by(
-    mark: Mark, words: str
+    mark: CandidateStatus, words: str
 ) -> None:
     tom = target()
     text = shown(drawn(heard(request([tom]), [line(tom, mark)])))
@@ -210,13 +226,13 @@ def test_what_an_id_was_found_to_be_is_no_change() -> None:
 
 
 def test_a_line_of_nobody_who_was_asked_for_is_shown_as_it_is() -> None:
-    stray = replace(line(target("Tom")), asked="participant:other")
+    stray = replace(line(target("Tom")), requested="participant:other")
     assert "Tom" in shown(drawn(heard(request([target("Ann", 1)]), [stray])))
 
 
 def test_whoever_could_not_be_looked_for_is_shown_as_asked_for() -> None:
-    targets = [target(), target("Ann", 1, checked=False)]
-    text = shown(drawn(heard(request(targets), session=None, trouble=Busy("slow down", 3))))
+    targets = [target(), target("Ann", 1, protection_checked=False)]
+    text = shown(drawn(heard(request(targets), session=None, error=RateLimited("slow down", 3))))
     assert "Tom" in text
     assert " · guest · id …" in text
     assert " · protection not checked" in text
@@ -230,9 +246,19 @@ def test_whoever_could_not_be_looked_for_is_shown_as_asked_for() -> None:
         ({"session": None}, "Approve", approvals.DENY, "no live session"),
         ({"changed": True}, "Approve", approvals.DENY, "This changed since you looked"),
         ({"verdict": NO}, None, approvals.DENY, "That session is over."),
-        ({"trouble": Unsure("HTTP 500")}, None, approvals.DENY, "could not be read: HTTP 500"),
-        ({"part": Part.REQUESTER, "verdict": NO}, None, progress.CANCEL, NO.reason),
-        ({"part": Part.REQUESTER}, None, progress.CANCEL, ""),
+        (
+            {"error": OutcomeUnknown("HTTP 500")},
+            None,
+            approvals.DENY,
+            "could not be read: HTTP 500",
+        ),
+        (
+            {"participation": Participation.REQUESTER, "verdict": NO},
+            None,
+            progress.CANCEL,
+            NO.reason,
+        ),
+        ({"participation": Participation.REQUESTER}, None, progress.CANCEL, ""),
     ],
 )
 def test_what_can_be_done_is_offered_and_nothing_else(

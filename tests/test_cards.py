@@ -14,11 +14,11 @@ from bot.core.kick import (
     Kick,
     KickId,
     Outcome,
+    OutcomeReason,
     State,
     Target,
     TeamId,
     UserId,
-    Why,
 )
 from bot.core.roster import Meeting, MeetingId, ParticipantId
 from bot.slack import messages
@@ -34,7 +34,7 @@ def asked(**changes: Any) -> Kick:
     """Make a request that waits for a second person."""
     values: dict[str, Any] = {
         "id": KickId("k" * 32),
-        "key": "V0",
+        "idempotency_key": "V0",
         "team_id": TeamId("T0KICK"),
         "app_id": "app",
         "channel_id": ChannelId("C0LIVE"),
@@ -82,7 +82,7 @@ def test_who_is_pinged_is_mentioned_only_while_it_waits() -> None:
 
 
 def test_it_says_whose_protection_was_not_checked_and_which_kick_is_done_again() -> None:
-    unchecked = replace(MALLORY, checked=False, preset=None)
+    unchecked = replace(MALLORY, protection_checked=False, preset=None)
     said = shown(asked(targets=(unchecked,), repeats=7))
     assert "protection not checked" in said
     assert "preset unknown" in said
@@ -90,7 +90,7 @@ def test_it_says_whose_protection_was_not_checked_and_which_kick_is_done_again()
 
 
 MO = {"approver": UserId("U0MO"), "decided_at": NOW}
-KICKED = replace(MALLORY, outcome=Outcome.KICKED, why=Why.CONFIRMED)
+KICKED = replace(MALLORY, outcome=Outcome.KICKED, outcome_reason=OutcomeReason.CONFIRMED)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_whatever_people_write_it_fits_and_mentions_nobody(
     state: State, name: str, reason: str, note: str, count: int
 ) -> None:
     many = tuple(
-        Target(ParticipantId(f"{at}{name}"), None, name, reason, checked=False)
+        Target(ParticipantId(f"{at}{name}"), None, name, reason, protection_checked=False)
         for at in range(count)
     )
     approver = {} if state in {State.WAITING, State.CANCELLED} else MO

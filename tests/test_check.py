@@ -50,7 +50,7 @@ async def test_a_good_installation_is_ok_throughout(
     ]
     # One call each, and nothing is changed.
     assert [call.method for call in place.slack.calls] == ["auth.test"]
-    assert [(call.method, call.op) for call in place.rooms.calls] == [("GET", "sessions")]
+    assert [(call.method, call.op) for call in place.realtimekit.calls] == [("GET", "sessions")]
 
 
 async def test_a_database_that_was_used_shows_its_version(place: Place, sqlite_url: str) -> None:
@@ -163,8 +163,8 @@ async def test_missing_scopes_are_named(place: Place, sqlite_url: str, tmp_path:
     [
         (lambda place: place.slack.faults.switch_on("server_error"), "HTTP 500: try again"),
         (lambda place: place.slack.faults.switch_on("token_revoked"), "auth.test: token_revoked"),
-        (lambda place: place.rooms.faults.switch_on("bad_gateway"), "cloudflare: "),
-        (lambda place: place.rooms.faults.switch_on("forbidden"), "cloudflare: HTTP 403"),
+        (lambda place: place.realtimekit.faults.switch_on("bad_gateway"), "cloudflare: "),
+        (lambda place: place.realtimekit.faults.switch_on("forbidden"), "cloudflare: HTTP 403"),
     ],
     ids=["slack-500", "revoked", "cloudflare-502", "cloudflare-403"],
 )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.config import BadSettings, Settings, read_settings
+from bot.config import Settings, SettingsError, read_settings
 
 GOOD = {
     "SLACK_BOT_TOKEN": "xoxb-secret",
@@ -17,9 +17,9 @@ HTTP = {**GOOD, "SLACK_APP_TOKEN": "", "SLACK_SIGNING_SECRET": "sign-secret"}
 
 
 def faults(environment: dict[str, str]) -> list[str]:
-    with pytest.raises(BadSettings) as raised:
+    with pytest.raises(SettingsError) as raised:
         read_settings(environment)
-    return raised.value.faults
+    return raised.value.problems
 
 
 def test_what_is_not_set_has_its_documented_default() -> None:

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.core.policy import Rules
-from bot.core.ports import Busy, NotThere, Refused, RoomsError, Unreachable, Unsure
-from bot.core.review import Choice, Opening
-from bot.core.roster import Key, Match
+from bot.core.ports import GatewayError, NotFound, NotSent, OutcomeUnknown, RateLimited, Rejected
+from bot.core.review_service import FormContext, KickRequest
+from bot.core.roster import Match, ParticipantKey
 from bot.slack import forms, menus
 from bot.slack.forms import Filled
 from bot.slack.payloads import View
@@ -43,7 +43,7 @@ def test_a_form_fits(
     titles: list[str], reason: str, hint: str, reasons: list[str], people: list[str]
 ) -> None:
     sessions = tuple(session(title, at) for at, title in enumerate(titles))
-    opening = Opening(ALLOWED, sessions, sessions[0] if sessions else None, Match((), "", ""))
+    opening = FormContext(ALLOWED, sessions, sessions[0] if sessions else None, Match((), "", ""))
     made = [menus.person_option(participant(name, at=at), NOW) for at, name in enumerate(people)]
     filled = Filled([one for one in made if one], reason, hint)
     rules = Rules(reasons=tuple(reasons))
@@ -53,30 +53,30 @@ def test_a_form_fits(
 
 
 def test_text_from_the_meeting_is_never_markup() -> None:
-    opening = Opening(ALLOWED, (session(HOSTILE),), session(HOSTILE))
+    opening = FormContext(ALLOWED, (session(HOSTILE),), session(HOSTILE))
     assert literal(forms.form(HERE, opening, Filled(), RULES))
 
 
 @pytest.mark.parametrize(
     ("error", "words", "goes_on"),
     [
-        (Refused("401"), "RealtimeKit refuses the bot: 401. Please tell its operator.", False),
-        (Busy("x", 7), "RealtimeKit asks the bot to wait 7 s. Then try again.", False),
-        (Unreachable("x"), "RealtimeKit can't be reached.", False),
-        (Unsure("x"), "You can still search a meeting and paste ids.", True),
-        (NotThere("x"), "You can still search a meeting and paste ids.", True),
+        (Rejected("401"), "RealtimeKit refuses the bot: 401. Please tell its operator.", False),
+        (RateLimited("x", 7), "RealtimeKit asks the bot to wait 7 s. Then try again.", False),
+        (NotSent("x"), "RealtimeKit can't be reached.", False),
+        (OutcomeUnknown("x"), "You can still search a meeting and paste ids.", True),
+        (NotFound("x"), "You can still search a meeting and paste ids.", True),
     ],
 )
 def test_a_form_says_why_no_meeting_is_listed(
-    error: RoomsError, words: str, *, goes_on: bool
+    error: GatewayError, words: str, *, goes_on: bool
 ) -> None:
-    text = shown(forms.form(HERE, Opening(ALLOWED, trouble=error), Filled(), RULES))
+    text = shown(forms.form(HERE, FormContext(ALLOWED, error=error), Filled(), RULES))
     assert words in text
     assert ("You can still search" in text) is goes_on
 
 
 def test_a_form_says_when_no_meeting_is_live() -> None:
-    text = shown(forms.form(HERE, Opening(ALLOWED), Filled(), RULES))
+    text = shown(forms.form(HERE, FormContext(ALLOWED), Filled(), RULES))
     assert "RealtimeKit lists no live meeting that you may act in." in text
 
 
@@ -114,9 +114,12 @@ def test_a_filled_form_is_a_choice() -> None:
             reason={"value": "  two\n lines "},
         )
     )
-    assert isinstance(choice, Choice)
-    assert choice.asked.people == (Key("participant:a"), Key("participant:b"))
-    assert choice.asked.pasted == ("x", "y", "z")
+    assert isinstance(choice, KickRequest)
+    assert choice.selection.people == (
+        ParticipantKey("participant:a"),
+        ParticipantKey("participant:b"),
+    )
+    assert choice.selection.pasted == ("x", "y", "z")
     assert (choice.reason, choice.meeting, choice.channel) == ("two lines", "m", "C0LIVE")
 
 
@@ -182,7 +185,7 @@ def test_a_forged_reason_button_counts_for_nothing(
     rules = Rules(reasons=("Spam", "Rude"))
     button = {"selected_option": {"value": value}}
     choice = parsed(answered(ids={"value": "x"}, reasons=button, reason={"value": typed}), rules)
-    assert isinstance(choice, Choice)
+    assert isinstance(choice, KickRequest)
     assert choice.reason == reason
 
 
@@ -211,8 +214,8 @@ def test_a_forged_state_is_a_choice_within_bounds_or_words_at_a_question(
     rules = Rules(reasons=("Spam",) if with_reasons else ())
     view = View.model_validate({"id": "V0", "state": {"values": state}})
     found = parsed(view, rules)
-    if isinstance(found, Choice):
-        assert 1 <= len(found.asked.people) + len(found.asked.pasted) <= 25
+    if isinstance(found, KickRequest):
+        assert 1 <= len(found.selection.people) + len(found.selection.pasted) <= 25
         assert 1 <= len(found.reason) <= 500
     else:
         assert all(found.values())

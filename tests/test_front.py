@@ -95,7 +95,7 @@ async def test_other_sites_are_kept_out(front: Front, path: str, headers: dict[s
 
 
 async def test_the_page_hears_of_every_change(front: Front) -> None:
-    place, world = front.place, front.place.rooms.world
+    place, world = front.place, front.place.realtimekit.world
     async with front.http.ws_connect(f"{front.url}live") as live:
         heard = [await live.receive_json(timeout=30)]
 
@@ -110,7 +110,7 @@ async def test_the_page_hears_of_every_change(front: Front) -> None:
         await hears_of("slack")
         world.join(world.add_participant(place.cast.ama, "Newcomer"))
         await hears_of("rooms")
-        place.rooms.faults.switch_on("slow")
+        place.realtimekit.faults.switch_on("slow")
         await hears_of("faults")
         world.comes_back(place.cast.mallory, after=0.6)
         world.kick(place.cast.mallory)
@@ -181,7 +181,7 @@ async def test_a_form_that_is_not_complete_is_not_sent(front: Front) -> None:
 
 
 async def test_of_a_crowd_the_newest_are_shown(front: Front) -> None:
-    world, ama = front.place.rooms.world, front.place.cast.ama
+    world, ama = front.place.realtimekit.world, front.place.cast.ama
     world.fill(ama, 100)
     shown = (await front.get("rooms/sandbox/meetings?people=3"))["meetings"][0]
     assert [one["name"] for one in shown["people"]] == ["Guest 98", "Guest 99", "Guest 100"]
@@ -199,7 +199,7 @@ async def test_who_was_removed_is_told_until_they_are_back(front: Front) -> None
             for one in (await front.get("rooms/sandbox/meetings"))["meetings"][0]["removed"]
         ]
 
-    world, mallory = front.place.rooms.world, front.place.cast.mallory
+    world, mallory = front.place.realtimekit.world, front.place.cast.mallory
     assert await removed() == []
     world.kick(mallory)
     assert await removed() == ["Mallory"]
@@ -213,7 +213,7 @@ async def test_who_was_removed_is_told_until_they_are_back(front: Front) -> None
 
 
 async def test_somebody_can_be_made_to_come_back(front: Front) -> None:
-    world, mallory = front.place.rooms.world, front.place.cast.mallory
+    world, mallory = front.place.realtimekit.world, front.place.cast.mallory
     path = f"rooms/sandbox/participants/{mallory.id}/comes-back"
     assert await front.post(path, after=0, times=1) == (200, {"times": 1})
     people = (await front.get("rooms/sandbox/meetings"))["meetings"][0]["people"]
@@ -228,9 +228,9 @@ async def test_somebody_can_be_made_to_come_back(front: Front) -> None:
 
 async def test_the_calls_are_told_from_any_one_on_and_without_a_secret(front: Front) -> None:
     place = front.place
-    headers = {"Authorization": f"Bearer {place.rooms.api_token}"}
-    for path in ("one", place.rooms.api_token):
-        async with front.http.get(f"{place.rooms.url}/{path}", headers=headers) as answer:
+    headers = {"Authorization": f"Bearer {place.realtimekit.api_token}"}
+    for path in ("one", place.realtimekit.api_token):
+        async with front.http.get(f"{place.realtimekit.url}/{path}", headers=headers) as answer:
             assert answer.status == 404
     calls = (await front.get("rooms/sandbox/calls"))["calls"]
     assert [one["path"].rpartition("/")[2] for one in calls] == ["one", "***"]

@@ -1,8 +1,15 @@
 import pytest
 
-from bot.core.identify import Asked, Line, Mark, each_once, identify, target_of
+from bot.core.identify import (
+    Candidate,
+    CandidateStatus,
+    Selection,
+    identify,
+    make_target,
+    without_duplicates,
+)
 from bot.core.policy import Protected, Rules
-from bot.core.roster import CustomId, Key, Participant, ParticipantId, Roster, display
+from bot.core.roster import CustomId, Participant, ParticipantId, ParticipantKey, Roster, display
 from tests.fakes import peer
 
 ANN = peer("e1", "p1", "c1", name="Ann")
@@ -20,17 +27,17 @@ def record(
     return Participant(ParticipantId(participant), custom_id, name, preset)
 
 
-def chosen(*keys: str) -> Asked:
-    return Asked(people=tuple(Key(one) for one in keys))
+def chosen(*keys: str) -> Selection:
+    return Selection(people=tuple(ParticipantKey(one) for one in keys))
 
 
-def pasted(*texts: str) -> Asked:
-    return Asked(pasted=texts)
+def pasted(*texts: str) -> Selection:
+    return Selection(pasted=texts)
 
 
-def told(lines: tuple[Line, ...]) -> list[tuple[Mark, str | None]]:
+def told(lines: tuple[Candidate, ...]) -> list[tuple[CandidateStatus, str | None]]:
     """Say of each line how they stand, and whom a kick would be aimed at."""
-    return [(line.mark, line.target.key if line.target else None) for line in lines]
+    return [(line.status, line.target.key if line.target else None) for line in lines]
 
 
 # --- who is meant
@@ -39,40 +46,44 @@ def told(lines: tuple[Line, ...]) -> list[tuple[Mark, str | None]]:
 @pytest.mark.parametrize(
     ("asked", "mark", "target"),
     [
-        (chosen("participant:p1"), Mark.LIVE, "participant:p1"),
-        (chosen("custom:c1"), Mark.LIVE, "participant:p1"),
-        (pasted("p1"), Mark.LIVE, "participant:p1"),
-        (pasted("c1"), Mark.LIVE, "participant:p1"),
-        (pasted("participant:p1"), Mark.LIVE, "participant:p1"),
-        (pasted("custom:c1"), Mark.LIVE, "participant:p1"),
-        (pasted("custom: c1"), Mark.LIVE, "participant:p1"),
-        (chosen("participant:p3"), Mark.LEFT, None),
-        (pasted("c3"), Mark.LEFT, None),
-        (pasted("e1"), Mark.PEER, None),
-        (pasted("e3"), Mark.PEER, None),
-        (pasted("P1"), Mark.UNKNOWN, None),
-        (pasted("p"), Mark.UNKNOWN, None),
-        (pasted("Ann"), Mark.UNKNOWN, None),
-        (pasted("c9"), Mark.UNKNOWN, None),
-        (pasted(""), Mark.UNKNOWN, None),
-        (pasted("participant:"), Mark.UNKNOWN, None),
-        (pasted("peer:e1"), Mark.UNKNOWN, None),
-        (pasted("participant:c1"), Mark.NOWHERE, "participant:c1"),
-        (pasted("custom:p1"), Mark.NOWHERE, "custom:p1"),
-        (pasted("participant:e1"), Mark.NOWHERE, "participant:e1"),
-        (chosen("participant:p9"), Mark.NOWHERE, "participant:p9"),
-        (chosen("no key"), Mark.NOWHERE, None),
+        (chosen("participant:p1"), CandidateStatus.LIVE, "participant:p1"),
+        (chosen("custom:c1"), CandidateStatus.LIVE, "participant:p1"),
+        (pasted("p1"), CandidateStatus.LIVE, "participant:p1"),
+        (pasted("c1"), CandidateStatus.LIVE, "participant:p1"),
+        (pasted("participant:p1"), CandidateStatus.LIVE, "participant:p1"),
+        (pasted("custom:c1"), CandidateStatus.LIVE, "participant:p1"),
+        (pasted("custom: c1"), CandidateStatus.LIVE, "participant:p1"),
+        (chosen("participant:p3"), CandidateStatus.LEFT, None),
+        (pasted("c3"), CandidateStatus.LEFT, None),
+        (pasted("e1"), CandidateStatus.PEER, None),
+        (pasted("e3"), CandidateStatus.PEER, None),
+        (pasted("P1"), CandidateStatus.UNKNOWN, None),
+        (pasted("p"), CandidateStatus.UNKNOWN, None),
+        (pasted("Ann"), CandidateStatus.UNKNOWN, None),
+        (pasted("c9"), CandidateStatus.UNKNOWN, None),
+        (pasted(""), CandidateStatus.UNKNOWN, None),
+        (pasted("participant:"), CandidateStatus.UNKNOWN, None),
+        (pasted("peer:e1"), CandidateStatus.UNKNOWN, None),
+        (pasted("participant:c1"), CandidateStatus.NOWHERE, "participant:c1"),
+        (pasted("custom:p1"), CandidateStatus.NOWHERE, "custom:p1"),
+        (pasted("participant:e1"), CandidateStatus.NOWHERE, "participant:e1"),
+        (chosen("participant:p9"), CandidateStatus.NOWHERE, "participant:p9"),
+        (chosen("no key"), CandidateStatus.NOWHERE, None),
     ],
 )
 def test_each_thing_asked_for_is_matched_exactly(
-    asked: Asked, mark: Mark, target: str | None
+    asked: Selection, mark: CandidateStatus, target: str | None
 ) -> None:
     assert told(identify(OPEN, ROSTER, asked)) == [(mark, target)]
 
 
 def test_a_line_says_what_was_asked_and_who_that_is() -> None:
     (line,) = identify(OPEN, ROSTER, pasted("c1"))
-    assert (line.asked, line.person, line.by) == ("c1", ROSTER.by_id(ParticipantId("p1")), "")
+    assert (line.requested, line.person, line.protected_by) == (
+        "c1",
+        ROSTER.by_id(ParticipantId("p1")),
+        "",
+    )
     (owner,) = identify(OPEN, ROSTER, pasted("e2"))
     assert owner.person
     assert owner.person.name == "Ben"
@@ -80,21 +91,25 @@ def test_a_line_says_what_was_asked_and_who_that_is() -> None:
 
 def test_a_participant_id_goes_before_an_equal_custom_id() -> None:
     both = Roster([peer("e1", "same", "c1"), peer("e2", "p2", "same")])
-    assert told(identify(OPEN, both, pasted("same"))) == [(Mark.LIVE, "participant:same")]
-    assert told(identify(OPEN, both, pasted("custom:same"))) == [(Mark.LIVE, "participant:p2")]
+    assert told(identify(OPEN, both, pasted("same"))) == [
+        (CandidateStatus.LIVE, "participant:same")
+    ]
+    assert told(identify(OPEN, both, pasted("custom:same"))) == [
+        (CandidateStatus.LIVE, "participant:p2")
+    ]
 
 
 def test_a_custom_id_goes_before_an_equal_peer_id() -> None:
     both = Roster([peer("same", "p1", "c1"), peer("e2", "p2", "same")])
-    assert told(identify(OPEN, both, pasted("same"))) == [(Mark.LIVE, "participant:p2")]
+    assert told(identify(OPEN, both, pasted("same"))) == [(CandidateStatus.LIVE, "participant:p2")]
 
 
 def test_a_uuid_may_be_a_custom_id() -> None:
     uuid = "813432c7-3c5a-45e2-9acf-eef7061c7584"
     theirs = Roster([peer("e1", "p1", uuid)])
-    assert told(identify(OPEN, theirs, pasted(uuid))) == [(Mark.LIVE, "participant:p1")]
+    assert told(identify(OPEN, theirs, pasted(uuid))) == [(CandidateStatus.LIVE, "participant:p1")]
     assert told(identify(OPEN, ROSTER, pasted(uuid), [record("p7", uuid)])) == [
-        (Mark.UNLISTED, "participant:p7")
+        (CandidateStatus.UNLISTED, "participant:p7")
     ]
 
 
@@ -102,21 +117,21 @@ def test_a_custom_id_names_everybody_who_has_it() -> None:
     left = peer("e3", "p3", "c1", left=-1)
     several = Roster([peer("e1", "p1", "c1"), peer("e2", "p2", "c1"), left])
     assert sorted(told(identify(OPEN, several, pasted("c1")))) == [
-        (Mark.LEFT, None),
-        (Mark.LIVE, "participant:p1"),
-        (Mark.LIVE, "participant:p2"),
+        (CandidateStatus.LEFT, None),
+        (CandidateStatus.LIVE, "participant:p1"),
+        (CandidateStatus.LIVE, "participant:p2"),
     ]
 
 
 def test_whoever_has_only_a_custom_id_is_kicked_by_it() -> None:
     theirs = Roster([peer("e1", None, "c1")])
-    assert told(identify(OPEN, theirs, pasted("c1"))) == [(Mark.LIVE, "custom:c1")]
+    assert told(identify(OPEN, theirs, pasted("c1"))) == [(CandidateStatus.LIVE, "custom:c1")]
 
 
 def test_namesakes_stand_beside_whoever_is_live() -> None:
     lookalikes = Roster([ANN, peer("e5", "p5", name="ANN\u200b"), peer("e6", "p6", name="Anna")])
     (line,) = identify(OPEN, lookalikes, chosen("participant:p1"))
-    assert [one.id for one in line.namesakes] == ["p5"]
+    assert [one.id for one in line.same_name] == ["p5"]
 
 
 # --- the meeting's records
@@ -125,27 +140,33 @@ def test_namesakes_stand_beside_whoever_is_live() -> None:
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
-        (pasted("p7"), [(Mark.UNLISTED, "participant:p7")]),
-        (chosen("participant:p7"), [(Mark.UNLISTED, "participant:p7")]),
-        (pasted("participant:c7"), [(Mark.NOWHERE, "participant:c7")]),
-        (pasted("custom:p7"), [(Mark.NOWHERE, "custom:p7")]),
+        (pasted("p7"), [(CandidateStatus.UNLISTED, "participant:p7")]),
+        (chosen("participant:p7"), [(CandidateStatus.UNLISTED, "participant:p7")]),
+        (pasted("participant:c7"), [(CandidateStatus.NOWHERE, "participant:c7")]),
+        (pasted("custom:p7"), [(CandidateStatus.NOWHERE, "custom:p7")]),
         (
             pasted("c7"),
-            [(Mark.UNLISTED, "participant:p7"), (Mark.UNLISTED, "participant:p8")],
+            [
+                (CandidateStatus.UNLISTED, "participant:p7"),
+                (CandidateStatus.UNLISTED, "participant:p8"),
+            ],
         ),
         (
             pasted("custom:c7"),
-            [(Mark.UNLISTED, "participant:p7"), (Mark.UNLISTED, "participant:p8")],
+            [
+                (CandidateStatus.UNLISTED, "participant:p7"),
+                (CandidateStatus.UNLISTED, "participant:p8"),
+            ],
         ),
-        (pasted("p9"), [(Mark.UNLISTED, "participant:p9")]),
-        (pasted("c1"), [(Mark.LIVE, "participant:p1")]),
-        (pasted("p3"), [(Mark.LEFT, None)]),
-        (pasted("e1"), [(Mark.PEER, None)]),
-        (pasted("none"), [(Mark.UNKNOWN, None)]),
+        (pasted("p9"), [(CandidateStatus.UNLISTED, "participant:p9")]),
+        (pasted("c1"), [(CandidateStatus.LIVE, "participant:p1")]),
+        (pasted("p3"), [(CandidateStatus.LEFT, None)]),
+        (pasted("e1"), [(CandidateStatus.PEER, None)]),
+        (pasted("none"), [(CandidateStatus.UNKNOWN, None)]),
     ],
 )
 def test_records_are_asked_after_the_live_list(
-    asked: Asked, found: list[tuple[Mark, str | None]]
+    asked: Selection, found: list[tuple[CandidateStatus, str | None]]
 ) -> None:
     records = [
         record("p7", "c7"),
@@ -160,14 +181,18 @@ def test_records_are_asked_after_the_live_list(
 def test_whoever_is_in_the_records_only_was_not_seen_live() -> None:
     (line,) = identify(OPEN, ROSTER, pasted("p7"), [record("p7", name="Seven\n")])
     assert line.target
-    assert (line.target.live, line.target.checked, line.target.name) == (False, True, "Seven")
+    assert (line.target.live, line.target.protection_checked, line.target.name) == (
+        False,
+        True,
+        "Seven",
+    )
 
 
 def test_whoever_is_found_nowhere_is_unchecked_and_named_by_their_id() -> None:
     (line,) = identify(OPEN, ROSTER, pasted("custom:\u202e" + "x" * 100))
     assert line.target
     assert not line.target.live
-    assert not line.target.checked
+    assert not line.target.protection_checked
     assert line.target.name == display("custom:" + "x" * 100, 75)
     assert line.target.custom_id == "\u202e" + "x" * 100
 
@@ -190,7 +215,7 @@ def test_whoever_is_found_nowhere_is_unchecked_and_named_by_their_id() -> None:
         (chosen("custom:staff-none"), "staff-*"),
     ],
 )
-def test_the_protected_are_no_targets_wherever_they_are_found(asked: Asked, by: str) -> None:
+def test_the_protected_are_no_targets_wherever_they_are_found(asked: Selection, by: str) -> None:
     guarded = Roster(
         [
             peer("e1", "p1", "c1", preset="host"),
@@ -200,13 +225,15 @@ def test_the_protected_are_no_targets_wherever_they_are_found(asked: Asked, by: 
     )
     records = [record("p7", "c7", "host"), record("p8", "staff-8")]
     (line,) = identify(GUARDED, guarded, asked, records)
-    assert (line.mark, line.target, line.by) == (Mark.PROTECTED, None, by)
+    assert (line.status, line.target, line.protected_by) == (CandidateStatus.PROTECTED, None, by)
 
 
 @pytest.mark.parametrize("custom", ["STAFF-1", "staf-1", "my staff-1", "xstaff-1"])
 def test_a_custom_id_is_held_against_the_whole_pattern(custom: str) -> None:
     theirs = Roster([peer("e1", "p1", custom)])
-    assert told(identify(GUARDED, theirs, pasted("p1"))) == [(Mark.LIVE, "participant:p1")]
+    assert told(identify(GUARDED, theirs, pasted("p1"))) == [
+        (CandidateStatus.LIVE, "participant:p1")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -231,12 +258,12 @@ def test_protection_is_checked_only_if_what_it_goes_by_was_in_the_reply(
 ) -> None:
     rules = Rules(protected=Protected(frozenset(presets), patterns))
     person = Participant(ParticipantId("p1"), custom, "Ann", preset)
-    assert target_of(rules, person, live=True).checked is checked
+    assert make_target(rules, person, live=True).protection_checked is checked
 
 
 def test_a_target_carries_a_name_that_can_be_shown() -> None:
     person = Participant(ParticipantId("p1"), None, "\u202e" + "x" * 10_000, None)
-    assert target_of(OPEN, person, live=True).name == "x" * 74 + "…"
+    assert make_target(OPEN, person, live=True).name == "x" * 74 + "…"
 
 
 # --- each person once
@@ -245,29 +272,43 @@ def test_a_target_carries_a_name_that_can_be_shown() -> None:
 @pytest.mark.parametrize(
     ("asked", "left"),
     [
-        (Asked((Key("participant:p1"),), ("p1", "c1", "custom:c1")), [Mark.LIVE]),
-        (pasted("p1", "p1"), [Mark.LIVE]),
-        (pasted("none", "none", "nobody"), [Mark.UNKNOWN, Mark.UNKNOWN]),
-        (pasted("p3", "c3"), [Mark.LEFT]),
-        (pasted("custom:c9", "custom: c9"), [Mark.NOWHERE]),
-        (pasted("p7", "c7"), [Mark.UNLISTED]),
-        (pasted("p2", "p1", "p2"), [Mark.LIVE, Mark.LIVE]),
-        (pasted("e1", "p1"), [Mark.PEER, Mark.LIVE]),
-        (Asked((Key("participant:p1"),), ("e1", "e1")), [Mark.LIVE, Mark.PEER]),
+        (
+            Selection((ParticipantKey("participant:p1"),), ("p1", "c1", "custom:c1")),
+            [CandidateStatus.LIVE],
+        ),
+        (pasted("p1", "p1"), [CandidateStatus.LIVE]),
+        (pasted("none", "none", "nobody"), [CandidateStatus.UNKNOWN, CandidateStatus.UNKNOWN]),
+        (pasted("p3", "c3"), [CandidateStatus.LEFT]),
+        (pasted("custom:c9", "custom: c9"), [CandidateStatus.NOWHERE]),
+        (pasted("p7", "c7"), [CandidateStatus.UNLISTED]),
+        (pasted("p2", "p1", "p2"), [CandidateStatus.LIVE, CandidateStatus.LIVE]),
+        (pasted("e1", "p1"), [CandidateStatus.PEER, CandidateStatus.LIVE]),
+        (
+            Selection((ParticipantKey("participant:p1"),), ("e1", "e1")),
+            [CandidateStatus.LIVE, CandidateStatus.PEER],
+        ),
     ],
 )
-def test_each_person_stands_there_once(asked: Asked, left: list[Mark]) -> None:
-    lines = each_once(identify(OPEN, ROSTER, asked, [record("p7", "c7")]))
-    assert [line.mark for line in lines] == left
+def test_each_person_stands_there_once(asked: Selection, left: list[CandidateStatus]) -> None:
+    lines = without_duplicates(identify(OPEN, ROSTER, asked, [record("p7", "c7")]))
+    assert [line.status for line in lines] == left
 
 
 def test_somebody_protected_is_named_once_however_often_asked_for() -> None:
     guarded = Roster([peer("e1", "p1", "c1", preset="host")])
-    lines = each_once(identify(GUARDED, guarded, pasted("p1", "c1")))
-    assert [(line.asked, line.mark) for line in lines] == [("p1", Mark.PROTECTED)]
+    lines = without_duplicates(identify(GUARDED, guarded, pasted("p1", "c1")))
+    assert [(line.requested, line.status) for line in lines] == [("p1", CandidateStatus.PROTECTED)]
 
 
 def test_everything_asked_for_has_its_lines_in_order() -> None:
-    asked = Asked((Key("participant:p2"), Key("participant:p1")), ("c2", "x", "p3"))
+    asked = Selection(
+        (ParticipantKey("participant:p2"), ParticipantKey("participant:p1")), ("c2", "x", "p3")
+    )
     lines = identify(OPEN, ROSTER, asked)
-    assert [line.asked for line in lines] == ["participant:p2", "participant:p1", "c2", "x", "p3"]
+    assert [line.requested for line in lines] == [
+        "participant:p2",
+        "participant:p1",
+        "c2",
+        "x",
+        "p3",
+    ]

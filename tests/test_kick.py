@@ -7,25 +7,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.kick import (
-    CALL_LASTS,
-    CAME_TO_NOTHING,
     CLAIM_WITHIN,
-    FIRST,
+    ENDED_WITHOUT_CALL,
+    INITIAL_STATES,
     LEASE,
-    MOVES,
+    MAX_CALL_TIME,
     OPEN,
+    RECOVER_AFTER,
     SEND_WITHIN,
-    TAKE_UP_AFTER,
+    TRANSITIONS,
     ChannelId,
-    IllegalMove,
+    InvalidTransition,
     Kick,
     KickId,
     Outcome,
-    Seen,
+    OutcomeReason,
+    SeenPeer,
     State,
     Target,
     UserId,
-    Why,
     evidence,
 )
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, Peer, PeerId, SessionId
@@ -37,7 +37,7 @@ MALLORY = Target(ParticipantId("p1"), CustomId("c1"), "mallory")
 TROLL = Target(None, CustomId("c2"), "troll")
 READY = Kick(
     id=KickId("k1"),
-    key="view 1",
+    idempotency_key="view 1",
     team_id=TEAM,
     app_id="app",
     channel_id=ChannelId("C1"),
@@ -54,8 +54,8 @@ DEADLINE = NOW + timedelta(minutes=10)
 WAITING = replace(READY, state=State.WAITING, expires_at=DEADLINE)
 LEA = UserId("U2")
 RUNNING = READY.claim("one", NOW, S1)
-SETTLED = RUNNING.settle(MALLORY, Outcome.KICKED, Why.CONFIRMED).settle(
-    TROLL, Outcome.UNKNOWN, Why.NO_ANSWER
+SETTLED = RUNNING.settle(MALLORY, Outcome.KICKED, OutcomeReason.CONFIRMED).settle(
+    TROLL, Outcome.UNKNOWN, OutcomeReason.NO_ANSWER
 )
 DONE = SETTLED.finish(NOW)
 
@@ -82,30 +82,30 @@ def test_the_moves_are_those_of_the_design() -> None:
     """
     rows = (line.split("->") for line in design.strip().splitlines())
     designed = {State(old.strip()): {State(one) for one in new.split()} for old, new in rows}
-    assert {old: set(moves) for old, moves in MOVES.items()} == designed
+    assert {old: set(moves) for old, moves in TRANSITIONS.items()} == designed
 
 
 def test_a_kick_is_stored_first_as_refused_waiting_or_ready() -> None:
-    assert set(FIRST) == {State.REFUSED, State.WAITING, State.READY}
+    assert set(INITIAL_STATES) == {State.REFUSED, State.WAITING, State.READY}
 
 
 MOVE: dict[str, Callable[[Kick], Kick]] = {
     "approve": lambda kick: kick.approve(LEA, NOW),
     "deny": lambda kick: kick.deny(LEA, "not now", NOW),
     "cancel": lambda kick: kick.cancel(NOW),
-    "expire": lambda kick: kick.expire(DEADLINE),
+    "expire_undecided": lambda kick: kick.expire_undecided(DEADLINE),
     "claim": lambda kick: kick.claim("two", NOW, S1),
     "refuse": lambda kick: kick.refuse("no", NOW),
-    "lapse": lambda kick: kick.lapse(NOW),
+    "expire_unstarted": lambda kick: kick.expire_unstarted(NOW),
     "mark_called": lambda kick: kick.mark_called(TROLL, (), NOW),
-    "settle": lambda kick: kick.settle(kick.target(TROLL.key), Outcome.GONE, Why.LEFT),
+    "settle": lambda kick: kick.settle(kick.target(TROLL.key), Outcome.GONE, OutcomeReason.LEFT),
     "renew": lambda kick: kick.renew(NOW),
     "take_over": lambda kick: kick.take_over("two", NOW + LEASE),
     "finish": lambda kick: kick.finish(NOW),
 }
 LEGAL = {
     (name, old): new
-    for old, moves in MOVES.items()
+    for old, moves in TRANSITIONS.items()
     for new, names in moves.items()
     for name in names
 }
@@ -126,14 +126,14 @@ def test_each_move_is_made_from_its_own_states_and_no_other(name: str, state: St
         assert moved.state is LEGAL[name, state]
         assert moved.version == kick.version + 1
     else:
-        with pytest.raises(IllegalMove, match=r"kick 7|'troll'"):
+        with pytest.raises(InvalidTransition, match=r"kick 7|'troll'"):
             MOVE[name](kick)
 
 
 def test_a_kick_is_open_or_done_or_came_to_nothing() -> None:
-    assert OPEN | {State.DONE} | CAME_TO_NOTHING == set(State)
-    assert not OPEN & CAME_TO_NOTHING
-    assert {state for state in MOVES if not MOVES[state]} == CAME_TO_NOTHING
+    assert OPEN | {State.DONE} | ENDED_WITHOUT_CALL == set(State)
+    assert not OPEN & ENDED_WITHOUT_CALL
+    assert {state for state in TRANSITIONS if not TRANSITIONS[state]} == ENDED_WITHOUT_CALL
 
 
 # --- a second person
@@ -152,29 +152,29 @@ def test_at_the_deadline_a_decision_loses_and_expiry_wins(now: datetime, *, in_t
     if in_time:
         assert WAITING.approve(LEA, now).state is State.READY
         assert WAITING.deny(LEA, "", now).state is State.DENIED
-        with pytest.raises(IllegalMove, match="may still be decided"):
-            WAITING.expire(now)
+        with pytest.raises(InvalidTransition, match="may still be decided"):
+            WAITING.expire_undecided(now)
     else:
         for decide in decisions(LEA, now):
-            with pytest.raises(IllegalMove, match="not decided in time"):
+            with pytest.raises(InvalidTransition, match="not decided in time"):
                 decide(WAITING)
-        assert WAITING.expire(now).done_at == now
+        assert WAITING.expire_undecided(now).done_at == now
 
 
 @pytest.mark.parametrize("now", [NOW, DEADLINE])
 def test_whoever_asked_decides_nothing(now: datetime) -> None:
     for decide in decisions(WAITING.requester, now):
-        with pytest.raises(IllegalMove, match="not decided by whoever asked"):
+        with pytest.raises(InvalidTransition, match="not decided by whoever asked"):
             decide(WAITING)
 
 
 def test_a_request_without_a_deadline_is_never_decided() -> None:
     kick = replace(WAITING, expires_at=None)
     for decide in decisions(LEA, NOW):
-        with pytest.raises(IllegalMove, match="in time"):
+        with pytest.raises(InvalidTransition, match="in time"):
             decide(kick)
-    with pytest.raises(IllegalMove, match="may still be"):
-        kick.expire(DEADLINE)
+    with pytest.raises(InvalidTransition, match="may still be"):
+        kick.expire_undecided(DEADLINE)
     assert kick.cancel(NOW).state is State.CANCELLED
 
 
@@ -188,14 +188,14 @@ def test_a_decision_says_whose_it_was_and_when() -> None:
 
 
 def test_what_is_taken_back_or_expires_was_decided_by_nobody() -> None:
-    for ended in (WAITING.cancel(DEADLINE), WAITING.expire(DEADLINE)):
+    for ended in (WAITING.cancel(DEADLINE), WAITING.expire_undecided(DEADLINE)):
         assert (ended.approver, ended.decided_at, ended.done_at) == (None, None, DEADLINE)
 
 
 @pytest.mark.parametrize("state", State)
 def test_a_second_person_was_asked_where_there_is_a_deadline(state: State) -> None:
-    assert in_state(state).was_asked
-    assert not replace(in_state(state), expires_at=None).was_asked
+    assert in_state(state).approval_requested
+    assert not replace(in_state(state), expires_at=None).approval_requested
 
 
 # --- when any process takes it up
@@ -206,13 +206,13 @@ def test_each_state_is_due_by_its_own_clock() -> None:
     due = {kick.state: kick.due_at for kick in (WAITING, decided, RUNNING)}
     assert due == {
         State.WAITING: DEADLINE,
-        State.READY: NOW + 300 * SECOND + TAKE_UP_AFTER,
+        State.READY: NOW + 300 * SECOND + RECOVER_AFTER,
         State.RUNNING: NOW + LEASE,
     }
-    assert READY.due_at == NOW + TAKE_UP_AFTER
+    assert READY.due_at == NOW + RECOVER_AFTER
 
 
-@pytest.mark.parametrize("state", set(State) - OPEN)
+@pytest.mark.parametrize("state", sorted(set(State) - OPEN))
 def test_what_has_ended_is_never_due(state: State) -> None:
     assert in_state(state).due_at is None
 
@@ -220,13 +220,13 @@ def test_what_has_ended_is_never_due(state: State) -> None:
 def test_a_kick_is_due_only_for_what_it_may_become() -> None:
     for kick in (WAITING, READY, RUNNING):
         assert kick.due_at
-    assert WAITING.expire(DEADLINE).state is State.EXPIRED
-    assert READY.claim("two", NOW + TAKE_UP_AFTER, S1).owner == "two"
+    assert WAITING.expire_undecided(DEADLINE).state is State.EXPIRED
+    assert READY.claim("two", NOW + RECOVER_AFTER, S1).owner == "two"
     assert RUNNING.take_over("two", NOW + LEASE).owner == "two"
 
 
 def test_a_call_has_ended_before_anybody_else_may_take_over() -> None:
-    assert SEND_WITHIN < CALL_LASTS < LEASE
+    assert SEND_WITHIN < MAX_CALL_TIME < LEASE
 
 
 # --- claiming
@@ -238,7 +238,7 @@ def test_a_kick_is_claimed_within_a_minute_or_not_at_all(age: float, *, in_time:
     if in_time:
         assert READY.claim("one", now, S1).state is State.RUNNING
     else:
-        with pytest.raises(IllegalMove, match="in time"):
+        with pytest.raises(InvalidTransition, match="in time"):
             READY.claim("one", now, S1)
 
 
@@ -259,7 +259,7 @@ def test_a_kick_never_reaches_into_another_session_than_was_shown(
     if shown in {None, now}:
         assert kick.claim("one", NOW, now).session_id == claimed
     else:
-        with pytest.raises(IllegalMove, match="belongs to session s1"):
+        with pytest.raises(InvalidTransition, match="belongs to session s1"):
             kick.claim("one", NOW, now)
 
 
@@ -273,7 +273,7 @@ def test_claiming_and_taking_over_set_owner_and_lease() -> None:
 @pytest.mark.parametrize("who", ["one", "two"])
 def test_a_kick_is_taken_over_by_nobody_while_its_lease_lasts(who: str) -> None:
     for now in (NOW, NOW + LEASE - EDGE):
-        with pytest.raises(IllegalMove, match="in the hands of"):
+        with pytest.raises(InvalidTransition, match="in the hands of"):
             RUNNING.take_over(who, now)
     assert replace(RUNNING, lease_until=None).take_over(who, NOW).owner == who
 
@@ -284,7 +284,7 @@ def test_renewing_holds_on_to_a_kick_and_changes_nothing_else() -> None:
 
 
 def test_a_running_kick_is_claimed_by_nobody_else() -> None:
-    with pytest.raises(IllegalMove, match="is running"):
+    with pytest.raises(InvalidTransition, match="is running"):
         RUNNING.claim("two", NOW, S1)
 
 
@@ -301,17 +301,17 @@ def test_a_refused_kick_says_why_and_when() -> None:
 
 
 def test_a_lapsed_kick_has_an_end() -> None:
-    assert READY.lapse(NOW + SECOND).done_at == NOW + SECOND
+    assert READY.expire_unstarted(NOW + SECOND).done_at == NOW + SECOND
 
 
 def test_a_kick_ends_when_every_target_has_an_outcome() -> None:
-    with pytest.raises(IllegalMove, match="without an outcome"):
-        RUNNING.settle(MALLORY, Outcome.KICKED, Why.CONFIRMED).finish(NOW)
+    with pytest.raises(InvalidTransition, match="without an outcome"):
+        RUNNING.settle(MALLORY, Outcome.KICKED, OutcomeReason.CONFIRMED).finish(NOW)
     assert (DONE.state, DONE.done_at, DONE.lease_until) == (State.DONE, NOW, None)
 
 
 def test_a_kick_ends_once() -> None:
-    with pytest.raises(IllegalMove, match="is done"):
+    with pytest.raises(InvalidTransition, match="is done"):
         DONE.finish(NOW + SECOND)
 
 
@@ -322,28 +322,28 @@ def test_a_target_is_marked_with_the_connections_it_was_seen_as() -> None:
     rows = (peer("e1", "p1", joined=-5), peer("e2", "p1", joined=None))
     marked = RUNNING.mark_called(MALLORY, rows, NOW + SECOND).target(MALLORY.key)
     assert marked.called_at == NOW + SECOND
-    assert marked.peers == (Seen(PeerId("e1"), after(-5)), Seen(PeerId("e2"), None))
+    assert marked.peers == (SeenPeer(PeerId("e1"), after(-5)), SeenPeer(PeerId("e2"), None))
 
 
 def test_a_target_is_called_once() -> None:
     marked = RUNNING.mark_called(MALLORY, (), NOW)
-    with pytest.raises(IllegalMove, match="called before"):
+    with pytest.raises(InvalidTransition, match="called before"):
         marked.mark_called(marked.target(MALLORY.key), (), NOW + SECOND)
 
 
 def test_a_target_with_an_outcome_is_not_called() -> None:
-    spared = RUNNING.settle(MALLORY, Outcome.FAILED, Why.PROTECTED)
-    with pytest.raises(IllegalMove, match="called before"):
+    spared = RUNNING.settle(MALLORY, Outcome.FAILED, OutcomeReason.PROTECTED)
+    with pytest.raises(InvalidTransition, match="called before"):
         spared.mark_called(spared.target(MALLORY.key), (), NOW)
 
 
 @pytest.mark.parametrize("target", [MALLORY, replace(TROLL, custom_id=CustomId("c9"))])
 def test_a_target_as_it_stood_before_is_no_target_now(target: Target) -> None:
     moved = RUNNING.mark_called(MALLORY, (), NOW)
-    with pytest.raises(IllegalMove, match="as it stands"):
+    with pytest.raises(InvalidTransition, match="as it stands"):
         moved.mark_called(target, (), NOW)
-    with pytest.raises(IllegalMove, match="as it stands"):
-        moved.settle(target, Outcome.GONE, Why.LEFT)
+    with pytest.raises(InvalidTransition, match="as it stands"):
+        moved.settle(target, Outcome.GONE, OutcomeReason.LEFT)
 
 
 @pytest.mark.parametrize("old", Outcome)
@@ -352,20 +352,26 @@ def test_a_target_as_it_stood_before_is_no_target_now(target: Target) -> None:
 def test_only_what_is_unknown_may_change_and_only_to_gone_or_failed(
     old: Outcome, new: Outcome, *, done: bool
 ) -> None:
-    kick = RUNNING.settle(MALLORY, old, Why.NO_ANSWER).settle(TROLL, Outcome.GONE, Why.LEFT)
+    kick = RUNNING.settle(MALLORY, old, OutcomeReason.NO_ANSWER).settle(
+        TROLL, Outcome.GONE, OutcomeReason.LEFT
+    )
     kick = kick.finish(NOW) if done else kick
     target = kick.target(MALLORY.key)
     if old is Outcome.UNKNOWN and new in {Outcome.GONE, Outcome.FAILED}:
-        assert kick.settle(target, new, Why.LEFT).target(MALLORY.key).outcome is new
+        assert kick.settle(target, new, OutcomeReason.LEFT).target(MALLORY.key).outcome is new
     else:
-        with pytest.raises(IllegalMove, match="stays so"):
-            kick.settle(target, new, Why.LEFT)
+        with pytest.raises(InvalidTransition, match="stays so"):
+            kick.settle(target, new, OutcomeReason.LEFT)
 
 
 def test_an_outcome_keeps_what_it_rests_on() -> None:
-    settled = RUNNING.settle(MALLORY, Outcome.GONE, Why.LEFT, "reset", after(5))
+    settled = RUNNING.settle(MALLORY, Outcome.GONE, OutcomeReason.LEFT, "reset", after(5))
     target = settled.target(MALLORY.key)
-    assert (target.why, target.detail, target.back_at) == (Why.LEFT, "reset", after(5))
+    assert (target.outcome_reason, target.detail, target.rejoined_at) == (
+        OutcomeReason.LEFT,
+        "reset",
+        after(5),
+    )
     assert settled.target(TROLL.key) == TROLL
 
 
@@ -414,7 +420,7 @@ def test_a_request_stays_the_same_when_claiming_gives_it_a_session() -> None:
 CALLED = replace(
     MALLORY,
     called_at=NOW,
-    peers=(Seen(PeerId("e1"), after(-60)), Seen(PeerId("e2"), after(-30))),
+    peers=(SeenPeer(PeerId("e1"), after(-60)), SeenPeer(PeerId("e2"), after(-30))),
 )
 OPEN_1, OPEN_2 = peer("e1", "p1", joined=-60), peer("e2", "p1", joined=-30)
 LEFT_1, LEFT_2 = replace(OPEN_1, left_at=after(1)), replace(OPEN_2, left_at=after(1))
@@ -422,8 +428,8 @@ NEW = peer("e3", "p1", joined=4)
 NEWER = peer("e4", "p1", joined=6)
 UNDATED = peer("e5", "p1", joined=None)
 UNSEEN = peer("e6", "p1", joined=-2)
-GONE = (Outcome.GONE, Why.LEFT, None)
-STILL = (Outcome.FAILED, Why.STILL_THERE, None)
+GONE = (Outcome.GONE, OutcomeReason.LEFT, None)
+STILL = (Outcome.FAILED, OutcomeReason.STILL_THERE, None)
 
 
 @pytest.mark.parametrize(
@@ -439,14 +445,14 @@ STILL = (Outcome.FAILED, Why.STILL_THERE, None)
         pytest.param((LEFT_1, NEW), None, None, id="a missing row and a new one"),
         pytest.param(
             (LEFT_1, LEFT_2, NEW),
-            (Outcome.GONE, Why.LEFT, after(4)),
-            (Outcome.GONE, Why.LEFT, after(4)),
+            (Outcome.GONE, OutcomeReason.LEFT, after(4)),
+            (Outcome.GONE, OutcomeReason.LEFT, after(4)),
             id="left and came back",
         ),
         pytest.param(
             (LEFT_1, NEWER, LEFT_2, NEW),
-            (Outcome.GONE, Why.LEFT, after(6)),
-            (Outcome.GONE, Why.LEFT, after(6)),
+            (Outcome.GONE, OutcomeReason.LEFT, after(6)),
+            (Outcome.GONE, OutcomeReason.LEFT, after(6)),
             id="came back twice",
         ),
         pytest.param(
@@ -478,7 +484,7 @@ def test_evidence_proves_what_the_rows_show_and_no_more(
     [
         replace(CALLED, called_at=None),
         replace(CALLED, peers=()),
-        replace(CALLED, peers=(Seen(PeerId("e1"), None), Seen(PeerId(""), None))),
+        replace(CALLED, peers=(SeenPeer(PeerId("e1"), None), SeenPeer(PeerId(""), None))),
     ],
 )
 @pytest.mark.parametrize(
@@ -497,7 +503,7 @@ def test_nothing_is_proved_of_whom_nothing_was_stored(
 def test_a_date_cut_to_milliseconds_may_be_later(joined: float, *, came_back: bool) -> None:
     again = peer("e9", "p1", joined=joined)
     found = evidence(CALLED, (LEFT_1, LEFT_2, again), NOW + 12 * SECOND, NOW)
-    assert found == ((Outcome.GONE, Why.LEFT, after(joined)) if came_back else STILL)
+    assert found == ((Outcome.GONE, OutcomeReason.LEFT, after(joined)) if came_back else STILL)
 
 
 a_row = st.builds(

@@ -10,20 +10,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bot.core.kick import (
-    MOVES,
+    TRANSITIONS,
     ChannelId,
     Event,
-    IllegalMove,
+    EventKind,
+    InvalidTransition,
     Kick,
     KickId,
     Outcome,
+    OutcomeReason,
     State,
     Target,
     UserId,
-    What,
-    Why,
 )
-from bot.core.ports import Overtaken
+from bot.core.ports import VersionConflict
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, SessionId
 from tests.fakes import NOW, TEAM, MemoryStore, peer
 
@@ -74,7 +74,7 @@ class Processes(RuleBasedStateMachine):
     def ask(self, state: State, session: SessionId | None, *, claimed: bool) -> None:
         kick = Kick(
             id=KickId("k1"),
-            key="view 1",
+            idempotency_key="view 1",
             team_id=TEAM,
             app_id="app",
             channel_id=ChannelId("C1"),
@@ -87,7 +87,7 @@ class Processes(RuleBasedStateMachine):
             state=state,
             expires_at=DEADLINE if state is State.WAITING else None,
         )
-        stored = at_once(self.store.add(kick, Event(NOW, What.ASKED, UserId("U1"))))
+        stored = at_once(self.store.add(kick, Event(NOW, EventKind.ASKED, UserId("U1"))))
         self.known = dict.fromkeys(("one", "two", "three"), stored)
         self.history = [stored]
         if claimed:
@@ -102,10 +102,12 @@ class Processes(RuleBasedStateMachine):
         before = self.known[actor]
         try:
             after = change(before)
-            moved = at_once(self.store.move(before, after, Event(self.now, What.SETTLED, None)))
-        except IllegalMove:
+            moved = at_once(
+                self.store.transition(before, after, Event(self.now, EventKind.SETTLED, None))
+            )
+        except InvalidTransition:
             return False
-        except Overtaken as error:
+        except VersionConflict as error:
             if error.current != self.stored:
                 raise
             if learn:
@@ -137,7 +139,7 @@ class Processes(RuleBasedStateMachine):
 
     @rule(actor=actors)
     def expire(self, actor: str) -> None:
-        self.move(actor, lambda kick: kick.expire(self.now))
+        self.move(actor, lambda kick: kick.expire_undecided(self.now))
 
     @rule(actor=actors, learn=st.booleans())
     def renew(self, actor: str, *, learn: bool) -> None:
@@ -160,7 +162,7 @@ class Processes(RuleBasedStateMachine):
 
     @rule(actor=actors)
     def lapse(self, actor: str) -> None:
-        self.move(actor, lambda kick: kick.lapse(self.now))
+        self.move(actor, lambda kick: kick.expire_unstarted(self.now))
 
     @rule(actor=actors, at=places, learn=st.booleans())
     def call(self, actor: str, at: int, *, learn: bool) -> None:
@@ -176,7 +178,7 @@ class Processes(RuleBasedStateMachine):
     @rule(actor=actors, at=places, outcome=outcomes, learn=st.booleans())
     def settle(self, actor: str, at: int, outcome: Outcome, *, learn: bool) -> None:
         def give(kick: Kick) -> Kick:
-            return kick.settle(kick.targets[at], outcome, Why.LEFT)
+            return kick.settle(kick.targets[at], outcome, OutcomeReason.LEFT)
 
         self.move(actor, give, learn=learn)
 
@@ -206,7 +208,7 @@ class Processes(RuleBasedStateMachine):
     @invariant()
     def every_move_is_in_the_table_and_raises_the_version_by_one(self) -> None:
         for old, new in zip(self.history, self.history[1:], strict=False):
-            assert new.state in MOVES[old.state]
+            assert new.state in TRANSITIONS[old.state]
             assert new.version == old.version + 1
 
     @invariant()
@@ -227,7 +229,7 @@ class Processes(RuleBasedStateMachine):
     @invariant()
     def what_waited_runs_only_with_an_approver(self) -> None:
         for kick in self.history:
-            if kick.was_asked and kick.state in {State.READY, State.RUNNING, State.DONE}:
+            if kick.approval_requested and kick.state in {State.READY, State.RUNNING, State.DONE}:
                 assert kick.approver
 
     @invariant()

@@ -10,15 +10,15 @@ from bot.config import Settings, read_settings
 from bot.core.kick import (
     ChannelId,
     Event,
+    EventKind,
     Kick,
     KickId,
     Outcome,
+    OutcomeReason,
     State,
     Target,
     TeamId,
     UserId,
-    What,
-    Why,
 )
 from bot.core.roster import Meeting, MeetingId, ParticipantId
 from bot.store import SqlStore
@@ -26,13 +26,19 @@ from tests.test_config import GOOD
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 MAYA = UserId("U0MAYA")
-MALLORY = Target(ParticipantId("p-1"), None, "Mallory", outcome=Outcome.KICKED, why=Why.CONFIRMED)
+MALLORY = Target(
+    ParticipantId("p-1"),
+    None,
+    "Mallory",
+    outcome=Outcome.KICKED,
+    outcome_reason=OutcomeReason.CONFIRMED,
+)
 
 
 def kick(number: int = 1, **changes: Any) -> Kick:
     values: dict[str, Any] = {
         "id": KickId(f"kick-{number}"),
-        "key": f"V{number}",
+        "idempotency_key": f"V{number}",
         "team_id": TeamId("T0KICK"),
         "app_id": "app",
         "channel_id": ChannelId("C0LIVE"),
@@ -55,9 +61,9 @@ async def fill(url: str, *kicks: Kick) -> None:
     store = SqlStore(url)
     await store.start()
     for one in kicks:
-        asked = Event(one.created_at, What.ASKED, one.requester, "1 in Weekly AMA", one.id)
+        asked = Event(one.created_at, EventKind.ASKED, one.requester, "1 in Weekly AMA", one.id)
         await store.add(one, asked)
-        await store.record(Event(one.created_at, What.CALLED, None, "Mallory", one.id))
+        await store.record_event(Event(one.created_at, EventKind.CALLED, None, "Mallory", one.id))
     await store.close()
 
 

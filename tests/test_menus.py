@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.review import Found
+from bot.core.review_service import SearchResult
 from bot.core.roster import Participant, ParticipantId, Peer, PeerId, Roster
 from bot.slack import menus
 from tests.hostile import TEXT
@@ -24,7 +24,7 @@ def test_an_option_for_a_person_fits(
         Peer(PeerId(f"{at}"), ParticipantId(f"{at:036}"), None, name, preset, joined, None)
         for at in range(twins + 1)
     ]
-    found = Found(tuple((roster := Roster(peers)).live), roster)
+    found = SearchResult(tuple((roster := Roster(peers)).live), roster)
     options = checked_options({"options": menus.people_options(found, NOW)})
     assert len(options) == twins + 1
     # Of the same name, yet no two look the same.
@@ -45,7 +45,7 @@ def test_at_most_100_people_and_meetings_are_offered(count: int) -> None:
         for at in range(count)
     ]
     roster = Roster(peers)
-    found = Found(roster.live[:200], None)
+    found = SearchResult(roster.live[:200], None)
     assert len(menus.people_options(found, NOW)) == min(count, 100)
     meetings = [meeting(at=at) for at in range(min(count, 200))]
     options = checked_options(menus.meeting_options([], meetings))

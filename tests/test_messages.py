@@ -12,26 +12,26 @@ from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
 from bot.core.kick import (
-    CAME_TO_NOTHING,
+    ENDED_WITHOUT_CALL,
     ChannelId,
     Kick,
     KickId,
     Outcome,
+    OutcomeReason,
     State,
     Target,
     TeamId,
     UserId,
-    Why,
 )
-from bot.core.policy import Answer, Quota, Role, Rules, SecondPerson, Verdict
+from bot.core.policy import Quota, Role, Rules, SecondPerson, Verdict, VerdictKind
 from bot.core.ports import (
-    Busy,
-    NotThere,
-    Refused,
-    StoreDown,
-    Unreachable,
-    Unreadable,
-    Unsure,
+    DirectoryUnavailable,
+    NotFound,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    StoreUnavailable,
 )
 from bot.core.roster import Meeting, MeetingId, Participant, ParticipantId, Peer, PeerId
 from bot.slack import blocks, messages, texts
@@ -44,12 +44,12 @@ NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 def target(
     name: str = "Mallory",
     outcome: Outcome | None = Outcome.KICKED,
-    why: Why | None = Why.CONFIRMED,
+    why: OutcomeReason | None = OutcomeReason.CONFIRMED,
     detail: str = "",
     at: int = 0,
 ) -> Target:
     own = ParticipantId(f"{at:08}-id")
-    return Target(own, None, name, outcome=outcome, why=why, detail=detail)
+    return Target(own, None, name, outcome=outcome, outcome_reason=why, detail=detail)
 
 
 def kick(
@@ -57,7 +57,7 @@ def kick(
 ) -> Kick:
     values: dict[str, Any] = {
         "id": KickId("k" * 32),
-        "key": "V0",
+        "idempotency_key": "V0",
         "team_id": TeamId("T0KICK"),
         "app_id": "app",
         "channel_id": ChannelId("C0LIVE"),
@@ -118,7 +118,7 @@ def test_the_headline_counts_only_who_was_kicked(
 
 
 def test_who_came_back_is_told_with_the_time_and_nobody_else_with_rejoining() -> None:
-    back = replace(target(outcome=Outcome.GONE, why=Why.LEFT), back_at=NOW)
+    back = replace(target(outcome=Outcome.GONE, why=OutcomeReason.LEFT), rejoined_at=NOW)
     message = fits(messages.result(kick([back])))
     assert ", came back " in shown(message)
     assert f'"timestamp": {int(NOW.timestamp())}' in shown(message)
@@ -202,12 +202,12 @@ def test_a_remark_stands_above_the_result_and_in_the_notification() -> None:
     assert message["blocks"][1:] == messages.result(kick())["blocks"]
 
 
-@pytest.mark.parametrize("why", Why)
+@pytest.mark.parametrize("why", OutcomeReason)
 @pytest.mark.parametrize("outcome", Outcome)
-def test_every_outcome_and_reason_has_words(outcome: Outcome, why: Why) -> None:
+def test_every_outcome_and_reason_has_words(outcome: Outcome, why: OutcomeReason) -> None:
     one = target(outcome=outcome, why=why, detail="HTTP 500")
     assert texts.outcome(one).endswith(str(outcome))
-    assert bool(texts.because(one)) is (why is not Why.CONFIRMED)
+    assert bool(texts.because(one)) is (why is not OutcomeReason.CONFIRMED)
     assert "HTTP" not in texts.because(replace(one, detail=""))
 
 
@@ -223,11 +223,11 @@ def test_the_four_outcomes_can_be_told_apart_without_colour() -> None:
     reason=TEXT,
     detail=TEXT,
     outcome=st.sampled_from(Outcome),
-    why=st.sampled_from(Why),
+    why=st.sampled_from(OutcomeReason),
 )
 @settings(max_examples=60, deadline=None)
 def test_a_result_of_25_people_fits(  # noqa: PLR0917 - what hypothesis gives
-    name: str, title: str, reason: str, detail: str, outcome: Outcome, why: Why
+    name: str, title: str, reason: str, detail: str, outcome: Outcome, why: OutcomeReason
 ) -> None:
     targets = [target(name, outcome, why, detail, at) for at in range(25)]
     one = kick(targets, title=title, reason=reason, repeats=10**9, **MO)
@@ -236,7 +236,7 @@ def test_a_result_of_25_people_fits(  # noqa: PLR0917 - what hypothesis gives
     fits(messages.whisper(texts.known(one)), 40_000)
 
 
-@given(reason=TEXT, detail=TEXT, state=st.sampled_from(sorted(CAME_TO_NOTHING)))
+@given(reason=TEXT, detail=TEXT, state=st.sampled_from(sorted(ENDED_WITHOUT_CALL)))
 @settings(max_examples=60, deadline=None)
 def test_a_word_about_what_came_to_nothing_fits(reason: str, detail: str, state: State) -> None:
     one = kick([target(reason)], title=detail, reason=reason, refusal=detail, state=state)
@@ -246,10 +246,14 @@ def test_a_word_about_what_came_to_nothing_fits(reason: str, detail: str, state:
 
 
 @pytest.mark.parametrize("text", WORST, ids=range(len(WORST)))
-@pytest.mark.parametrize("why", [Why.REFUSED, Why.PROTECTED, Why.NO_ANSWER])
-def test_a_result_of_25_of_the_worst_names_fits_also_under_a_remark(text: str, why: Why) -> None:
+@pytest.mark.parametrize(
+    "why", [OutcomeReason.REFUSED, OutcomeReason.PROTECTED, OutcomeReason.NO_ANSWER]
+)
+def test_a_result_of_25_of_the_worst_names_fits_also_under_a_remark(
+    text: str, why: OutcomeReason
+) -> None:
     targets = [
-        replace(target(text, Outcome.FAILED, why, text, at), back_at=NOW) for at in range(25)
+        replace(target(text, Outcome.FAILED, why, text, at), rejoined_at=NOW) for at in range(25)
     ]
     one = kick(targets, title=text, reason=text, **MO)
     fits(messages.remark(one, "Invite the bot there with /invite."))
@@ -260,7 +264,7 @@ def test_a_result_of_25_of_the_worst_names_fits_also_under_a_remark(text: str, w
 def test_only_who_asked_and_who_decided_are_ever_mentioned(
     message: Callable[[Kick], messages.Message], text: str
 ) -> None:
-    one = kick([target(text, Outcome.FAILED, Why.REFUSED, text)], title=text, reason=text)
+    one = kick([target(text, Outcome.FAILED, OutcomeReason.REFUSED, text)], title=text, reason=text)
     state = State.DONE if message is messages.result else State.DENIED
     told = message(replace(one, state=state, refusal=text, **MO))
     assert not {"<", ">"} & set(told["text"])
@@ -288,19 +292,19 @@ def test_escaped_text_pings_nobody_and_can_be_read_back(text: str) -> None:
     ("error", "words"),
     [
         (
-            Unreadable("HTTP 500"),
+            DirectoryUnavailable("HTTP 500"),
             "Your role could not be checked with Slack (HTTP 500). Nobody was removed. Try again.",
         ),
         (
-            StoreDown("locked"),
+            StoreUnavailable("locked"),
             "The bot's database does not answer (locked). Nobody was removed. Try again.",
         ),
-        (Refused("401"), "RealtimeKit refuses the bot: 401. Please tell its operator."),
-        (Busy("x", 6.6), "RealtimeKit asks the bot to wait 7 s. Then try again."),
-        (Busy("x"), "RealtimeKit asks the bot to wait. Then try again."),
-        (Unreachable("x"), "RealtimeKit can't be reached. Nobody was removed. Try again."),
-        (Unsure("x"), "RealtimeKit could not be read: x. Nobody was removed. Try again."),
-        (NotThere("x"), "RealtimeKit could not be read: x. Nobody was removed. Try again."),
+        (Rejected("401"), "RealtimeKit refuses the bot: 401. Please tell its operator."),
+        (RateLimited("x", 6.6), "RealtimeKit asks the bot to wait 7 s. Then try again."),
+        (RateLimited("x"), "RealtimeKit asks the bot to wait. Then try again."),
+        (NotSent("x"), "RealtimeKit can't be reached. Nobody was removed. Try again."),
+        (OutcomeUnknown("x"), "RealtimeKit could not be read: x. Nobody was removed. Try again."),
+        (NotFound("x"), "RealtimeKit could not be read: x. Nobody was removed. Try again."),
     ],
 )
 def test_every_trouble_says_what_is_wrong_and_what_to_do(error: texts.Trouble, words: str) -> None:
@@ -314,12 +318,12 @@ DECIDED = "did not confirm that (locked): whether your decision was recorded is 
     ("error", "unheard", "undecided"),
     [
         (
-            Unreadable("HTTP 500"),
+            DirectoryUnavailable("HTTP 500"),
             "Your role could not be checked with Slack (HTTP 500). Nothing was changed.",
             "Roles could not be checked with Slack (HTTP 500). Nothing was decided. Try again.",
         ),
-        (StoreDown("locked"), "does not answer (locked). Nothing was changed.", DECIDED),
-        (Busy("x", 2), "asks the bot to wait 2 s.", "asks the bot to wait 2 s."),
+        (StoreUnavailable("locked"), "does not answer (locked). Nothing was changed.", DECIDED),
+        (RateLimited("x", 2), "asks the bot to wait 2 s.", "asks the bot to wait 2 s."),
     ],
 )
 def test_whoever_has_a_request_before_them_is_told_what_is_certain(
@@ -330,7 +334,7 @@ def test_whoever_has_a_request_before_them_is_told_what_is_certain(
 
 
 def test_a_request_that_may_have_been_kept_is_not_called_lost() -> None:
-    said = texts.unconfirmed(StoreDown("locked"))
+    said = texts.unconfirmed(StoreUnavailable("locked"))
     assert "did not confirm that it kept this (locked)" in said
     assert "the result is posted. Look there before you try again." in said
     assert "obody was removed" not in said
@@ -353,7 +357,10 @@ def test_of_a_kick_without_a_result_what_is_known_is_how_it_stands(
 
 
 def test_what_is_known_by_now_names_who_is_not_or_says_what_became_of_each() -> None:
-    tom, ana = target("Tom", Outcome.UNKNOWN, Why.NO_ANSWER), target("Ana", Outcome.UNKNOWN)
+    tom, ana = (
+        target("Tom", Outcome.UNKNOWN, OutcomeReason.NO_ANSWER),
+        target("Ana", Outcome.UNKNOWN),
+    )
     assert texts.known(kick([target(), tom, ana])) == "Still not known: Tom, Ana."
     left = replace(tom, outcome=Outcome.GONE)
     assert texts.known(kick([target(), left])) == "Mallory — ✓ kicked\nTom — ○ gone"
@@ -384,11 +391,11 @@ def test_what_is_known_by_now_names_who_is_not_or_says_what_became_of_each() -> 
 def test_help_says_what_a_role_may_do_under_these_rules(
     role: Role, rules: dict[str, Any], words: str
 ) -> None:
-    assert words in texts.usage("/kick", Verdict(Answer.ALLOWED, ""), role, Rules(**rules))
+    assert words in texts.usage("/kick", Verdict(VerdictKind.ALLOWED, ""), role, Rules(**rules))
 
 
 def test_help_says_why_somebody_may_do_nothing() -> None:
-    verdict = Verdict(Answer.REFUSED, "The policy gives you no role.")
+    verdict = Verdict(VerdictKind.REFUSED, "The policy gives you no role.")
     assert "The policy gives you no role." in texts.usage("/kick", verdict, None, Rules())
 
 
@@ -423,7 +430,7 @@ def test_when_somebody_joined_is_said_in_every_time_zone(minutes: int | None, wo
 def test_a_span_is_said_in_the_largest_unit_that_fits(time: timedelta, words: str) -> None:
     assert texts.span(time) == words
     rules = Rules(quota=Quota(1, time))
-    usage = texts.usage("/kick", Verdict(Answer.ALLOWED, ""), Role.LEAD, rules)
+    usage = texts.usage("/kick", Verdict(VerdictKind.ALLOWED, ""), Role.LEAD, rules)
     assert f"At most 1 person per moderator within {words}." in usage
 
 

@@ -5,22 +5,22 @@ import pytest
 
 from bot.core.kick import Target, UserId
 from bot.core.policy import (
-    Answer,
+    AccountStatus,
     Grant,
     GroupId,
     Membership,
     Policy,
+    PolicyInput,
     Protected,
     Quota,
-    Request,
     Role,
     Rules,
     SecondPerson,
-    Standing,
     Verdict,
-    deciders,
+    VerdictKind,
+    eligible_approvers,
+    evaluate,
     grants,
-    judge,
     may_decide,
     may_open,
     may_see,
@@ -32,14 +32,14 @@ from tests.fakes import NOW, TEAM
 AVA, BEN = UserId("U1"), UserId("U2")
 MODS = GroupId("S1")
 AMA = Meeting(MeetingId("m-1"), "Weekly AMA")
-ALLOWED, NEEDS, REFUSED = Answer.ALLOWED, Answer.NEEDS_APPROVAL, Answer.REFUSED
+ALLOWED, NEEDS, REFUSED = VerdictKind.ALLOWED, VerdictKind.NEEDS_APPROVAL, VerdictKind.REFUSED
 SECOND = timedelta(seconds=1)
 
 
 def member(
     user: UserId = AVA,
     *groups: GroupId,
-    standing: Standing = Standing.MEMBER,
+    standing: AccountStatus = AccountStatus.MEMBER,
     age: timedelta = timedelta(),
 ) -> Membership:
     return Membership(user, TEAM, standing, frozenset(groups), NOW - age)
@@ -55,7 +55,13 @@ def policy(*given: Grant, rules: Rules | None = None) -> Policy:
 
 def people(count: int, *, checked: bool = True) -> tuple[Target, ...]:
     return tuple(
-        Target(ParticipantId(f"p{at}"), CustomId(f"c{at}"), f"P {at}", "guest", checked=checked)
+        Target(
+            ParticipantId(f"p{at}"),
+            CustomId(f"c{at}"),
+            f"P {at}",
+            "guest",
+            protection_checked=checked,
+        )
         for at in range(count)
     )
 
@@ -67,8 +73,8 @@ def request(
     who: Membership | None = None,
     recent: int = 0,
     recent_bulk: int = 0,
-) -> Request:
-    return Request(who or member(), AMA, targets, reason, recent, recent_bulk)
+) -> PolicyInput:
+    return PolicyInput(who or member(), AMA, targets, reason, recent, recent_bulk)
 
 
 # --- who may look
@@ -81,32 +87,34 @@ def request(
         (member(BEN, MODS), ALLOWED, "role"),
         (member(BEN), REFUSED, "no role"),
         (member(BEN, GroupId("S2")), REFUSED, "no role"),
-        (member(standing=Standing.GUEST), REFUSED, "a guest"),
-        (member(standing=Standing.BOT), REFUSED, "a bot"),
-        (member(standing=Standing.DEACTIVATED), REFUSED, "deactivated"),
-        (member(standing=Standing.OUTSIDER), REFUSED, "from another workspace"),
-        (member(BEN, MODS, standing=Standing.GUEST), REFUSED, "a guest"),
+        (member(standing=AccountStatus.GUEST), REFUSED, "a guest"),
+        (member(standing=AccountStatus.BOT), REFUSED, "a bot"),
+        (member(standing=AccountStatus.DEACTIVATED), REFUSED, "deactivated"),
+        (member(standing=AccountStatus.OUTSIDER), REFUSED, "from another workspace"),
+        (member(BEN, MODS, standing=AccountStatus.GUEST), REFUSED, "a guest"),
         (member(age=59 * SECOND), ALLOWED, "role"),
         (member(age=60 * SECOND), REFUSED, "could not read"),
         (member(age=timedelta(days=1)), REFUSED, "could not read"),
-        (member(standing=Standing.GUEST, age=60 * SECOND), REFUSED, "could not read"),
+        (member(standing=AccountStatus.GUEST, age=60 * SECOND), REFUSED, "could not read"),
     ],
 )
 def test_only_members_with_a_role_who_were_read_just_now_may_look(
-    who: Membership, answer: Answer, word: str
+    who: Membership, answer: VerdictKind, word: str
 ) -> None:
     given = policy(Grant(frozenset({AVA}), frozenset({MODS}), Role.HELPER))
     verdict = may_open(given, who, NOW)
-    assert verdict.answer is answer
+    assert verdict.kind is answer
     assert word in verdict.reason
 
 
-@pytest.mark.parametrize("standing", [one for one in Standing if one is not Standing.MEMBER])
-def test_a_grant_gives_nothing_to_who_is_no_member(standing: Standing) -> None:
+@pytest.mark.parametrize(
+    "standing", [one for one in AccountStatus if one is not AccountStatus.MEMBER]
+)
+def test_a_grant_gives_nothing_to_who_is_no_member(standing: AccountStatus) -> None:
     given = policy(grant(Role.LEAD))
     assert grants(given, member(standing=standing)) == ()
     assert role_in(given, member(standing=standing), AMA) is None
-    assert not judge(given, request(who=member(standing=standing)), NOW).is_allowed
+    assert not evaluate(given, request(who=member(standing=standing)), NOW).is_allowed
 
 
 def test_nobody_has_a_role_where_nothing_is_granted() -> None:
@@ -114,7 +122,7 @@ def test_nobody_has_a_role_where_nothing_is_granted() -> None:
 
 
 def test_only_allowed_is_a_yes() -> None:
-    assert [Verdict(answer, "").is_allowed for answer in Answer] == [True, False, False]
+    assert [Verdict(answer, "").is_allowed for answer in VerdictKind] == [True, False, False]
 
 
 def test_the_groups_of_all_grants_must_be_known() -> None:
@@ -149,7 +157,7 @@ def test_the_groups_of_all_grants_must_be_known() -> None:
 def test_a_grant_reaches_where_its_patterns_do(patterns: tuple[str, ...], *, covered: bool) -> None:
     given = Grant(frozenset({AVA}), frozenset(), Role.MODERATOR, patterns)
     assert given.covers(AMA) is covered
-    assert judge(policy(given), request(), NOW).answer is (ALLOWED if covered else REFUSED)
+    assert evaluate(policy(given), request(), NOW).kind is (ALLOWED if covered else REFUSED)
 
 
 def test_of_several_grants_the_strongest_that_reaches_there_counts() -> None:
@@ -189,11 +197,11 @@ NEVER = Rules(second_person=SecondPerson.NEVER, bulk=1)
     ],
 )
 def test_role_and_rules_say_who_may_act_alone(
-    role: Role, rules: Rules, count: int, before: int, *, answer: Answer, word: str
+    role: Role, rules: Rules, count: int, before: int, *, answer: VerdictKind, word: str
 ) -> None:
     asked = request(people(count), recent=before, recent_bulk=before)
-    verdict = judge(policy(grant(role), rules=rules), asked, NOW)
-    assert verdict.answer is answer
+    verdict = evaluate(policy(grant(role), rules=rules), asked, NOW)
+    assert verdict.kind is answer
     assert word in verdict.reason
 
 
@@ -201,9 +209,11 @@ def test_role_and_rules_say_who_may_act_alone(
     ("role", "answer"),
     [(Role.HELPER, NEEDS), (Role.MODERATOR, NEEDS), (Role.LEAD, ALLOWED)],
 )
-def test_whom_protection_could_not_be_checked_of_takes_a_lead(role: Role, answer: Answer) -> None:
+def test_whom_protection_could_not_be_checked_of_takes_a_lead(
+    role: Role, answer: VerdictKind
+) -> None:
     some = people(2) + people(1, checked=False)
-    assert judge(policy(grant(role), rules=NEVER), request(some), NOW).answer is answer
+    assert evaluate(policy(grant(role), rules=NEVER), request(some), NOW).kind is answer
 
 
 @pytest.mark.parametrize(
@@ -222,15 +232,15 @@ def test_nobody_goes_beyond_the_bounds_leads_neither(
     targets: tuple[Target, ...], reason: str, recent: int, word: str
 ) -> None:
     for role in Role:
-        verdict = judge(policy(grant(role)), request(targets, reason, recent=recent), NOW)
-        assert verdict.answer is REFUSED
+        verdict = evaluate(policy(grant(role)), request(targets, reason, recent=recent), NOW)
+        assert verdict.kind is REFUSED
         assert word in verdict.reason
 
 
 def test_up_to_the_bounds_all_is_well() -> None:
     given = policy(grant(Role.MODERATOR), rules=Rules(quota=Quota(30, timedelta(minutes=1))))
-    assert judge(given, request(people(25), recent=5), NOW).is_allowed
-    assert not judge(given, request(people(25), recent=6), NOW).is_allowed
+    assert evaluate(given, request(people(25), recent=5), NOW).is_allowed
+    assert not evaluate(given, request(people(25), recent=6), NOW).is_allowed
 
 
 @pytest.mark.parametrize(
@@ -244,12 +254,12 @@ def test_up_to_the_bounds_all_is_well() -> None:
 )
 def test_the_refusal_names_the_time_that_the_policy_does(within: timedelta, words: str) -> None:
     given = policy(grant(Role.LEAD), rules=Rules(quota=Quota(1, within)))
-    assert words in judge(given, request(people(2)), NOW).reason
+    assert words in evaluate(given, request(people(2)), NOW).reason
 
 
 def test_a_reason_may_be_optional() -> None:
     given = policy(grant(Role.MODERATOR), rules=Rules(reason_required=False))
-    assert judge(given, request(reason=""), NOW).is_allowed
+    assert evaluate(given, request(reason=""), NOW).is_allowed
 
 
 @pytest.mark.parametrize(
@@ -268,16 +278,19 @@ def test_protection_binds_everyone(
 ) -> None:
     rules = Rules(protected=Protected(frozenset({"host"}), ("staff-*",)))
     targets = (*people(1), Target(ParticipantId("p9"), custom, "Mallory", preset))
-    verdict = judge(policy(grant(Role.LEAD), rules=rules), request(targets), NOW)
-    assert verdict.answer is (REFUSED if spared else ALLOWED)
+    verdict = evaluate(policy(grant(Role.LEAD), rules=rules), request(targets), NOW)
+    assert verdict.kind is (REFUSED if spared else ALLOWED)
     assert ("protects Mallory." in verdict.reason) is spared
 
 
 @pytest.mark.parametrize(
     ("asked", "word"),
     [
-        (request(people(2), who=member(standing=Standing.BOT, age=60 * SECOND)), "could not read"),
-        (request(people(2), who=member(standing=Standing.BOT)), "a bot"),
+        (
+            request(people(2), who=member(standing=AccountStatus.BOT, age=60 * SECOND)),
+            "could not read",
+        ),
+        (request(people(2), who=member(standing=AccountStatus.BOT)), "a bot"),
         (request(people(2), who=member(BEN)), "no role. The operator"),
         (replace(request(people(2)), meeting=Meeting(MeetingId("2"), "Daily")), "no role in Daily"),
         (request((), "", recent=9), "Nobody is left"),
@@ -287,17 +300,17 @@ def test_protection_binds_everyone(
         (request(people(1, checked=False)), "protects P 0"),
     ],
 )
-def test_the_first_rule_that_says_no_speaks(asked: Request, word: str) -> None:
+def test_the_first_rule_that_says_no_speaks(asked: PolicyInput, word: str) -> None:
     rules = Rules(protected=Protected(frozenset({"guest"})), quota=Quota(1, SECOND))
     given = policy(grant(Role.HELPER, "weekly*"), rules=rules)
-    verdict = judge(given, asked, NOW)
-    assert verdict.answer is REFUSED
+    verdict = evaluate(given, asked, NOW)
+    assert verdict.kind is REFUSED
     assert word in verdict.reason
 
 
 def test_who_is_refused_is_not_told_to_ask_somebody_else() -> None:
     asked = request(people(1, checked=False), reason="")
-    assert judge(policy(grant(Role.HELPER)), asked, NOW).answer is REFUSED
+    assert evaluate(policy(grant(Role.HELPER)), asked, NOW).kind is REFUSED
 
 
 # --- a second person
@@ -322,7 +335,11 @@ DECIDING = policy(
         (member(), DAILY, "The policy gives you no role in Daily."),
         (member(UserId("U9")), AMA, "The policy gives you no role. The operator of this bot can"),
         (member(UserId("U9"), MODS), AMA, "The policy gives you no role in Weekly AMA."),
-        (member(standing=Standing.GUEST), AMA, "Your Slack account is a guest: it can't remove"),
+        (
+            member(standing=AccountStatus.GUEST),
+            AMA,
+            "Your Slack account is a guest: it can't remove",
+        ),
         (member(age=60 * SECOND), AMA, "I could not read from Slack who you are."),
         (member(age=59 * SECOND), AMA, None),
     ],
@@ -331,7 +348,7 @@ def test_a_role_in_the_meeting_lets_somebody_see_it(
     who: Membership, meeting: Meeting, words: str | None
 ) -> None:
     verdict = may_see(DECIDING, who, meeting, NOW)
-    assert verdict.answer is (REFUSED if words else ALLOWED)
+    assert verdict.kind is (REFUSED if words else ALLOWED)
     assert verdict.reason.startswith(words or "the policy gives you a role")
 
 
@@ -352,16 +369,16 @@ def test_a_role_in_the_meeting_lets_somebody_see_it(
         (member(age=60 * SECOND), AMA, REFUSED, "I could not read from Slack who you are. Try"),
         *(
             (member(standing=one), AMA, REFUSED, f"Your Slack account is {one}: it can't remove")
-            for one in Standing
-            if one is not Standing.MEMBER
+            for one in AccountStatus
+            if one is not AccountStatus.MEMBER
         ),
     ],
 )
 def test_a_moderator_or_a_lead_of_the_meeting_decides(
-    who: Membership, meeting: Meeting, answer: Answer, words: str
+    who: Membership, meeting: Meeting, answer: VerdictKind, words: str
 ) -> None:
     verdict = may_decide(DECIDING, who, UserId("U8"), meeting, NOW)
-    assert verdict.answer is answer
+    assert verdict.kind is answer
     assert verdict.reason.startswith(words)
 
 
@@ -374,7 +391,7 @@ def test_nobody_decides_what_they_asked_for(role: Role) -> None:
 @pytest.mark.parametrize(
     ("who", "word"),
     [
-        (member(standing=Standing.DEACTIVATED), "deactivated"),
+        (member(standing=AccountStatus.DEACTIVATED), "deactivated"),
         (member(age=60 * SECOND), "could not read"),
         (member(BEN), "no role"),
     ],
@@ -383,7 +400,7 @@ def test_who_may_see_nothing_hears_that_first_also_of_their_own_request(
     who: Membership, word: str
 ) -> None:
     verdict = may_decide(policy(grant(Role.LEAD)), who, who.user, AMA, NOW)
-    assert verdict.answer is REFUSED
+    assert verdict.kind is REFUSED
     assert word in verdict.reason
 
 
@@ -400,18 +417,18 @@ def test_who_may_see_nothing_hears_that_first_also_of_their_own_request(
 def test_those_who_could_decide_are_its_moderators_and_leads_but_one(
     meeting: Meeting, besides: UserId, users: tuple[UserId, ...], groups: tuple[GroupId, ...]
 ) -> None:
-    assert deciders(DECIDING, meeting, besides=besides) == (users, groups)
+    assert eligible_approvers(DECIDING, meeting, besides=besides) == (users, groups)
 
 
 def test_who_could_decide_by_several_grants_is_named_once() -> None:
     mods = Grant(frozenset({BEN, AVA}), frozenset({MODS, GroupId("S0")}), Role.MODERATOR)
     leads = Grant(frozenset({BEN}), frozenset({MODS}), Role.LEAD)
     given = policy(leads, mods, grant(Role.LEAD, users=(CAT,)))
-    assert deciders(given, AMA, besides=AVA) == ((BEN, CAT), (GroupId("S0"), MODS))
+    assert eligible_approvers(given, AMA, besides=AVA) == ((BEN, CAT), (GroupId("S0"), MODS))
 
 
 def test_a_group_that_is_mentioned_decides_nothing() -> None:
     given = Policy((grant(Role.HELPER),), ping=(MODS,))
-    assert deciders(given, AMA, besides=AVA) == ((), ())
+    assert eligible_approvers(given, AMA, besides=AVA) == ((), ())
     assert not may_decide(given, member(BEN, MODS), AVA, AMA, NOW).is_allowed
     assert given.groups == frozenset()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.policy import Grant, Policy, Protected, Quota, Role, Rules, SecondPerson
-from bot.policy_file import BadPolicy, parse_policy, read_policy, warnings
+from bot.policy_file import PolicyError, parse_policy, read_policy, warnings
 from tests.sandbox.place import EXAMPLE_POLICY
 
 HERE = Path("policy.toml")
@@ -27,9 +27,9 @@ def parsed(given_policy: dict[str, Any]) -> Policy:
 
 
 def faults(given_policy: dict[str, Any]) -> list[str]:
-    with pytest.raises(BadPolicy) as raised:
+    with pytest.raises(PolicyError) as raised:
         parsed(given_policy)
-    return raised.value.faults
+    return raised.value.problems
 
 
 def rules(**changed: Any) -> dict[str, Any]:
@@ -235,7 +235,7 @@ def test_all_faults_come_at_once_each_on_its_line(tmp_path: Path) -> None:
         bulk = 99
         """
     )
-    with pytest.raises(BadPolicy) as raised:
+    with pytest.raises(PolicyError) as raised:
         read_policy(file)
     lines = str(raised.value).splitlines()
     assert all(line.startswith(f"{file}: ") for line in lines)
@@ -253,14 +253,14 @@ def test_a_file_that_is_no_policy_is_said_to_be_none(
 ) -> None:
     file = tmp_path / "policy.toml"
     file.write_bytes(content)
-    with pytest.raises(BadPolicy, match=words):
+    with pytest.raises(PolicyError, match=words):
         read_policy(file)
 
 
 def test_a_file_that_is_not_there_or_a_folder_is_said_to_be_so(tmp_path: Path) -> None:
-    with pytest.raises(BadPolicy, match="can't be read: No such file or directory"):
+    with pytest.raises(PolicyError, match="can't be read: No such file or directory"):
         read_policy(tmp_path / "none.toml")
-    with pytest.raises(BadPolicy, match="can't be read: Is a directory"):
+    with pytest.raises(PolicyError, match="can't be read: Is a directory"):
         read_policy(tmp_path)
 
 
@@ -281,6 +281,6 @@ def test_whatever_else_stands_there_is_a_fault_or_a_positive_time(text: object) 
     places: set[str] = set()
     try:
         assert parsed(rules(expires=text, max_targets=text)).rules.expires > timedelta()
-    except BadPolicy as error:
-        places = {fault.partition(":")[0] for fault in error.faults}
+    except PolicyError as error:
+        places = {fault.partition(":")[0] for fault in error.problems}
     assert places <= {"rules.expires", "rules.max_targets"}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.kick import ChannelId, Kick, KickId, Outcome, State, Target, UserId, Why
+from bot.core.kick import ChannelId, Kick, KickId, Outcome, OutcomeReason, State, Target, UserId
 from bot.core.roster import ParticipantId
 from bot.slack import progress
 from bot.slack.modals import Modal
@@ -22,7 +22,7 @@ LEA = UserId("U0LEA")
 def kick(targets: Sequence[Target], *, title: str = "Weekly AMA", **changes: Any) -> Kick:
     given_values: dict[str, Any] = {
         "id": KickId("k" * 32),
-        "key": "V0",
+        "idempotency_key": "V0",
         "team_id": TEAM,
         "app_id": "app",
         "channel_id": ChannelId("C0LIVE"),
@@ -39,29 +39,36 @@ def kick(targets: Sequence[Target], *, title: str = "Weekly AMA", **changes: Any
     return Kick(**given_values | changes)
 
 
-def settled(name: str, outcome: Outcome | None, why: Why | None, detail: str, at: int) -> Target:
+def settled(
+    name: str, outcome: Outcome | None, why: OutcomeReason | None, detail: str, at: int
+) -> Target:
     return Target(
         ParticipantId(f"{at:08}-id"),
         None,
         name,
         outcome=outcome,
-        why=why,
+        outcome_reason=why,
         detail=detail,
-        back_at=NOW if outcome is Outcome.GONE else None,
+        rejoined_at=NOW if outcome is Outcome.GONE else None,
     )
 
 
 @given(
     name=TEXT,
     outcome=st.sampled_from(Outcome) | st.none(),
-    why=st.sampled_from(Why) | st.none(),
+    why=st.sampled_from(OutcomeReason) | st.none(),
     detail=TEXT,
     title=TEXT,
     state=st.sampled_from(State),
 )
 @settings(max_examples=50, deadline=None)
 def test_the_view_of_a_kick_fits(  # noqa: PLR0917 - what hypothesis gives
-    name: str, outcome: Outcome | None, why: Why | None, detail: str, title: str, state: State
+    name: str,
+    outcome: Outcome | None,
+    why: OutcomeReason | None,
+    detail: str,
+    title: str,
+    state: State,
 ) -> None:
     targets = [settled(name, outcome, why, detail, at) for at in range(25)]
     one = kick(targets, title=title, state=state, refusal=detail, number=10**12)
@@ -72,15 +79,15 @@ def test_the_view_of_a_kick_fits(  # noqa: PLR0917 - what hypothesis gives
 
 
 def test_text_from_the_meeting_is_never_markup() -> None:
-    targets = [settled(HOSTILE, Outcome.KICKED, Why.CONFIRMED, "", 0)]
+    targets = [settled(HOSTILE, Outcome.KICKED, OutcomeReason.CONFIRMED, "", 0)]
     for state in State:
         hostile = kick(targets, title=HOSTILE, state=state, refusal=HOSTILE, approver=LEA)
         assert literal(progress.view(hostile, HOSTILE))
 
 
 def test_nobody_is_said_to_be_able_to_rejoin_when_nobody_was_kicked() -> None:
-    gone = kick([settled("Tom", Outcome.GONE, Why.LEFT, "", 0)])
-    kicked = kick([settled("Tom", Outcome.KICKED, Why.CONFIRMED, "", 0)])
+    gone = kick([settled("Tom", Outcome.GONE, OutcomeReason.LEFT, "", 0)])
+    kicked = kick([settled("Tom", Outcome.KICKED, OutcomeReason.CONFIRMED, "", 0)])
     assert "rejoin" not in shown(progress.view(gone))
     assert "rejoin" in shown(progress.view(kicked))
 

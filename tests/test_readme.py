@@ -3,20 +3,22 @@
 import re
 from pathlib import Path
 
-from bot.core.kick import FIRST, MOVES, Kick
+from bot.core.kick import INITIAL_STATES, TRANSITIONS, Kick
 
 README = Path(__file__).parents[1] / "README.md"
 
 
 def drawn() -> str:
     """Draw the table as a diagram that code hosts render."""
-    firsts = [f"    [*] --> {state}" for state in FIRST]
+    firsts = [f"    [*] --> {state}" for state in INITIAL_STATES]
     moves = [
         f"    {state} --> {to}: {', '.join(name.replace('_', ' ') for name in names)}"
-        for state, moves in MOVES.items()
+        for state, moves in TRANSITIONS.items()
         for to, names in moves.items()
     ]
-    ends = [f"    {state} --> [*]" for state, moves in MOVES.items() if not set(moves) - {state}]
+    ends = [
+        f"    {state} --> [*]" for state, moves in TRANSITIONS.items() if not set(moves) - {state}
+    ]
     return "\n".join(["```mermaid", "stateDiagram-v2", *firsts, *moves, *ends, "```"])
 
 
@@ -25,7 +27,7 @@ def test_the_readme_shows_the_states_as_the_code_has_them() -> None:
 
 
 def test_every_move_in_the_table_is_a_method_of_a_kick() -> None:
-    names = {name for moves in MOVES.values() for names in moves.values() for name in names}
+    names = {name for moves in TRANSITIONS.values() for names in moves.values() for name in names}
     assert {name for name in names if not callable(getattr(Kick, name, None))} == set()
 
 

@@ -11,9 +11,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from bot.core.ports import Busy, NotThere, Refused, RoomsError, Unreachable, Unsure
+from bot.core.ports import GatewayError, NotFound, NotSent, OutcomeUnknown, RateLimited, Rejected
 from bot.core.roster import CustomId, MeetingId, ParticipantId, SessionId
-from bot.realtimekit import App, Budget, RealtimeKit, http_client
+from bot.realtimekit import App, RateLimit, RealtimeKit, http_client
 from tests.sandbox.realtimekit.contract import Contract
 
 TOKEN = "cf-token-that-opens-nothing"
@@ -65,7 +65,7 @@ def client(service: Service, time: FakeTime | None = None, **options: Any) -> Re
     transport = httpx.MockTransport(service)
     http = httpx.AsyncClient(transport=transport, base_url="https://api.example/client/v4")
     time = time or FakeTime()
-    return RealtimeKit(http, APP, budget=Budget(clock=time), sleep=time.sleep, **options)
+    return RealtimeKit(http, APP, budget=RateLimit(clock=time), sleep=time.sleep, **options)
 
 
 def ok(body: Any = KICKED, **headers: str) -> httpx.Response:
@@ -183,7 +183,7 @@ async def test_an_id_stays_one_segment_of_the_path() -> None:
 @pytest.mark.parametrize("odd", ["", ".", ".."])
 async def test_an_id_that_would_lead_elsewhere_is_refused(odd: str) -> None:
     service = Service(ok())
-    with pytest.raises(Refused):
+    with pytest.raises(Rejected):
         await client(service).meeting(MeetingId(odd))
     assert service.sent == []
 
@@ -192,26 +192,26 @@ async def test_an_id_that_would_lead_elsewhere_is_refused(odd: str) -> None:
 
 GATEWAY = {"success": False, "errors": [{"code": 10000, "message": "Authentication error"}]}
 OWN = {"success": False, "error": {"code": 1, "message": "No user found"}}
-STATUSES: list[tuple[int, type[RoomsError]]] = [
-    (301, Unsure),
-    (302, Unsure),
-    (304, Unsure),
-    (400, Refused),
-    (401, Refused),
-    (403, Refused),
-    (404, NotThere),
-    (405, Refused),
-    (408, Unsure),
-    (409, Refused),
-    (413, Refused),
-    (418, Refused),
-    (422, Refused),
-    (429, Busy),
-    (500, Unsure),
-    (502, Unsure),
-    (503, Unsure),
-    (522, Unsure),
-    (599, Unsure),
+STATUSES: list[tuple[int, type[GatewayError]]] = [
+    (301, OutcomeUnknown),
+    (302, OutcomeUnknown),
+    (304, OutcomeUnknown),
+    (400, Rejected),
+    (401, Rejected),
+    (403, Rejected),
+    (404, NotFound),
+    (405, Rejected),
+    (408, OutcomeUnknown),
+    (409, Rejected),
+    (413, Rejected),
+    (418, Rejected),
+    (422, Rejected),
+    (429, RateLimited),
+    (500, OutcomeUnknown),
+    (502, OutcomeUnknown),
+    (503, OutcomeUnknown),
+    (522, OutcomeUnknown),
+    (599, OutcomeUnknown),
 ]
 BODIES: list[tuple[bytes, str]] = [
     (json.dumps(OWN).encode(), "No user found"),
@@ -228,7 +228,7 @@ BODIES: list[tuple[bytes, str]] = [
 @pytest.mark.parametrize(("status", "kind"), STATUSES)
 @pytest.mark.parametrize(("body", "said"), BODIES)
 async def test_what_a_status_means(
-    status: int, kind: type[RoomsError], body: bytes, said: str
+    status: int, kind: type[GatewayError], body: bytes, said: str
 ) -> None:
     service = Service(httpx.Response(status, content=body))
     with pytest.raises(kind) as caught:
@@ -244,19 +244,19 @@ async def test_what_a_status_means(
 async def test_a_404_of_the_gateway_is_not_about_a_person(code: int) -> None:
     body = {"success": False, "errors": [{"code": code, "message": "Could not route to /…"}]}
     service = Service(httpx.Response(404, json=body))
-    with pytest.raises(Refused, match="check the account id"):
+    with pytest.raises(Rejected, match="check the account id"):
         await kick(client(service))
 
 
 @pytest.mark.parametrize(("status", "hint"), [(401, "not valid"), (403, "Realtime Admin")])
 async def test_refused_credentials_come_with_a_hint(status: int, hint: str) -> None:
-    with pytest.raises(Refused, match=hint):
+    with pytest.raises(Rejected, match=hint):
         await kick(client(Service(httpx.Response(status, json=GATEWAY))))
 
 
 async def test_what_the_service_says_is_one_short_line() -> None:
     said = {"error": {"message": "a\n" * 300 + "\ud800"}}
-    with pytest.raises(Unsure) as caught:
+    with pytest.raises(OutcomeUnknown) as caught:
         await kick(client(Service(httpx.Response(500, content=json.dumps(said)))))
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 220
@@ -265,9 +265,9 @@ async def test_what_the_service_says_is_one_short_line() -> None:
 async def test_no_active_session_is_an_answer_and_nothing_else_is() -> None:
     assert await client(Service(httpx.Response(404, json=OWN))).active_session(AMA) is None
     for status in (400, 500):
-        with pytest.raises(RoomsError):
+        with pytest.raises(GatewayError):
             await client(Service(httpx.Response(status))).active_session(AMA)
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFound):
         await client(Service(httpx.Response(404, json=OWN))).meeting(AMA)
 
 
@@ -291,7 +291,7 @@ MAYBE_SENT = [
 @pytest.mark.parametrize("error", MAYBE_SENT)
 async def test_what_may_have_been_sent_is_not_sent_again(error: type[Exception]) -> None:
     service = Service(error("it broke"))
-    with pytest.raises(Unsure, match=r"no (whole answer|answer in time)"):
+    with pytest.raises(OutcomeUnknown, match=r"no (whole answer|answer in time)"):
         await kick(client(service))
     assert service.sent == ["POST"]
 
@@ -301,14 +301,14 @@ async def test_what_was_not_sent_is_tried_once_more(error: type[Exception]) -> N
     service = Service(error(""), ok())
     assert await kick(client(service)) == [MALLORY]
     service = Service(error(""))
-    with pytest.raises(Unreachable, match="no connection"):
+    with pytest.raises(NotSent, match="no connection"):
         await kick(client(service))
     assert service.sent == ["POST", "POST"]
 
 
 async def test_without_time_left_nothing_is_tried_again() -> None:
     service = Service(httpx.ConnectError(""))
-    with pytest.raises(Unreachable):
+    with pytest.raises(NotSent):
         await kick(client(service, deadline=0.1))
     assert service.sent == ["POST"]
 
@@ -338,7 +338,7 @@ async def test_a_short_429_is_waited_for_and_sent_again() -> None:
 )
 async def test_a_long_429_is_busy_at_once(answer: httpx.Response, wait: float | None) -> None:
     service = Service(answer, ok())
-    with pytest.raises(Busy) as caught:
+    with pytest.raises(RateLimited) as caught:
         await kick(client(service))
     assert caught.value.retry_after == wait
     assert service.sent == ["POST"]
@@ -346,7 +346,7 @@ async def test_a_long_429_is_busy_at_once(answer: httpx.Response, wait: float | 
 
 async def test_a_429_is_sent_again_only_once() -> None:
     service = Service(too_many(Retry_After="0"))
-    with pytest.raises(Busy):
+    with pytest.raises(RateLimited):
         await kick(client(service))
     assert service.sent == ["POST", "POST"]
 
@@ -354,13 +354,13 @@ async def test_a_429_is_sent_again_only_once() -> None:
 async def test_nothing_is_sent_while_blocked() -> None:
     time, service = FakeTime(), Service(too_many(Retry_After="300"), ok())
     rtk = client(service, time)
-    with pytest.raises(Busy):
+    with pytest.raises(RateLimited):
         await kick(rtk)
     time.seconds += 100
-    with pytest.raises(Busy) as caught:
+    with pytest.raises(RateLimited) as caught:
         await kick(rtk)
     assert caught.value.retry_after == 200
-    with pytest.raises(Busy):
+    with pytest.raises(RateLimited):
         await rtk.active_session(AMA)
     assert service.sent == ["POST"]
     time.seconds += 200
@@ -371,7 +371,7 @@ async def test_the_last_calls_are_kept_for_kicks() -> None:
     service = Service(ok(Ratelimit='"default";r=20;t=30'))
     rtk = client(service)
     await kick(rtk)
-    with pytest.raises(Busy) as caught:
+    with pytest.raises(RateLimited) as caught:
         await rtk.active_session(AMA)
     assert caught.value.retry_after == 30
     await kick(rtk)
@@ -469,19 +469,19 @@ async def test_who_never_got_a_slot_sent_nothing() -> None:
     answers = await asyncio.gather(*(kick(rtk) for _ in range(10)), return_exceptions=True)
     assert gate.waiting == ["POST"] * 8
     # A transport that tells nothing of its progress proves nothing.
-    assert [type(answer) for answer in answers] == [Unsure] * 8 + [Unreachable] * 2
+    assert [type(answer) for answer in answers] == [OutcomeUnknown] * 8 + [NotSent] * 2
 
 
 async def test_a_block_counts_for_those_who_wait_for_a_slot() -> None:
     time, gate = FakeTime(), Gate()
-    budget = Budget(clock=time)
+    budget = RateLimit(clock=time)
     rtk = gate.client(budget=budget)
     kicks = [asyncio.create_task(kick(rtk)) for _ in range(10)]
     await settle()
-    budget.note(too_many(Retry_After="300"))
+    budget.update(too_many(Retry_After="300"))
     gate.open.set()
     answers = await asyncio.gather(*kicks, return_exceptions=True)
-    assert [isinstance(answer, Busy) for answer in answers] == [False] * 8 + [True] * 2
+    assert [isinstance(answer, RateLimited) for answer in answers] == [False] * 8 + [True] * 2
     assert gate.waiting == ["POST"] * 8
 
 
@@ -508,7 +508,7 @@ def test_a_token_that_cannot_be_sent_is_refused_without_showing_it(token: str) -
 async def test_the_token_is_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     rtk = client(Service(httpx.ReadError("reset")))
-    with pytest.raises(Unsure) as caught:
+    with pytest.raises(OutcomeUnknown) as caught:
         await kick(rtk)
     shown = [repr(APP), str(APP), repr(rtk), repr(vars(rtk)), repr(rtk._headers), caplog.text]
     error: BaseException | None = caught.value

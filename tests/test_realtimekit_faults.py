@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from bot.core.ports import Busy, RoomsError, Unreachable, Unsure
+from bot.core.ports import GatewayError, NotSent, OutcomeUnknown, RateLimited
 from bot.core.roster import MeetingId, ParticipantId, SessionId
 from bot.realtimekit import App, RealtimeKit, http_client
 from tests.sandbox.realtimekit.cast import lone_meeting, weekly_ama
@@ -74,7 +74,7 @@ async def test_a_kick_whose_answer_is_lost_is_sent_once(fault: str, *, warm: boo
         if warm:
             await stage.rtk.active_session(stage.meeting)
         stage.stand_in.faults.switch_on(fault)
-        with pytest.raises(Unsure):
+        with pytest.raises(OutcomeUnknown):
             await stage.kick()
         assert stage.kicks == 1
 
@@ -84,7 +84,7 @@ async def test_the_deadline_holds_for_the_whole_call(fault: str) -> None:
     async with on_stage(deadline=DEADLINE) as stage:
         # Dripping, each byte comes sooner than any read timeout, and there is no end of them.
         stage.stand_in.faults.switch_on(fault, endless=True)
-        with pytest.raises(Unsure, match="no answer within"):
+        with pytest.raises(OutcomeUnknown, match="no answer within"):
             await stage.kick()
         assert stage.kicks == 1
 
@@ -92,7 +92,7 @@ async def test_the_deadline_holds_for_the_whole_call(fault: str) -> None:
 async def test_after_a_lost_answer_the_next_call_is_well() -> None:
     async with on_stage() as stage:
         stage.stand_in.faults.switch_on("reset_before", times=1)
-        with pytest.raises(Unsure):
+        with pytest.raises(OutcomeUnknown):
             await stage.kick()
         assert await stage.kick() == [stage.person.id]
 
@@ -109,12 +109,12 @@ async def test_when_the_budget_is_spent_nothing_more_is_sent() -> None:
         stage.stand_in.budget.limit = 22
         await stage.rtk.active_session(stage.meeting)
         await stage.kick()
-        with pytest.raises(Busy, match="for kicks"):
+        with pytest.raises(RateLimited, match="for kicks"):
             await stage.rtk.active_session(stage.meeting)
         stage.stand_in.budget.limit = 3
-        with pytest.raises(RoomsError):
+        with pytest.raises(GatewayError):
             await stage.kick()
-        with pytest.raises(Busy, match="rate limit"):
+        with pytest.raises(RateLimited, match="rate limit"):
             await stage.kick()
         assert len(stage.stand_in.calls) == 3
 
@@ -194,7 +194,7 @@ async def kick(rtk: RealtimeKit) -> object:
 async def test_a_refused_connection_means_that_nothing_was_sent() -> None:
     port = await refused_port()
     async with client_of(f"http://127.0.0.1:{port}") as rtk:
-        with pytest.raises(Unreachable, match="no connection"):
+        with pytest.raises(NotSent, match="no connection"):
             await kick(rtk)
 
 
@@ -206,7 +206,7 @@ async def test_a_connection_that_does_not_come_about_means_that_nothing_was_sent
         first.connect(deaf.getsockname())
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
         async with client_of(url, deadline=DEADLINE) as rtk:
-            with pytest.raises(Unreachable, match="not sent within"):
+            with pytest.raises(NotSent, match="not sent within"):
                 await kick(rtk)
 
 
@@ -222,7 +222,7 @@ async def test_a_handshake_that_does_not_end_is_tried_once_more() -> None:
     async with accepting(say_nothing) as port:
         async with http_client(f"https://127.0.0.1:{port}") as http:
             http.timeout = httpx.Timeout(5, connect=0.1)
-            with pytest.raises(Unreachable, match="no connection"):
+            with pytest.raises(NotSent, match="no connection"):
                 await kick(RealtimeKit(http, ANY_APP))
         done.set()
     assert connections == 2
@@ -233,7 +233,7 @@ async def test_a_server_that_closes_at_the_handshake_means_that_nothing_was_sent
         await reader.read(1)
 
     async with accepting(close) as port, client_of(f"https://127.0.0.1:{port}") as rtk:
-        with pytest.raises(Unreachable):
+        with pytest.raises(NotSent):
             await kick(rtk)
 
 
@@ -246,7 +246,7 @@ async def test_what_is_no_http_is_no_answer() -> None:
         await writer.drain()
 
     async with accepting(babble) as port, client_of(f"http://127.0.0.1:{port}") as rtk:
-        with pytest.raises(Unsure, match="no whole answer"):
+        with pytest.raises(OutcomeUnknown, match="no whole answer"):
             await kick(rtk)
     assert len(posts) == 1
 
@@ -255,7 +255,7 @@ async def test_those_who_wait_behind_a_hanging_service_sent_nothing() -> None:
     async with on_stage(deadline=DEADLINE) as stage:
         stage.stand_in.faults.switch_on("hang")
         answers = await asyncio.gather(*(stage.kick() for _ in range(10)), return_exceptions=True)
-        assert [type(answer) for answer in answers] == [Unsure] * 8 + [Unreachable] * 2
+        assert [type(answer) for answer in answers] == [OutcomeUnknown] * 8 + [NotSent] * 2
         assert stage.kicks == 8
 
 

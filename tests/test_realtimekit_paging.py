@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.ports import NotThere, Unsure
-from bot.realtimekit.calls import PER_PAGE
+from bot.core.ports import NotFound, OutcomeUnknown
 from bot.realtimekit.paging import MOST_PAGES, every_row
-from bot.realtimekit.replies import Page
+from bot.realtimekit.parsing import Page
+from bot.realtimekit.requests import PER_PAGE
 
 
 class Shelf:
@@ -88,7 +88,7 @@ async def test_the_same_page_again_and_again_is_refused(*, tells: bool) -> None:
         return Page(list(range(PER_PAGE)), PER_PAGE, 500 if tells else None)
 
     asked: list[int] = []
-    with pytest.raises(Unsure, match="same rows"):
+    with pytest.raises(OutcomeUnknown, match="same rows"):
         await every_row(fetch, 7)
     assert len(asked) < 4
 
@@ -96,7 +96,7 @@ async def test_the_same_page_again_and_again_is_refused(*, tells: bool) -> None:
 @pytest.mark.parametrize("tells", [True, False])
 async def test_a_list_without_end_is_refused(*, tells: bool) -> None:
     shelf = Shelf(PER_PAGE * MOST_PAGES + 1, tells=tells)
-    with pytest.raises(Unsure, match="more than 200 pages"):
+    with pytest.raises(OutcomeUnknown, match="more than 200 pages"):
         await every_row(shelf, 7)
     assert len(shelf.asked) == (1 if tells else MOST_PAGES)
 
@@ -105,7 +105,7 @@ async def test_a_list_that_tells_of_rows_and_has_none_is_refused() -> None:
     async def fetch(_: int) -> Page[int]:
         return Page([], 0, 5)
 
-    with pytest.raises(Unsure, match="none of 5 rows"):
+    with pytest.raises(OutcomeUnknown, match="none of 5 rows"):
         await every_row(fetch, 7)
 
 
@@ -123,14 +123,14 @@ async def test_one_page_fails_the_read_and_ends_the_others() -> None:
         if page_no == 1:
             return Page([0] * PER_PAGE, PER_PAGE, 5 * PER_PAGE)
         if page_no == 3:
-            raise NotThere("page 3") from KeyError("its cause")
+            raise NotFound("page 3") from KeyError("its cause")
         try:
             await asyncio.Event().wait()
         finally:
             ended.append(page_no)
         raise AssertionError
 
-    with pytest.raises(NotThere, match="page 3") as caught:
+    with pytest.raises(NotFound, match="page 3") as caught:
         await every_row(fetch, 7)
     assert isinstance(caught.value.__cause__, KeyError)
     assert sorted(ended) == [2, 4, 5]

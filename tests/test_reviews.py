@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.identify import Line, Mark, target_of
+from bot.core.identify import Candidate, CandidateStatus, make_target
 from bot.core.kick import ChannelId, Draft
-from bot.core.policy import Answer, Verdict
-from bot.core.review import Review
+from bot.core.policy import Verdict, VerdictKind
+from bot.core.review_service import Review
 from bot.slack import reviews
 from bot.slack.payloads import View
 from tests.hostile import TEXT, WORST
@@ -34,11 +34,11 @@ SOON = timedelta(minutes=10)
 
 
 def drawn(
-    lines: Sequence[Line],
+    lines: Sequence[Candidate],
     *,
     title: str = "Weekly AMA",
     reason: str = "spam",
-    answer: Answer = Answer.ALLOWED,
+    answer: VerdictKind = VerdictKind.ALLOWED,
 ) -> Review:
     verdict = Verdict(answer, f"Because of {title}.")
     draft = Draft(
@@ -51,22 +51,32 @@ def drawn(
         targets=tuple(line.target for line in lines if line.target),
         reason=reason,
         created_at=NOW,
-        asks=answer is Answer.NEEDS_APPROVAL,
+        needs_approval=answer is VerdictKind.NEEDS_APPROVAL,
     )
-    kept = None if answer is Answer.REFUSED else draft
+    kept = None if answer is VerdictKind.REFUSED else draft
     return Review(meeting(title), session(title), tuple(lines), verdict, reason, kept)
 
 
-def line(name: str, mark: Mark = Mark.LIVE, preset: str | None = "guest", at: int = 0) -> Line:
+def line(
+    name: str,
+    mark: CandidateStatus = CandidateStatus.LIVE,
+    preset: str | None = "guest",
+    at: int = 0,
+) -> Candidate:
     person = participant(name, preset, at)
-    stays = mark in {Mark.LEFT, Mark.PROTECTED, Mark.PEER, Mark.UNKNOWN}
-    return Line(
-        asked=name,
-        mark=mark,
-        person=None if mark in {Mark.NOWHERE, Mark.UNKNOWN} else person,
-        target=None if stays else target_of(RULES, person, live=mark is Mark.LIVE),
-        namesakes=(participant(name, preset, at + 1000),),
-        by=name,
+    stays = mark in {
+        CandidateStatus.LEFT,
+        CandidateStatus.PROTECTED,
+        CandidateStatus.PEER,
+        CandidateStatus.UNKNOWN,
+    }
+    return Candidate(
+        requested=name,
+        status=mark,
+        person=None if mark in {CandidateStatus.NOWHERE, CandidateStatus.UNKNOWN} else person,
+        target=None if stays else make_target(RULES, person, live=mark is CandidateStatus.LIVE),
+        same_name=(participant(name, preset, at + 1000),),
+        protected_by=name,
     )
 
 
@@ -75,12 +85,17 @@ def line(name: str, mark: Mark = Mark.LIVE, preset: str | None = "guest", at: in
     preset=TEXT | st.none(),
     title=TEXT,
     reason=TEXT,
-    mark=st.sampled_from(Mark),
-    answer=st.sampled_from(Answer),
+    mark=st.sampled_from(CandidateStatus),
+    answer=st.sampled_from(VerdictKind),
 )
 @settings(max_examples=50, deadline=None)
 def test_a_review_of_25_people_fits(  # noqa: PLR0917 - what hypothesis gives
-    name: str, preset: str | None, title: str, reason: str, mark: Mark, answer: Answer
+    name: str,
+    preset: str | None,
+    title: str,
+    reason: str,
+    mark: CandidateStatus,
+    answer: VerdictKind,
 ) -> None:
     lines = [line(name, mark, preset, at) for at in range(25)]
     review = drawn(lines, title=title, reason=reason, answer=answer)
@@ -89,7 +104,7 @@ def test_a_review_of_25_people_fits(  # noqa: PLR0917 - what hypothesis gives
 
 @pytest.mark.parametrize("name", WORST, ids=range(len(WORST)))
 def test_a_review_of_25_of_the_worst_names_fits(name: str) -> None:
-    marks = [list(Mark)[at % len(Mark)] for at in range(25)]
+    marks = [list(CandidateStatus)[at % len(CandidateStatus)] for at in range(25)]
     lines = [line(name, mark, name, at) for at, mark in enumerate(marks)]
     view = fits(
         reviews.review(drawn(lines, title=name, reason=name), HERE, NOW, back=True, expires=SOON)
@@ -103,7 +118,7 @@ def test_text_from_the_meeting_is_never_markup() -> None:
 
 
 def test_the_review_says_of_everyone_how_they_stand() -> None:
-    lines = [line(f"{mark.name} person", mark, at=at) for at, mark in enumerate(Mark)]
+    lines = [line(f"{mark.name} person", mark, at=at) for at, mark in enumerate(CandidateStatus)]
     text = shown(reviews.review(drawn(lines), HERE, NOW, back=True, expires=SOON))
     for words in (
         "3 people to remove from Weekly AMA",
@@ -122,7 +137,7 @@ def test_the_review_says_of_everyone_how_they_stand() -> None:
 def test_only_a_draft_makes_a_kick_button() -> None:
     yes = reviews.review(drawn([line("Tom")]), HERE, NOW, back=True, expires=SOON)
     no = reviews.review(
-        drawn([line("Tom")], answer=Answer.REFUSED), HERE, NOW, back=False, expires=SOON
+        drawn([line("Tom")], answer=VerdictKind.REFUSED), HERE, NOW, back=False, expires=SOON
     )
     assert (yes["submit"]["text"], yes["close"]["text"]) == ("Kick", "Back")
     assert "submit" not in no
@@ -130,17 +145,19 @@ def test_only_a_draft_makes_a_kick_button() -> None:
 
 
 def test_where_a_second_person_is_needed_the_button_asks_for_one() -> None:
-    asking = drawn([line("Tom")], answer=Answer.NEEDS_APPROVAL)
+    asking = drawn([line("Tom")], answer=VerdictKind.NEEDS_APPROVAL)
     view = reviews.review(asking, HERE, NOW, back=True, expires=SOON)
     assert view["submit"]["text"] == "Ask for approval"
     assert "Because of Weekly AMA. A second person has 10 minutes to decide." in shown(view)
 
 
-@pytest.mark.parametrize("mark", [Mark.LIVE, Mark.UNLISTED, Mark.NOWHERE])
-def test_whose_protection_was_not_checked_is_said(mark: Mark) -> None:
+@pytest.mark.parametrize(
+    "mark", [CandidateStatus.LIVE, CandidateStatus.UNLISTED, CandidateStatus.NOWHERE]
+)
+def test_whose_protection_was_not_checked_is_said(mark: CandidateStatus) -> None:
     one = line("Tom", mark)
     assert one.target
-    unchecked = replace(one, target=replace(one.target, checked=False), namesakes=())
+    unchecked = replace(one, target=replace(one.target, protection_checked=False), same_name=())
     assert reviews.remark(unchecked).lower().count("protection not checked.") == 1
 
 

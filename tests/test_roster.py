@@ -7,18 +7,18 @@ from hypothesis import strategies as st
 from bot.core.roster import (
     NO_NAME,
     CustomId,
-    Key,
     Match,
     Participant,
     ParticipantId,
+    ParticipantKey,
     PeerId,
     Roster,
-    cut,
     display,
-    fold,
-    ids,
-    key,
-    tail,
+    id_suffix,
+    normalize_name,
+    parse_key,
+    participant_key,
+    truncate,
 )
 from tests.fakes import after, peer
 
@@ -118,13 +118,13 @@ def test_people_are_found_by_each_of_their_ids() -> None:
     assert set(people.by_custom_id(CustomId("c1"))) == {first, second}
     assert people.by_peer_id(PeerId("e3")) == third
     assert people.by_peer_id(PeerId("p3")) is None
-    assert people.find(Key("participant:p3")) == (third,)
-    assert set(people.find(Key("custom:c1"))) == {first, second}
+    assert people.find(ParticipantKey("participant:p3")) == (third,)
+    assert set(people.find(ParticipantKey("custom:c1"))) == {first, second}
 
 
 @pytest.mark.parametrize("named", ["participant:c1", "custom:p1", "participant:", "p1", ""])
 def test_a_key_finds_only_ids_of_its_kind(named: str) -> None:
-    assert Roster([peer("e1", "p1", "c1")]).find(Key(named)) == ()
+    assert Roster([peer("e1", "p1", "c1")]).find(ParticipantKey(named)) == ()
 
 
 # --- keys
@@ -144,7 +144,7 @@ def test_a_key_finds_only_ids_of_its_kind(named: str) -> None:
 def test_a_key_names_the_id_that_a_kick_uses(
     participant: ParticipantId | None, custom: CustomId | None, named: str | None
 ) -> None:
-    assert key(participant, custom) == named
+    assert participant_key(participant, custom) == named
 
 
 @pytest.mark.parametrize(
@@ -163,13 +163,13 @@ def test_a_key_names_the_id_that_a_kick_uses(
     ],
 )
 def test_only_a_key_can_be_taken_apart(text: str, parts: tuple[str, str] | None) -> None:
-    assert ids(text) == parts
+    assert parse_key(text) == parts
 
 
 @given(st.text(min_size=1).filter(str.strip))
 def test_a_key_leads_back_to_its_id(text: str) -> None:
-    assert ids(f"{key(ParticipantId(text), None)}") == (text.strip(), None)
-    assert ids(f"{key(None, CustomId(text))}") == (None, text.strip())
+    assert parse_key(f"{participant_key(ParticipantId(text), None)}") == (text.strip(), None)
+    assert parse_key(f"{participant_key(None, CustomId(text))}") == (None, text.strip())
 
 
 # --- search
@@ -225,11 +225,13 @@ def test_nobody_is_found_where_nobody_is() -> None:
 @given(st.lists(st.text(max_size=6), max_size=8), st.text(max_size=3))
 def test_search_finds_whoever_holds_the_text_and_nobody_else(called: list[str], query: str) -> None:
     people = roster(*called)
-    wanted = fold(query)
+    wanted = normalize_name(query)
     expected = [
         one
         for one in people.live
-        if any(wanted in fold(part) for part in (one.name, one.custom_id or "", one.id or ""))
+        if any(
+            wanted in normalize_name(part) for part in (one.name, one.custom_id or "", one.id or "")
+        )
     ]
     assert people.search(query, 100) == expected
 
@@ -259,17 +261,21 @@ def test_names_that_look_alike_are_namesakes(lookalike: str) -> None:
     people = roster("Mallory", lookalike, "Mallory Smith")
     real = people.by_id(ParticipantId("p0"))
     assert real
-    assert [one.id for one in people.namesakes(real)] == ["p1"]
+    assert [one.id for one in people.same_name(real)] == ["p1"]
 
 
 def test_a_letter_and_its_parts_are_one_letter_also_after_folding_case() -> None:
-    assert fold("\u0390") == fold("\u03aa\u0301") == fold("\u03b9\u0308\u0301")
+    assert (
+        normalize_name("\u0390")
+        == normalize_name("\u03aa\u0301")
+        == normalize_name("\u03b9\u0308\u0301")
+    )
 
 
 def test_those_who_left_and_oneself_are_no_namesakes() -> None:
     people = Roster([peer("e1", "p1"), peer("e2", "p2", left=-1), peer("e3", "p1")])
-    assert people.namesakes(people.live[0]) == []
-    assert [one.id for one in people.namesakes(people.everyone[0])] == ["p1"]
+    assert people.same_name(people.live[0]) == []
+    assert [one.id for one in people.same_name(people.everyone[0])] == ["p1"]
 
 
 @pytest.mark.parametrize(
@@ -288,13 +294,13 @@ def test_the_tail_of_an_id_is_long_enough_to_tell_it_from_others(
     own: str, others: list[str], shown: str
 ) -> None:
     people = [Participant(ParticipantId(one), None, "", None) for one in (own, *others)]
-    assert tail(people[0], people[1:]) == shown
+    assert id_suffix(people[0], people[1:]) == shown
 
 
 def test_whoever_has_no_participant_id_shows_the_tail_of_the_custom_id() -> None:
     nameless = Participant(None, None, "", None)
-    assert tail(Participant(None, CustomId("user-4711"), "", None), [nameless]) == "4711"
-    assert tail(nameless) == ""
+    assert id_suffix(Participant(None, CustomId("user-4711"), "", None), [nameless]) == "4711"
+    assert id_suffix(nameless) == ""
 
 
 # --- what stands behind the command
@@ -399,8 +405,8 @@ def test_long_text_is_cut_in_the_units_that_slack_may_count(
 
 
 def test_cutting_alone_leaves_short_text_as_it_is() -> None:
-    assert cut("  a\n", 4) == "  a\n"
-    assert cut("\ud800" * 9, 4) == "\ud800" * 3 + "…"
+    assert truncate("  a\n", 4) == "  a\n"
+    assert truncate("\ud800" * 9, 4) == "\ud800" * 3 + "…"
 
 
 any_text = st.text(
@@ -439,4 +445,6 @@ def test_what_was_shown_is_shown_the_same_again(text: str) -> None:
 @given(any_text)
 def test_what_is_shown_uncut_folds_like_the_name_itself(text: str) -> None:
     shown = display(text, 10**6)
-    assert fold("" if shown == NO_NAME else shown) == fold(text) or text == NO_NAME
+    assert (
+        normalize_name("" if shown == NO_NAME else shown) == normalize_name(text) or text == NO_NAME
+    )

@@ -13,7 +13,15 @@ from slack_sdk.http_retry.response import HttpResponse
 from slack_sdk.http_retry.state import RetryState
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.slack.api import SlackFailed, _WaitIfShort, ask, call, respond, scopes, web_client
+from bot.slack.api import (
+    SlackCallError,
+    _WaitIfShort,
+    post_form,
+    post_json,
+    respond,
+    scopes,
+    web_client,
+)
 
 Json = dict[str, Any]
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -116,9 +124,9 @@ async def test_a_call_that_failed_says_how_and_whether_it_may_have_happened(
     slack: Slack, client: AsyncWebClient, answer: Answer, code: str, *, maybe: bool
 ) -> None:
     slack.answers = [answer]
-    with pytest.raises(SlackFailed) as raised:
-        await call(client, "chat.postMessage", channel="C0LIVE", text="x")
-    assert (raised.value.code, raised.value.maybe) == (code, maybe)
+    with pytest.raises(SlackCallError) as raised:
+        await post_json(client, "chat.postMessage", channel="C0LIVE", text="x")
+    assert (raised.value.code, raised.value.maybe_applied) == (code, maybe)
     assert str(raised.value) == f"chat.postMessage: {code}"
     assert "secret" not in repr(raised.value)
     assert len(slack.asked) == 1
@@ -127,31 +135,31 @@ async def test_a_call_that_failed_says_how_and_whether_it_may_have_happened(
 async def test_an_answer_that_takes_too_long_may_have_happened(
     hasty_client: AsyncWebClient,
 ) -> None:
-    with pytest.raises(SlackFailed, match="no answer in time") as posted:
-        await call(hasty_client, "chat.postMessage", channel="C0LIVE", text="x")
-    with pytest.raises(SlackFailed, match="no answer in time") as answered:
+    with pytest.raises(SlackCallError, match="no answer in time") as posted:
+        await post_json(hasty_client, "chat.postMessage", channel="C0LIVE", text="x")
+    with pytest.raises(SlackCallError, match="no answer in time") as answered:
         await respond(hasty_client, hasty_client.base_url, {})
-    assert posted.value.maybe
-    assert answered.value.maybe
+    assert posted.value.maybe_applied
+    assert answered.value.maybe_applied
 
 
 async def test_a_call_that_was_never_sent_did_not_happen(slack: Slack) -> None:
     async with aiohttp.ClientSession() as session:
         client = web_client("xoxb-secret", "http://127.0.0.1:1/", session)
-        with pytest.raises(SlackFailed, match="Slack can't be reached") as posted:
-            await call(client, "chat.postMessage", channel="C0LIVE", text="x")
-        with pytest.raises(SlackFailed, match="Slack can't be reached") as answered:
+        with pytest.raises(SlackCallError, match="Slack can't be reached") as posted:
+            await post_json(client, "chat.postMessage", channel="C0LIVE", text="x")
+        with pytest.raises(SlackCallError, match="Slack can't be reached") as answered:
             await respond(client, "http://127.0.0.1:1/", {})
-    assert not posted.value.maybe
-    assert not answered.value.maybe
+    assert not posted.value.maybe_applied
+    assert not answered.value.maybe_applied
 
 
 async def test_a_call_sends_json_and_a_question_sends_a_form(
     slack: Slack, client: AsyncWebClient
 ) -> None:
     slack.answers = [said({"ok": True, "ts": "1.2"})]
-    assert await call(client, "chat.postMessage", channel="C0") == {"ok": True, "ts": "1.2"}
-    assert (await ask(client, "users.info", user="U0"))["ok"]
+    assert await post_json(client, "chat.postMessage", channel="C0") == {"ok": True, "ts": "1.2"}
+    assert (await post_form(client, "users.info", user="U0"))["ok"]
     (posted, body), (read, _) = slack.asked
     assert (posted, json.loads(body)) == ("/chat.postMessage", {"channel": "C0"})
     assert read == "/users.info"
@@ -163,12 +171,12 @@ async def test_a_429_is_waited_for_and_sent_again(
     monkeypatch.setattr("random.random", lambda: 0.0)  # what slack_sdk adds to the wait
     wait = said({"ok": False, "error": "ratelimited"}, 429, Retry_After="0")
     slack.answers = [wait, wait, said({"ok": True})]
-    await call(client, "chat.postMessage", channel="C0")
+    await post_json(client, "chat.postMessage", channel="C0")
     assert len(slack.asked) == 3
     slack.answers = [wait]
-    with pytest.raises(SlackFailed, match="ratelimited") as raised:
-        await call(client, "chat.postMessage", channel="C0")
-    assert not raised.value.maybe
+    with pytest.raises(SlackCallError, match="ratelimited") as raised:
+        await post_json(client, "chat.postMessage", channel="C0")
+    assert not raised.value.maybe_applied
     assert len(slack.asked) == 6
 
 
@@ -192,11 +200,11 @@ async def test_a_client_that_is_not_patient_says_at_once_how_long_to_wait(
     slack.answers = [said(body, 429, **headers)]
     async with aiohttp.ClientSession() as session:
         client = web_client("xoxb-secret", slack.url, session, patient=False)
-        with pytest.raises(SlackFailed, match="ratelimited") as raised:
-            await call(client, "chat.postMessage", channel="C0")
-    assert raised.value.wait == wait
-    assert raised.value.is_passing
-    assert not raised.value.maybe
+        with pytest.raises(SlackCallError, match="ratelimited") as raised:
+            await post_json(client, "chat.postMessage", channel="C0")
+    assert raised.value.retry_after == wait
+    assert raised.value.is_transient
+    assert not raised.value.maybe_applied
     assert len(slack.asked) == 1
 
 
@@ -217,9 +225,9 @@ async def test_a_client_that_is_not_patient_says_at_once_how_long_to_wait(
 def test_what_may_well_succeed_later_is_told_from_what_will_not(
     code: str, *, maybe: bool, passes: bool
 ) -> None:
-    failed = SlackFailed("chat.postMessage", code, maybe=maybe)
-    assert failed.is_passing is passes
-    assert failed.wait is None
+    failed = SlackCallError("chat.postMessage", code, maybe=maybe)
+    assert failed.is_transient is passes
+    assert failed.retry_after is None
 
 
 @pytest.mark.parametrize(
@@ -264,7 +272,7 @@ async def test_scopes_that_cannot_be_read_say_why(
     slack: Slack, client: AsyncWebClient, answer: Answer, code: str
 ) -> None:
     slack.answers = [answer]
-    with pytest.raises(SlackFailed, match=r"^auth\.test: ") as raised:
+    with pytest.raises(SlackCallError, match=r"^auth\.test: ") as raised:
         await scopes(client)
     assert raised.value.code == code
 
@@ -282,11 +290,11 @@ async def test_an_answer_by_response_url_that_failed_says_how(
     slack: Slack, client: AsyncWebClient, answer: Answer, code: str, *, maybe: bool
 ) -> None:
     slack.answers = [answer]
-    with pytest.raises(SlackFailed) as raised:
+    with pytest.raises(SlackCallError) as raised:
         await respond(client, slack.url, {"text": "x"})
     assert raised.value.code.startswith(code)
     assert len(raised.value.code) < 300
-    assert raised.value.maybe is maybe
+    assert raised.value.maybe_applied is maybe
     assert len(slack.asked) == 1
 
 
@@ -296,5 +304,5 @@ async def test_an_answer_by_response_url_goes_over_the_clients_own_session(
     slack.answers = [said("ok", 200, "text/plain")]
     await respond(client, f"{slack.url}respond/1", {"text": "x"})
     assert slack.asked == [("/respond/1", '{"text": "x"}')]
-    with pytest.raises(SlackFailed, match="no session"):
+    with pytest.raises(SlackCallError, match="no session"):
         await respond(AsyncWebClient("xoxb-secret"), slack.url, {})

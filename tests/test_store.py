@@ -23,29 +23,30 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.kick import (
-    CAME_TO_NOTHING,
-    TAKE_UP_AFTER,
+    ENDED_WITHOUT_CALL,
+    RECOVER_AFTER,
     ChannelId,
     Draft,
     Event,
+    EventKind,
     Kick,
     KickId,
     Outcome,
-    Seen,
+    OutcomeReason,
+    SeenPeer,
     State,
     Target,
     TeamId,
     UserId,
-    What,
-    Why,
 )
-from bot.core.notice import DELIVER_WITHIN, Kind, Notice
-from bot.core.ports import Overtaken, StoreDown
+from bot.core.outbox_message import DELIVER_WITHIN, MessageKind, OutboxMessage
+from bot.core.ports import StoreUnavailable, VersionConflict
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, PeerId, SessionId
 from bot.store import SqlStore, url
 from bot.store.migrations import MIGRATIONS, migrate
 from bot.store.rows import draft_row, kick_row, target_rows
 from bot.store.schema import drafts, events, iso, schema_version, targets
+from bot.store.schema import kicks as kicks_table
 from tests.fakes import MemoryStore
 
 AnyStore = SqlStore | MemoryStore
@@ -62,13 +63,13 @@ TROLL = Target(
     "troll",
     preset="guest",
     live=False,
-    checked=False,
+    protection_checked=False,
     called_at=NOW + SECOND,
-    peers=(Seen(PeerId("e1"), NOW), Seen(PeerId("e2"), None)),
+    peers=(SeenPeer(PeerId("e1"), NOW), SeenPeer(PeerId("e2"), None)),
     outcome=Outcome.GONE,
-    why=Why.LEFT,
+    outcome_reason=OutcomeReason.LEFT,
     detail="left by themselves",
-    back_at=NOW + 2 * SECOND,
+    rejoined_at=NOW + 2 * SECOND,
 )
 
 HOSTILE = (
@@ -87,7 +88,7 @@ def new_kick(*targets: Target, created_at: datetime = NOW, state: State = State.
     one = str(next(_ids))
     return Kick(
         id=KickId(f"kick {one}"),
-        key=f"view {one}",
+        idempotency_key=f"view {one}",
         team_id=TEAM,
         app_id="app",
         channel_id=CHANNEL,
@@ -111,7 +112,7 @@ def moved(kick: Kick, state: State = State.RUNNING) -> Kick:
 
 
 def event(
-    what: What = What.ASKED, note: str = "", kick: Kick | None = None, at: datetime = NOW
+    what: EventKind = EventKind.ASKED, note: str = "", kick: Kick | None = None, at: datetime = NOW
 ) -> Event:
     return Event(at, what, AVA, note, kick.id if kick else None)
 
@@ -121,8 +122,8 @@ def asked_for(expires_at: datetime = NOW + SECOND) -> Kick:
     return replace(new_kick(state=State.WAITING), expires_at=expires_at)
 
 
-def owed_by(kick: Kick, kind: Kind = Kind.CARD, at: datetime = NOW) -> Notice:
-    return Notice(kick.id, kind, at, at + DELIVER_WITHIN)
+def owed_by(kick: Kick, kind: MessageKind = MessageKind.CARD, at: datetime = NOW) -> OutboxMessage:
+    return OutboxMessage(kick.id, kind, at, at + DELIVER_WITHIN)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -177,27 +178,27 @@ class TestAdd:
         )
         stored = await store.add(full, event())
         assert stored == replace(full, number=1)
-        assert await store.get(full.id) == stored
+        assert await store.get_kick(full.id) == stored
 
     async def test_keeps_every_state(self, store: AnyStore) -> None:
         stored = [await store.add(new_kick(state=state), event()) for state in State]
-        assert [await store.get(kick.id) for kick in stored] == stored
+        assert [await store.get_kick(kick.id) for kick in stored] == stored
 
     async def test_keeps_the_least_there_can_be(self, store: AnyStore) -> None:
         bare = replace(new_kick(), session_id=None, targets=())
         stored = await store.add(bare, event())
-        assert await store.get(bare.id) == stored == replace(bare, number=1)
+        assert await store.get_kick(bare.id) == stored == replace(bare, number=1)
 
     async def test_of_the_same_key_returns_the_first(self, store: AnyStore) -> None:
         first = await store.add(new_kick(), event())
-        second = replace(new_kick(MALLORY), key=first.key, reason="other")
+        second = replace(new_kick(MALLORY), idempotency_key=first.idempotency_key, reason="other")
         assert await store.add(second, event(note="again")) == first
-        assert await store.get(second.id) is None
+        assert await store.get_kick(second.id) is None
         assert await store.events(first.id) == [event(kick=first)]
         assert await store.events(second.id) == []
 
     async def test_races_to_one_row(self, store: AnyStore) -> None:
-        wanted = [replace(new_kick(), key="one view") for _ in range(10)]
+        wanted = [replace(new_kick(), idempotency_key="one view") for _ in range(10)]
         stored = await asyncio.gather(*(store.add(kick, event()) for kick in wanted))
         assert len({kick.id for kick in stored}) == 1
         assert await store.history(10) == stored[:1]
@@ -206,35 +207,37 @@ class TestAdd:
     async def test_of_the_same_id_is_a_mistake(self, sql_store: SqlStore) -> None:
         first = await sql_store.add(new_kick(), event())
         with pytest.raises(IntegrityError):
-            await sql_store.add(replace(first, key="another view"), event())
+            await sql_store.add(replace(first, idempotency_key="another view"), event())
         assert await sql_store.history(10) == [first]
 
 
 class TestMove:
     async def test_stores_all_that_changed(self, store: AnyStore) -> None:
         before = await store.add(new_kick(MALLORY, TROLL, MALLORY), event())
-        called = replace(TROLL, called_at=None, outcome=None, why=None, peers=())
+        called = replace(TROLL, called_at=None, outcome=None, outcome_reason=None, peers=())
         after = replace(
             moved(before),
             targets=(MALLORY, called, replace(MALLORY, outcome=Outcome.KICKED)),
             session_id=SessionId("s2"),
             lease_until=NOW,
         )
-        assert await store.move(before, after) == after
-        assert await store.get(before.id) == after
+        assert await store.transition(before, after) == after
+        assert await store.get_kick(before.id) == after
 
     async def test_leaves_other_kicks_alone(self, store: AnyStore) -> None:
         other = await store.add(new_kick(), event())
         before = await store.add(new_kick(), event())
-        await store.move(before, replace(moved(before), targets=(TROLL, MALLORY)))
-        assert await store.get(other.id) == other
+        await store.transition(before, replace(moved(before), targets=(TROLL, MALLORY)))
+        assert await store.get_kick(other.id) == other
 
     async def test_keeps_its_events_in_order(self, store: AnyStore) -> None:
-        kick = await store.add(new_kick(), event(What.ASKED))
-        running = await store.move(kick, moved(kick), event(What.CLAIMED), event(What.CALLED))
-        await store.move(running, moved(running), event(What.SETTLED))
-        whats = [one.what for one in await store.events(kick.id)]
-        assert whats == [What.ASKED, What.CLAIMED, What.CALLED, What.SETTLED]
+        kick = await store.add(new_kick(), event(EventKind.ASKED))
+        running = await store.transition(
+            kick, moved(kick), event(EventKind.CLAIMED), event(EventKind.CALLED)
+        )
+        await store.transition(running, moved(running), event(EventKind.SETTLED))
+        whats = [one.kind for one in await store.events(kick.id)]
+        assert whats == [EventKind.ASKED, EventKind.CLAIMED, EventKind.CALLED, EventKind.SETTLED]
 
     @pytest.mark.parametrize("stale", [{"version": 9}, {"state": State.WAITING}])
     async def test_of_a_stale_kick_is_overtaken(
@@ -243,45 +246,50 @@ class TestMove:
         kick = await store.add(new_kick(), event())
         before = replace(kick, **stale)  # type: ignore[arg-type]
         after = replace(moved(before), targets=(TROLL, TROLL))
-        with pytest.raises(Overtaken) as lost:
-            await store.move(before, after, event(What.CLAIMED))
-        assert lost.value.current == kick == await store.get(kick.id)
+        with pytest.raises(VersionConflict) as lost:
+            await store.transition(before, after, event(EventKind.CLAIMED))
+        assert lost.value.current == kick == await store.get_kick(kick.id)
         assert await store.events(kick.id) == [event(kick=kick)]
 
     async def test_races_to_one_winner(self, store: AnyStore) -> None:
         kick = await store.add(new_kick(), event())
         moves = [moved(kick) for _ in range(10)]
         ends = await asyncio.gather(
-            *(store.move(kick, one, event(What.CLAIMED, one.owner or "")) for one in moves),
+            *(
+                store.transition(kick, one, event(EventKind.CLAIMED, one.owner or ""))
+                for one in moves
+            ),
             return_exceptions=True,
         )
         (winner,) = [end for end in ends if isinstance(end, Kick)]
-        losers = [end.current for end in ends if isinstance(end, Overtaken)]
+        losers = [end.current for end in ends if isinstance(end, VersionConflict)]
         assert losers == [winner] * 9
-        assert await store.get(kick.id) == winner
+        assert await store.get_kick(kick.id) == winner
         assert [one.note for one in await store.events(kick.id)] == ["", winner.owner]
 
     async def test_raises_the_version_by_one(self, store: AnyStore) -> None:
         kick = await store.add(new_kick(), event())
         for wrong in (kick, replace(kick, version=3), replace(moved(kick), id=KickId("other"))):
             with pytest.raises(ValueError, match="version"):
-                await store.move(kick, wrong)
-        assert await store.get(kick.id) == kick
+                await store.transition(kick, wrong)
+        assert await store.get_kick(kick.id) == kick
 
     async def test_of_what_was_never_added_is_a_mistake(self, store: AnyStore) -> None:
         kick = new_kick()
         with pytest.raises(LookupError):
-            await store.move(kick, moved(kick))
+            await store.transition(kick, moved(kick))
 
 
 class TestQuestions:
     async def test_what_is_not_there_is_none(self, store: AnyStore) -> None:
-        assert await store.get(KickId("none")) is None
+        assert await store.get_kick(KickId("none")) is None
         assert await store.by_number(1) is None
-        assert await store.draft("none") is None
+        assert await store.get_draft("none") is None
         assert await store.last_meeting(TEAM, CHANNEL) is None
-        assert await store.history(10) == await store.overdue(NOW) == []
-        assert await store.owed(KickId("none")) == await store.overdue_notices(NOW) == []
+        assert await store.history(10) == await store.overdue_kicks(NOW) == []
+        assert (
+            await store.pending_messages(KickId("none")) == await store.overdue_messages(NOW) == []
+        )
 
     async def test_a_number_finds_its_kick(self, store: AnyStore) -> None:
         kicks = [await store.add(new_kick(), event()) for _ in range(2)]
@@ -289,22 +297,24 @@ class TestQuestions:
 
     async def test_overdue_kicks_are_those_whose_date_has_come(self, store: AnyStore) -> None:
         kicks = (
-            replace(new_kick(), decided_at=NOW + 5 * SECOND - TAKE_UP_AFTER),
-            new_kick(created_at=NOW + 4 * SECOND - TAKE_UP_AFTER),
+            replace(new_kick(), decided_at=NOW + 5 * SECOND - RECOVER_AFTER),
+            new_kick(created_at=NOW + 4 * SECOND - RECOVER_AFTER),
             asked_for(NOW + 2 * SECOND),
             replace(new_kick(state=State.RUNNING), lease_until=NOW + SECOND),
-            *(new_kick(state=state) for state in (State.DONE, *CAME_TO_NOTHING)),
+            *(new_kick(state=state) for state in (State.DONE, *ENDED_WITHOUT_CALL)),
         )
         stored = [await store.add(kick, event()) for kick in kicks]
         decided, ready, waiting, running = stored[:4]
         later = NOW + 5 * SECOND
-        assert await store.overdue(NOW) == []
-        assert await store.overdue(NOW + SECOND) == [running]
-        assert await store.overdue(later) == [running, waiting, ready, decided]
-        renewed = await store.move(running, replace(moved(running), lease_until=NOW + 3 * SECOND))
-        assert await store.overdue(later) == [waiting, renewed, ready, decided]
-        await store.move(renewed, moved(renewed, State.DONE), event(What.FINISHED))
-        assert await store.overdue(later) == [waiting, ready, decided]
+        assert await store.overdue_kicks(NOW) == []
+        assert await store.overdue_kicks(NOW + SECOND) == [running]
+        assert await store.overdue_kicks(later) == [running, waiting, ready, decided]
+        renewed = await store.transition(
+            running, replace(moved(running), lease_until=NOW + 3 * SECOND)
+        )
+        assert await store.overdue_kicks(later) == [waiting, renewed, ready, decided]
+        await store.transition(renewed, moved(renewed, State.DONE), event(EventKind.FINISHED))
+        assert await store.overdue_kicks(later) == [waiting, ready, decided]
 
     async def test_history_begins_with_the_newest(self, store: AnyStore) -> None:
         stored = [await store.add(new_kick(), event()) for _ in range(4)]
@@ -345,9 +355,9 @@ class TestQuestions:
 
     async def test_an_event_of_no_move_is_kept(self, store: AnyStore) -> None:
         kick = await store.add(new_kick(), event())
-        refused = Event(NOW, What.REFUSED, None, "in the channel", kick.id)
-        await store.record(refused)
-        await store.record(event(What.REFUSED, "no role"))
+        refused = Event(NOW, EventKind.REFUSED, None, "in the channel", kick.id)
+        await store.record_event(refused)
+        await store.record_event(event(EventKind.REFUSED, "no role"))
         assert await store.events(kick.id) == [event(kick=kick), refused]
 
 
@@ -355,73 +365,79 @@ class TestNotices:
     @pytest.mark.parametrize(
         ("kick", "kinds"),
         [
-            (asked_for(), [Kind.CARD]),
+            (asked_for(), [MessageKind.CARD]),
             (new_kick(), []),
             (new_kick(state=State.REFUSED), []),
         ],
         ids=["asked for", "ready", "refused"],
     )
     async def test_are_owed_by_a_new_kick(
-        self, store: AnyStore, kick: Kick, kinds: list[Kind]
+        self, store: AnyStore, kick: Kick, kinds: list[MessageKind]
     ) -> None:
         for _ in range(2):  # the second is of the same key
             await store.add(kick, event(at=NOW + SECOND))
             wanted = [owed_by(kick, kind, NOW + SECOND) for kind in kinds]
-            assert await store.owed(kick.id) == wanted
+            assert await store.pending_messages(kick.id) == wanted
 
     @pytest.mark.parametrize(
         ("kick", "to", "kinds"),
         [
-            (asked_for(), State.DENIED, [Kind.CARD, Kind.WORD]),
+            (asked_for(), State.DENIED, [MessageKind.CARD, MessageKind.REQUESTER]),
             (new_kick(), State.RUNNING, []),
-            (new_kick(), State.REFUSED, [Kind.WORD]),
-            (new_kick(state=State.RUNNING), State.DONE, [Kind.RESULT]),
-            (new_kick(state=State.DONE), State.DONE, [Kind.RESULT]),
+            (new_kick(), State.REFUSED, [MessageKind.REQUESTER]),
+            (new_kick(state=State.RUNNING), State.DONE, [MessageKind.RESULT]),
+            (new_kick(state=State.DONE), State.DONE, [MessageKind.RESULT]),
         ],
     )
     async def test_are_owed_by_a_move_since_its_last_event(
-        self, store: AnyStore, kick: Kick, to: State, kinds: list[Kind]
+        self, store: AnyStore, kick: Kick, to: State, kinds: list[MessageKind]
     ) -> None:
         before = await store.add(kick, event())
-        last = event(What.SETTLED, at=NOW + 2 * SECOND)
-        await store.move(before, moved(before, to), event(at=NOW + SECOND), last)
-        owed = [(one.kind, one.since, one.due_at) for one in await store.owed(kick.id)]
+        last = event(EventKind.SETTLED, at=NOW + 2 * SECOND)
+        await store.transition(before, moved(before, to), event(at=NOW + SECOND), last)
+        owed = [(one.kind, one.since, one.due_at) for one in await store.pending_messages(kick.id)]
         assert owed == [(kind, last.at, last.at + DELIVER_WITHIN) for kind in kinds]
 
     async def test_owed_again_stay_where_they_stand(self, store: AnyStore) -> None:
         kick = await store.add(asked_for(), event())
-        (card,) = await store.owed(kick.id)
+        (card,) = await store.pending_messages(kick.id)
         standing = replace(
-            card, version=2, attempts=3, channel=CHANNEL, ts="1.1", doubtful=True, due_at=None
+            card,
+            version=2,
+            attempts=3,
+            channel=CHANNEL,
+            ts="1.1",
+            maybe_delivered=True,
+            due_at=None,
         )
-        assert await store.note(card, standing) == standing
+        assert await store.update_message(card, standing) == standing
         later = NOW + SECOND
-        await store.move(kick, moved(kick, State.CANCELLED), event(at=later))
-        assert await store.owed(kick.id) == [
+        await store.transition(kick, moved(kick, State.CANCELLED), event(at=later))
+        assert await store.pending_messages(kick.id) == [
             replace(standing, version=3, attempts=0, since=later, due_at=later + DELIVER_WITHIN)
         ]
 
     async def test_need_an_event(self, store: AnyStore) -> None:
         kick = await store.add(new_kick(state=State.RUNNING), event())
         with pytest.raises(ValueError, match="event"):
-            await store.move(kick, moved(kick, State.DONE))
-        assert await store.get(kick.id) == kick
-        assert await store.owed(kick.id) == []
+            await store.transition(kick, moved(kick, State.DONE))
+        assert await store.get_kick(kick.id) == kick
+        assert await store.pending_messages(kick.id) == []
 
     async def test_of_a_move_that_loses_are_not_owed(self, store: AnyStore) -> None:
         kick = await store.add(new_kick(), event())
-        await store.move(kick, moved(kick))
-        with pytest.raises(Overtaken):
-            await store.move(kick, moved(kick, State.REFUSED), event(What.REFUSED))
-        assert await store.owed(kick.id) == []
+        await store.transition(kick, moved(kick))
+        with pytest.raises(VersionConflict):
+            await store.transition(kick, moved(kick, State.REFUSED), event(EventKind.REFUSED))
+        assert await store.pending_messages(kick.id) == []
 
     async def test_are_written_with_the_move_or_not_at_all(self, sql_store: SqlStore) -> None:
         kick = await sql_store.add(new_kick(), event())
         async with sql_store._database.writing() as db:
             await db.exec_driver_sql("DROP TABLE notices")
-        with pytest.raises(StoreDown, match="notices"):
-            await sql_store.move(kick, moved(kick, State.REFUSED), event(What.REFUSED))
-        with pytest.raises(StoreDown, match="notices"):
+        with pytest.raises(StoreUnavailable, match="notices"):
+            await sql_store.transition(kick, moved(kick, State.REFUSED), event(EventKind.REFUSED))
+        with pytest.raises(StoreUnavailable, match="notices"):
             await sql_store.add(asked_for(), event())
         assert await sql_store.history(10) == [kick]
         assert await sql_store.events(kick.id) == [event(kick=kick)]
@@ -434,60 +450,60 @@ class TestNotices:
         wanted = [
             owed_by(kick, at=NOW - late * SECOND) for late, kick in enumerate(reversed(kicks))
         ]
-        assert await store.overdue_notices(due) == wanted[:2:-1]
-        assert await store.overdue_notices(due - 100 * SECOND) == wanted[:99:-1]
+        assert await store.overdue_messages(due) == wanted[:2:-1]
+        assert await store.overdue_messages(due - 100 * SECOND) == wanted[:99:-1]
         oldest = wanted[-1]
-        await store.note(oldest, oldest.delivered(CHANNEL, "1.1"))
-        await store.note(wanted[-2], wanted[-2].taken(NOW))
-        assert await store.overdue_notices(due - 100 * SECOND) == [wanted[-3]]
-        assert await store.owed(oldest.kick_id) == []
+        await store.update_message(oldest, oldest.delivered(CHANNEL, "1.1"))
+        await store.update_message(wanted[-2], wanted[-2].leased(NOW))
+        assert await store.overdue_messages(due - 100 * SECOND) == [wanted[-3]]
+        assert await store.pending_messages(oldest.kick_id) == []
 
     async def test_of_a_stale_form_stay_as_they_are(self, store: AnyStore) -> None:
         kick = await store.add(asked_for(), event())
-        (card,) = await store.owed(kick.id)
-        taken = await store.note(card, card.taken(NOW))
-        assert await store.note(card, card.delivered(CHANNEL, "1.1")) == taken
-        assert await store.owed(kick.id) == [taken]
+        (card,) = await store.pending_messages(kick.id)
+        taken = await store.update_message(card, card.leased(NOW))
+        assert await store.update_message(card, card.delivered(CHANNEL, "1.1")) == taken
+        assert await store.pending_messages(kick.id) == [taken]
 
     async def test_never_owed_are_a_mistake(self, store: AnyStore) -> None:
         kick = await store.add(asked_for(), event())
-        word = owed_by(kick, Kind.WORD)
+        word = owed_by(kick, MessageKind.REQUESTER)
         with pytest.raises(LookupError):
-            await store.note(word, word.taken(NOW))
+            await store.update_message(word, word.leased(NOW))
 
     async def test_race_to_one_winner(self, store: AnyStore) -> None:
         kick = await store.add(asked_for(), event())
-        (card,) = await store.owed(kick.id)
-        takes = [card.taken(NOW) for _ in range(10)]
-        ends = await asyncio.gather(*(store.note(card, one) for one in takes))
+        (card,) = await store.pending_messages(kick.id)
+        takes = [card.leased(NOW) for _ in range(10)]
+        ends = await asyncio.gather(*(store.update_message(card, one) for one in takes))
         assert sum(end is take for end, take in zip(ends, takes, strict=True)) == 1
         assert ends == takes
-        assert await store.owed(kick.id) == takes[:1]
+        assert await store.pending_messages(kick.id) == takes[:1]
 
 
 class TestDrafts:
     async def test_come_back_as_they_were(self, store: AnyStore) -> None:
-        for draft in (new_draft(), new_draft(id="V2", targets=(), repeats=77, asks=True)):
-            await store.keep(draft)
-            assert await store.draft(draft.id) == draft
+        for draft in (new_draft(), new_draft(id="V2", targets=(), repeats=77, needs_approval=True)):
+            await store.save_draft(draft)
+            assert await store.get_draft(draft.id) == draft
 
     async def test_of_the_same_id_are_replaced(self, store: AnyStore) -> None:
         newer = new_draft(reason="other", created_at=NOW + SECOND)
-        await store.keep(new_draft())
-        await store.keep(newer)
-        assert await store.draft(newer.id) == newer
+        await store.save_draft(new_draft())
+        await store.save_draft(newer)
+        assert await store.get_draft(newer.id) == newer
 
     async def test_go_after_a_day(self, store: AnyStore) -> None:
         yesterday = NOW - timedelta(days=1)
-        await store.keep(new_draft(id="old", created_at=yesterday - SECOND))
-        await store.keep(new_draft(id="young", created_at=yesterday))
-        await store.keep(new_draft())
-        assert await store.draft("old") is None
-        assert await store.draft("young") is not None
+        await store.save_draft(new_draft(id="old", created_at=yesterday - SECOND))
+        await store.save_draft(new_draft(id="young", created_at=yesterday))
+        await store.save_draft(new_draft())
+        assert await store.get_draft("old") is None
+        assert await store.get_draft("young") is not None
 
     async def test_race_without_harm(self, store: AnyStore) -> None:
-        await asyncio.gather(*(store.keep(new_draft()) for _ in range(10)))
-        assert await store.draft("V1") == new_draft()
+        await asyncio.gather(*(store.save_draft(new_draft()) for _ in range(10)))
+        assert await store.get_draft("V1") == new_draft()
 
 
 class TestHostileText:
@@ -497,11 +513,11 @@ class TestHostileText:
         meeting = Meeting(MeetingId(text), text)
         kick = replace(new_kick(person), meeting=meeting, reason=text)
         stored = await store.add(kick, event(note=text))
-        assert await store.get(kick.id) == stored == replace(kick, number=stored.number)
+        assert await store.get_kick(kick.id) == stored == replace(kick, number=stored.number)
         assert await store.events(kick.id) == [event(note=text, kick=kick)]
         draft = new_draft(id=f"V{text[:9]}", targets=(person,), meeting=meeting, reason=text)
-        await store.keep(draft)
-        assert await store.draft(draft.id) == draft
+        await store.save_draft(draft)
+        assert await store.get_draft(draft.id) == draft
 
     @settings(
         deadline=None,
@@ -515,22 +531,24 @@ class TestHostileText:
     async def test_and_any_date_come_back_as_they_were(
         self, store: AnyStore, text: str, joined: datetime
     ) -> None:
-        peers = (Seen(PeerId(text), joined),)
-        person = replace(MALLORY, name=text, custom_id=CustomId(text), peers=peers, back_at=joined)
-        kick = replace(new_kick(person), key=f"{uuid4()} {text}", created_at=joined)
+        peers = (SeenPeer(PeerId(text), joined),)
+        person = replace(
+            MALLORY, name=text, custom_id=CustomId(text), peers=peers, rejoined_at=joined
+        )
+        kick = replace(new_kick(person), idempotency_key=f"{uuid4()} {text}", created_at=joined)
         stored = await store.add(kick, event())
-        assert await store.get(kick.id) == stored
+        assert await store.get_kick(kick.id) == stored
         assert await store.add(kick, event()) == stored
         draft = new_draft(targets=(person,))
-        await store.keep(draft)
-        assert await store.draft(draft.id) == draft
+        await store.save_draft(draft)
+        assert await store.get_draft(draft.id) == draft
 
 
 class TestDates:
     async def test_of_another_zone_are_the_same_moment(self, sql_store: SqlStore) -> None:
         there = NOW.astimezone(timezone(timedelta(hours=5, minutes=45)))
         kick = await sql_store.add(new_kick(created_at=there), event())
-        stored = await sql_store.get(kick.id)
+        stored = await sql_store.get_kick(kick.id)
         assert stored == kick
         assert stored.created_at.tzinfo is UTC
         assert tuple(await sql_store.recent_targets(AVA, there)) == (2,)
@@ -552,8 +570,8 @@ class TestOtherBots:
         kicks = [await mine.add(kick, event()) for kick in asked]
         later = NOW + timedelta(days=1)
         for store, kick in zip((mine, theirs), kicks, strict=True):
-            assert await store.overdue(later) == [kick]
-            assert await store.overdue_notices(later) == [owed_by(kick)]
+            assert await store.overdue_kicks(later) == [kick]
+            assert await store.overdue_messages(later) == [owed_by(kick)]
             assert await store.history(10) == kicks[::-1]
         await asyncio.gather(mine.close(), theirs.close())
 
@@ -573,7 +591,7 @@ class TestTables:
         await first.close()
         second = SqlStore(database_url)
         await second.start()
-        assert await second.get(kick.id) == kick
+        assert await second.get_kick(kick.id) == kick
         assert (await second.add(new_kick(), event())).number == 2
         await second.close()
 
@@ -581,7 +599,7 @@ class TestTables:
         async with sql_store._database.writing() as db:
             await db.execute(insert(schema_version).values(version=99))
         for question in (sql_store.start, sql_store.check):
-            with pytest.raises(StoreDown, match="version 99, this program knows 2"):
+            with pytest.raises(StoreUnavailable, match="version 99, this program knows 2"):
                 await question()
 
     async def test_of_the_first_version_are_brought_up_to_date(
@@ -614,16 +632,16 @@ class TestTables:
         stored[2] = replace(stored[2], repeats=1)
         assert await new.history(10) == stored[::-1]
         _, waiting, running, decided, ready = stored
-        assert await new.overdue(NOW + 10 * SECOND) == [ready, running, decided, waiting]
-        assert await new.draft("V1") is None
-        done = await new.move(running, moved(running, State.DONE), event(What.FINISHED))
-        assert await new.owed(done.id) == [owed_by(done, Kind.RESULT)]
+        assert await new.overdue_kicks(NOW + 10 * SECOND) == [ready, running, decided, waiting]
+        assert await new.get_draft("V1") is None
+        done = await new.transition(running, moved(running, State.DONE), event(EventKind.FINISHED))
+        assert await new.pending_messages(done.id) == [owed_by(done, MessageKind.RESULT)]
         assert await new.add(new_kick(), event()) == await new.by_number(6)
         await new.close()
 
     async def test_name_the_workspace_and_the_app(self, sql_store: SqlStore) -> None:
         await sql_store.add(replace(new_kick(), team_id=TeamId("T2"), app_id="other"), event())
-        await sql_store.record(event())
+        await sql_store.record_event(event())
         async with sql_store._database.reading() as db:
             rows = await db.execute(select(events.c.team_id, events.c.app_id).order_by(events.c.id))
         assert list(rows) == [("T2", "other"), (TEAM, "app")]
@@ -632,7 +650,10 @@ class TestTables:
 def _first_row(kick: Kick) -> dict[str, Any]:
     row = kick_row(kick) | {"state": str(kick.state)}
     del row["due_at"]
-    return {name: iso(one) if isinstance(one, datetime) else one for name, one in row.items()}
+    stored = {column.key: column.name for column in kicks_table.c}
+    return {
+        stored[name]: iso(one) if isinstance(one, datetime) else one for name, one in row.items()
+    }
 
 
 class TestTrouble:
@@ -652,8 +673,8 @@ class TestTrouble:
     async def test_cancelled_reads_leave_nothing_behind(self, sql_store: SqlStore) -> None:
         kick = await sql_store.add(new_kick(), event())
         for rounds in range(40):
-            await _cancel_after(rounds, sql_store.get(kick.id))
-        assert await sql_store.get(kick.id) == kick
+            await _cancel_after(rounds, sql_store.get_kick(kick.id))
+        assert await sql_store.get_kick(kick.id) == kick
         async with AsyncExitStack() as stack:
             for _ in range(8):
                 await stack.enter_async_context(sql_store._database.reading())
@@ -662,7 +683,7 @@ class TestTrouble:
         async with AsyncExitStack() as stack:
             for _ in range(8):
                 await stack.enter_async_context(impatient._database.reading())
-            with pytest.raises(StoreDown, match="in use"):
+            with pytest.raises(StoreUnavailable, match="in use"):
                 await impatient.check()
         await impatient.check()
 
@@ -670,7 +691,7 @@ class TestTrouble:
         kick = await sql_store.add(new_kick(), event())
         async with sql_store._database.writing() as db:
             await db.exec_driver_sql("UPDATE kicks SET version = 2")
-            assert await sql_store.get(kick.id) == kick
+            assert await sql_store.get_kick(kick.id) == kick
 
 
 async def _cancel_after(rounds: int, call: Coroutine[object, object, object]) -> None:
@@ -687,14 +708,14 @@ class TestSqlite:
             other.execute("BEGIN IMMEDIATE")
             adds = (impatient.add(new_kick(), event()) for _ in range(3))
             ends = await asyncio.gather(*adds, return_exceptions=True)
-            assert [type(end) for end in ends] == [StoreDown] * 3
+            assert [type(end) for end in ends] == [StoreUnavailable] * 3
             assert "is locked" in str(ends[0])
             assert await impatient.history(1) == []
         assert (await impatient.add(new_kick(), event())).number == 1
 
     async def test_too_many_writes_wait(self, impatient: SqlStore) -> None:
         async with impatient._database.writing():
-            with pytest.raises(StoreDown, match="too many writes"):
+            with pytest.raises(StoreUnavailable, match="too many writes"):
                 await impatient.add(new_kick(), event())
 
     async def test_full(self, impatient: SqlStore) -> None:
@@ -703,10 +724,10 @@ class TestSqlite:
             await db.exec_driver_sql(f"PRAGMA max_page_count = {pages.scalar_one()}")
         kick = await impatient.add(new_kick(), event())
         too_long = event(note="long" * 10_000)
-        with pytest.raises(StoreDown, match="is full"):
+        with pytest.raises(StoreUnavailable, match="is full"):
             await impatient.add(new_kick(), too_long)
-        with pytest.raises(StoreDown, match="free some space"):
-            await impatient.move(kick, moved(kick), too_long)
+        with pytest.raises(StoreUnavailable, match="free some space"):
+            await impatient.transition(kick, moved(kick), too_long)
         assert await impatient.history(10) == [kick]
         assert await impatient.events(kick.id) == [event(kick=kick)]
 
@@ -722,14 +743,14 @@ class TestSqlite:
         path = tmp_path / "notes.txt"
         path.write_text("no database\n" * 100)
         store = SqlStore(f"sqlite:///{path}")
-        with pytest.raises(StoreDown, match="not a database"):
+        with pytest.raises(StoreUnavailable, match="not a database"):
             await store.start()
         await store.close()
         _join_workers()
 
     async def test_no_such_folder(self, tmp_path: Path) -> None:
         store = SqlStore(f"sqlite:///{tmp_path}/none/kickbot.db")
-        with pytest.raises(StoreDown, match="see that the folder exists"):
+        with pytest.raises(StoreUnavailable, match="see that the folder exists"):
             await store.start()
         await store.close()
         _join_workers()
@@ -755,7 +776,7 @@ def _join_workers() -> None:
 class TestPostgresql:
     async def test_out_of_reach(self) -> None:
         store = SqlStore("postgresql://kickbot:hunter2@127.0.0.1:1/kickbot")
-        with pytest.raises(StoreDown, match="see that the server runs") as down:
+        with pytest.raises(StoreUnavailable, match="see that the server runs") as down:
             await store.start()
         assert "hunter2" not in f"{down.value} {down.value.__cause__}"
         await store.close()
@@ -765,7 +786,7 @@ class TestPostgresql:
         await store.start()
         kick = await store.add(new_kick(), event())
         _break_connections(postgres_url)
-        assert await store.get(kick.id) == kick
+        assert await store.get_kick(kick.id) == kick
         await store.close()
 
     async def test_breaks_within_a_write(self, postgres_url: str) -> None:
@@ -776,7 +797,7 @@ class TestPostgresql:
 
         store = SqlStore(postgres_url)
         await store.start()
-        with pytest.raises(StoreDown):
+        with pytest.raises(StoreUnavailable):
             await store._database.write(broken)
         assert await store.check() == len(MIGRATIONS)
         await store.close()
@@ -787,20 +808,20 @@ class TestPostgresql:
         kick = await store.add(new_kick(), event())
         restartable.stop()
         for _ in range(2):
-            with pytest.raises(StoreDown, match="see that the server runs"):
-                await store.get(kick.id)
-        with pytest.raises(StoreDown, match="the database says: "):
-            await store.move(kick, moved(kick), event(What.CLAIMED))
+            with pytest.raises(StoreUnavailable, match="see that the server runs"):
+                await store.get_kick(kick.id)
+        with pytest.raises(StoreUnavailable, match="the database says: "):
+            await store.transition(kick, moved(kick), event(EventKind.CLAIMED))
         restartable.ensure_postgres_running()
-        assert await store.get(kick.id) == kick
-        running = await store.move(kick, moved(kick), event(What.CLAIMED))
+        assert await store.get_kick(kick.id) == kick
+        running = await store.transition(kick, moved(kick), event(EventKind.CLAIMED))
         restartable.stop()
         restartable.ensure_postgres_running()
-        await store.move(running, moved(running), event(What.CALLED))
-        assert [one.what for one in await store.events(kick.id)] == [
-            What.ASKED,
-            What.CLAIMED,
-            What.CALLED,
+        await store.transition(running, moved(running), event(EventKind.CALLED))
+        assert [one.kind for one in await store.events(kick.id)] == [
+            EventKind.ASKED,
+            EventKind.CLAIMED,
+            EventKind.CALLED,
         ]
         await store.close()
 
@@ -809,7 +830,7 @@ class TestPostgresql:
         await store.start()
         with psycopg.connect(postgres_url) as other:
             other.execute("LOCK TABLE kicks")
-            with pytest.raises(StoreDown, match="something keeps its tables locked"):
+            with pytest.raises(StoreUnavailable, match="something keeps its tables locked"):
                 await store.history(1)
         assert await store.history(1) == []
         await store.close()
@@ -817,7 +838,7 @@ class TestPostgresql:
     async def test_stands_still(self, postgres_url: str) -> None:
         store = SqlStore(postgres_url, patience=1)
         await store.start()
-        with _stopped(postgres_url), pytest.raises(StoreDown, match="does not answer"):
+        with _stopped(postgres_url), pytest.raises(StoreUnavailable, match="does not answer"):
             await asyncio.wait_for(store.add(new_kick(), event()), 30)
         assert (await store.add(new_kick(), event())).number == 1
         await store.close()
@@ -832,11 +853,11 @@ class TestPostgresql:
 
         async def stand_still(db: AsyncConnection) -> None:
             await db.exec_driver_sql("UPDATE kicks SET version = 2")
-            await well.move(kick, running)
+            await well.transition(kick, running)
 
-        with pytest.raises(StoreDown, match="idle-in-transaction"):
-            await stuck._database.write_at_leisure(stand_still)
-        assert await well.get(kick.id) == running
+        with pytest.raises(StoreUnavailable, match="idle-in-transaction"):
+            await stuck._database.write_without_timeout(stand_still)
+        assert await well.get_kick(kick.id) == running
         await asyncio.gather(stuck.close(), well.close())
 
     async def test_tables_are_waited_for_while_another_makes_them(self, postgres_url: str) -> None:
@@ -870,21 +891,21 @@ class TestPostgresql:
         stores = [SqlStore(postgres_url) for _ in range(2)]
         await stores[0].start()
         kick = await stores[0].add(asked_for(), event())
-        (card,) = await stores[1].owed(kick.id)
-        takes = [card.taken(NOW) for _ in range(10)]
+        (card,) = await stores[1].pending_messages(kick.id)
+        takes = [card.leased(NOW) for _ in range(10)]
         seen = await asyncio.gather(
-            *(stores[turn % 2].note(card, one) for turn, one in enumerate(takes))
+            *(stores[turn % 2].update_message(card, one) for turn, one in enumerate(takes))
         )
         assert sum(end is take for end, take in zip(seen, takes, strict=True)) == 1
         moves = [moved(kick, State.CANCELLED) for _ in range(10)]
         ends = await asyncio.gather(
-            *(stores[turn % 2].move(kick, one, event()) for turn, one in enumerate(moves)),
+            *(stores[turn % 2].transition(kick, one, event()) for turn, one in enumerate(moves)),
             return_exceptions=True,
         )
         (winner,) = [end for end in ends if isinstance(end, Kick)]
-        assert [end.current for end in ends if isinstance(end, Overtaken)] == [winner] * 9
+        assert [end.current for end in ends if isinstance(end, VersionConflict)] == [winner] * 9
         for store in stores:
-            assert await store.owed(kick.id) == [replace(card, version=3)]
+            assert await store.pending_messages(kick.id) == [replace(card, version=3)]
             await store.close()
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from bot.core.kick import ChannelId, Kick, KickId, Outcome, State, Target, UserId, Why
-from bot.core.policy import Answer, Role, Rules, SecondPerson, Verdict
-from bot.core.ports import Busy, StoreDown, Unreadable
+from bot.core.kick import ChannelId, Kick, KickId, Outcome, OutcomeReason, State, Target, UserId
+from bot.core.policy import Role, Rules, SecondPerson, Verdict, VerdictKind
+from bot.core.ports import DirectoryUnavailable, RateLimited, StoreUnavailable
 from bot.core.roster import ParticipantId
 from bot.slack import texts
 from tests.views import ALLOWED, MAYA, NOW, TEAM, meeting
@@ -18,12 +18,18 @@ LEA = UserId("U0LEA")
 def kick(state: State, *outcomes: Outcome, **changes: Any) -> Kick:
     names = ("Tom", "Ann")
     targets = tuple(
-        Target(ParticipantId(f"{at}"), None, names[at], outcome=outcome, why=Why.LEFT)
+        Target(
+            ParticipantId(f"{at}"),
+            None,
+            names[at],
+            outcome=outcome,
+            outcome_reason=OutcomeReason.LEFT,
+        )
         for at, outcome in enumerate(outcomes)
     )
     return Kick(
         id=KickId("a" * 32),
-        key="V0",
+        idempotency_key="V0",
         team_id=TEAM,
         app_id="app",
         channel_id=ChannelId("C0LIVE"),
@@ -91,21 +97,23 @@ def test_what_is_known_by_now_is_said_of_everybody_or_of_whom_not(one: Kick, wor
 
 
 def test_a_decision_that_was_not_confirmed_is_not_called_undone() -> None:
-    words = texts.undecided(StoreDown("locked"))
+    words = texts.undecided(StoreUnavailable("locked"))
     assert "not known" in words
     assert "Look at the card again." in words
-    assert "Nothing was decided" in texts.undecided(Unreadable("HTTP 500"))
-    assert texts.undecided(Busy("slow down", 3)) == texts.trouble(Busy("slow down", 3))
+    assert "Nothing was decided" in texts.undecided(DirectoryUnavailable("HTTP 500"))
+    assert texts.undecided(RateLimited("slow down", 3)) == texts.trouble(
+        RateLimited("slow down", 3)
+    )
 
 
 def test_what_could_not_be_shown_changed_nothing() -> None:
-    assert "Nothing was changed" in texts.unheard(StoreDown("locked"))
-    assert "Nothing was changed" in texts.unheard(Unreadable("HTTP 500"))
-    assert texts.unheard(Busy("slow down", 3)) == texts.trouble(Busy("slow down", 3))
+    assert "Nothing was changed" in texts.unheard(StoreUnavailable("locked"))
+    assert "Nothing was changed" in texts.unheard(DirectoryUnavailable("HTTP 500"))
+    assert texts.unheard(RateLimited("slow down", 3)) == texts.trouble(RateLimited("slow down", 3))
 
 
 def test_a_request_that_was_not_confirmed_may_still_be_carried_out() -> None:
-    words = texts.unconfirmed(StoreDown("locked"))
+    words = texts.unconfirmed(StoreUnavailable("locked"))
     assert "(locked)" in words
     assert "within a minute" in words
     assert "Nobody was removed" not in words
@@ -149,7 +157,7 @@ def test_help_says_what_somebody_may_do_under_these_rules(
 
 
 def test_help_says_why_somebody_may_do_nothing() -> None:
-    no = Verdict(Answer.REFUSED, "The policy gives you no role.")
+    no = Verdict(VerdictKind.REFUSED, "The policy gives you no role.")
     assert no.reason in texts.usage("/kick", no, None, Rules())
 
 

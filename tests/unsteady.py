@@ -12,27 +12,27 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from bot.core.kick import ChannelId, Draft, Event, Kick, KickId, State, UserId, What
-from bot.core.notice import Kind, Notice
+from bot.core.kick import ChannelId, Draft, Event, EventKind, Kick, KickId, State, UserId
+from bot.core.outbox_message import MessageKind, OutboxMessage
 from bot.core.policy import GroupId, Membership
 from bot.core.ports import (
-    Busy,
     Delivery,
-    NotThere,
-    Refused,
-    RoomsError,
-    StoreDown,
-    Unreachable,
-    Unreadable,
-    Unsure,
+    DirectoryUnavailable,
+    GatewayError,
+    NotFound,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    StoreUnavailable,
 )
 from bot.core.roster import (
     CustomId,
-    Key,
     Meeting,
     MeetingId,
     Participant,
     ParticipantId,
+    ParticipantKey,
     Peer,
     PeerId,
     Roster,
@@ -42,7 +42,7 @@ from bot.core.roster import (
 from tests.fakes import FakeClock, FakePeople, MemoryStore
 
 T = TypeVar("T")
-Mark = tuple[KickId, Key | None]
+Mark = tuple[KickId, ParticipantKey | None]
 
 CALL_LIMIT = timedelta(seconds=8)
 
@@ -166,13 +166,13 @@ class Store(MemoryStore):
         if fails and self.down:
             self.down -= 1
             self.failed += 1
-            raise StoreDown("the database is locked")
+            raise StoreUnavailable("the database is locked")
         result = await use()
         await turn()
         if fails and self.lost:
             self.lost -= 1
             self.failed += 1
-            raise StoreDown("the connection broke")
+            raise StoreUnavailable("the connection broke")
         return result
 
     async def add(self, kick: Kick, event: Event) -> Kick:
@@ -183,32 +183,32 @@ class Store(MemoryStore):
         self.forms[stored.id] = self.forms[stored.id] or [stored]
         return stored
 
-    async def move(self, before: Kick, after: Kick, *events: Event) -> Kick:
+    async def transition(self, before: Kick, after: Kick, *events: Event) -> Kick:
         return await self._use(lambda: self._moved(before, after, *events), moves=True)
 
     async def _moved(self, before: Kick, after: Kick, *events: Event) -> Kick:
-        moved = await super().move(before, after, *events)
+        moved = await super().transition(before, after, *events)
         self.forms[moved.id].append(moved)
-        if events and events[0].what is What.CALLED:
+        if events and events[0].kind is EventKind.CALLED:
             pairs = zip(before.targets, after.targets, strict=True)
             [marked] = [new for old, new in pairs if new != old]
             self.marks[asyncio.current_task()] = (moved.id, marked.key)
         return moved
 
-    async def get(self, kick: KickId) -> Kick | None:
-        return await self._use(lambda: MemoryStore.get(self, kick))
+    async def get_kick(self, kick: KickId) -> Kick | None:
+        return await self._use(lambda: MemoryStore.get_kick(self, kick))
 
-    async def overdue(self, now: datetime) -> Sequence[Kick]:
-        return await self._use(lambda: MemoryStore.overdue(self, now))
+    async def overdue_kicks(self, now: datetime) -> Sequence[Kick]:
+        return await self._use(lambda: MemoryStore.overdue_kicks(self, now))
 
-    async def owed(self, kick: KickId) -> Sequence[Notice]:
-        return await self._use(lambda: MemoryStore.owed(self, kick))
+    async def pending_messages(self, kick: KickId) -> Sequence[OutboxMessage]:
+        return await self._use(lambda: MemoryStore.pending_messages(self, kick))
 
-    async def overdue_notices(self, now: datetime) -> Sequence[Notice]:
-        return await self._use(lambda: MemoryStore.overdue_notices(self, now))
+    async def overdue_messages(self, now: datetime) -> Sequence[OutboxMessage]:
+        return await self._use(lambda: MemoryStore.overdue_messages(self, now))
 
-    async def note(self, before: Notice, after: Notice) -> Notice:
-        return await self._use(lambda: MemoryStore.note(self, before, after))
+    async def update_message(self, before: OutboxMessage, after: OutboxMessage) -> OutboxMessage:
+        return await self._use(lambda: MemoryStore.update_message(self, before, after))
 
     async def recent_targets(
         self, requester: UserId, *since: datetime, before: int | None = None
@@ -217,11 +217,11 @@ class Store(MemoryStore):
             lambda: MemoryStore.recent_targets(self, requester, *since, before=before)
         )
 
-    async def record(self, event: Event) -> None:
-        await self._use(lambda: MemoryStore.record(self, event))
+    async def record_event(self, event: Event) -> None:
+        await self._use(lambda: MemoryStore.record_event(self, event))
 
-    async def draft(self, draft_id: str) -> Draft | None:
-        return await self._use(lambda: MemoryStore.draft(self, draft_id))
+    async def get_draft(self, draft_id: str) -> Draft | None:
+        return await self._use(lambda: MemoryStore.get_draft(self, draft_id))
 
 
 # --- the meeting
@@ -300,7 +300,7 @@ class Rooms:
         await turn()
         plan = self.looks.pop(0) if self.looks else "whole"
         if plan == "broken":
-            raise Unsure("500")
+            raise OutcomeUnknown("500")
         return plan
 
     async def active_session(self, meeting: MeetingId, *, fresh: bool = False) -> Session | None:
@@ -334,10 +334,10 @@ class Rooms:
         ids: list[str] = [*participant_ids, *custom_participant_ids]
         [wanted] = ids
         if meeting != self.session.meeting.id:
-            raise NotThere("no such meeting")
+            raise NotFound("no such meeting")
         plan = self.plans.pop(0) if self.plans else "kicked"
         if plan == "unsent":
-            raise Unreachable("no route")
+            raise NotSent("no route")
         mark = self._marked()
         self.truth.sent[mark] += 1
         return await self._answer(plan, wanted, mark, self._clock.now() + CALL_LIMIT)
@@ -354,10 +354,10 @@ class Rooms:
     async def _answer(
         self, plan: str, wanted: str, mark: Mark, deadline: datetime
     ) -> Sequence[str]:
-        nothing: dict[str, RoomsError] = {
-            "refused": Refused("no"),
-            "busy": Busy("later", 3),
-            "lost before": Unsure("reset"),
+        nothing: dict[str, GatewayError] = {
+            "refused": Rejected("no"),
+            "busy": RateLimited("later", 3),
+            "lost before": OutcomeUnknown("reset"),
         }
         try:
             await turn(3)
@@ -366,15 +366,15 @@ class Rooms:
                 self.late.append((deadline, wanted, mark))
             raise
         if self._clock.now() > deadline:
-            raise Unsure("no answer within 8 s")
+            raise OutcomeUnknown("no answer within 8 s")
         if plan in nothing:
             raise nothing[plan]
         found = self._effect(wanted, mark, self._clock.now())
         await turn()
         if plan == "lost after" or self._clock.now() > deadline:
-            raise Unsure("reset")
+            raise OutcomeUnknown("reset")
         if not found:
-            raise NotThere(f"No user found with id {wanted}")
+            raise NotFound(f"No user found with id {wanted}")
         return [] if plan == "empty" else [wanted]
 
     async def live_sessions(self) -> Sequence[Session]:
@@ -385,7 +385,7 @@ class Rooms:
 
     async def meeting(self, meeting: MeetingId) -> Meeting:
         if meeting != self.session.meeting.id:
-            raise NotThere("no such meeting")
+            raise NotFound("no such meeting")
         return self.session.meeting
 
 
@@ -403,7 +403,7 @@ class People(FakePeople):
         await turn()
         if self.unreadable:
             self.unreadable -= 1
-            raise Unreadable("timeout")
+            raise DirectoryUnavailable("timeout")
         return await super().membership(user, fresh=fresh)
 
     async def members(self, group: GroupId) -> Sequence[UserId]:
@@ -421,38 +421,38 @@ class Notices:
     def __init__(self) -> None:
         self.plans: list[str] = []
         self.failed = 0
-        self.stands: dict[str, tuple[Kind, Kick]] = {}
+        self.stands: dict[str, tuple[MessageKind, Kick]] = {}
         self.troubles: list[tuple[Kick, str]] = []
         self.shown: list[Kick] = []
 
-    def watched(self) -> tuple[KickId, ...]:
+    def watched_kicks(self) -> tuple[KickId, ...]:
         return ()
 
-    async def show(self, kick: Kick) -> None:
+    async def update_modals(self, kick: Kick) -> None:
         await turn()
         self.shown.append(kick)
 
-    async def trouble(self, kick: Kick, words: str) -> None:
+    async def report_problem(self, kick: Kick, words: str) -> None:
         await turn()
         self.troubles.append((kick, words))
 
-    async def deliver(self, notice: Notice, kick: Kick) -> Delivery:
+    async def deliver(self, notice: OutboxMessage, kick: Kick) -> Delivery:
         await turn()
-        if notice.kind is Kind.CARD and not notice.ts and kick.state is not State.WAITING:
-            return Delivery(told=True)
+        if notice.kind is MessageKind.CARD and not notice.ts and kick.state is not State.WAITING:
+            return Delivery(delivered=True)
         plan = self.plans.pop(0) if self.plans else "told"
         if plan not in {"told", "slow"}:
             self.failed += 1
         if plan in {"down", "busy"}:
             wait = timedelta(seconds=20) if plan == "busy" else None
-            return Delivery(told=False, wait=wait, words=plan)
+            return Delivery(delivered=False, retry_after=wait, error=plan)
         ts = notice.ts or f"{len(self.stands)}.0"
         self.stands[ts] = (notice.kind, kick)
         await turn(20 if plan == "slow" else 1)
         if plan == "lost":
-            return Delivery(told=False, doubtful=True, words=plan)
-        return Delivery(told=True, channel=ChannelId("C1"), ts=ts)
+            return Delivery(delivered=False, maybe_delivered=True, error=plan)
+        return Delivery(delivered=True, channel=ChannelId("C1"), ts=ts)
 
-    def told(self, kick: KickId, kind: Kind) -> list[Kick]:
+    def told(self, kick: KickId, kind: MessageKind) -> list[Kick]:
         """List how a kick stands in the messages of a kind, one for each message."""
         return [one for other, one in self.stands.values() if (other, one.id) == (kind, kick)]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from slack_sdk.models.views import View as SdkView
 
 from bot.core.kick import ChannelId, TeamId, UserId
-from bot.core.policy import Answer, Rules, Verdict
+from bot.core.policy import Rules, Verdict, VerdictKind
 from bot.core.roster import (
     CustomId,
     Meeting,
@@ -19,14 +19,14 @@ from bot.core.roster import (
     SessionId,
 )
 from bot.slack.modals import Modal
-from bot.slack.payloads import Context
+from bot.slack.payloads import ViewMetadata
 from tests.sandbox.slack.checks import checked_view
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
-HERE = Context(channel=ChannelId("C0LIVE"), origin="f" * 32)
+HERE = ViewMetadata(channel=ChannelId("C0LIVE"), origin="f" * 32)
 MAYA, TEAM = UserId("U0MAYA"), TeamId("T0KICK")
 RULES = Rules()
-ALLOWED = Verdict(Answer.ALLOWED, "moderator")
+ALLOWED = Verdict(VerdictKind.ALLOWED, "moderator")
 HOSTILE = "<!channel> *x* <https://evil.example|click>"
 
 

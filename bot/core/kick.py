@@ -1,7 +1,7 @@
 """A kick: one request to remove targets from one session. Frozen values; moves return new ones.
 
-The states are a table, `MOVES`; every move raises the version by one, so that a store can make
-it conditional on state and version, and whoever acts on an old value loses loudly.
+The states are a table, `TRANSITIONS`. Every transition raises the version by one, so that a store
+can make it conditional on state and version. Updating an outdated value raises an error.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,16 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NewType
 
-from bot.core.roster import CustomId, Key, Meeting, ParticipantId, Peer, PeerId, SessionId, key
+from bot.core.roster import (
+    CustomId,
+    Meeting,
+    ParticipantId,
+    ParticipantKey,
+    Peer,
+    PeerId,
+    SessionId,
+    participant_key,
+)
 
 KickId = NewType("KickId", str)
 UserId = NewType("UserId", str)
@@ -19,14 +28,14 @@ ChannelId = NewType("ChannelId", str)
 
 CLAIM_WITHIN = timedelta(seconds=60)
 # A ready kick is in the hands of the process that stored it; after this long, in anybody's.
-TAKE_UP_AFTER = timedelta(seconds=5)
+RECOVER_AFTER = timedelta(seconds=5)
 LEASE = timedelta(seconds=15)
 RENEW_EVERY = timedelta(seconds=5)
-SETTLED_AFTER = timedelta(seconds=12)
+LIST_LAG = timedelta(seconds=12)
 # A call is sent this soon after its mark or not at all, and then has the client's deadline of 8 s:
 # together the longest after the mark that a call of a process that died can have had an effect.
 SEND_WITHIN = timedelta(seconds=2)
-CALL_LASTS = SEND_WITHIN + timedelta(seconds=8)
+MAX_CALL_TIME = SEND_WITHIN + timedelta(seconds=8)
 
 
 class State(StrEnum):
@@ -43,18 +52,18 @@ class State(StrEnum):
 
 
 # What a kick may be when it is stored, and which methods move it from where to where.
-FIRST = (State.REFUSED, State.WAITING, State.READY)
-MOVES: Mapping[State, Mapping[State, tuple[str, ...]]] = {
+INITIAL_STATES = (State.REFUSED, State.WAITING, State.READY)
+TRANSITIONS: Mapping[State, Mapping[State, tuple[str, ...]]] = {
     State.WAITING: {
         State.READY: ("approve",),
         State.DENIED: ("deny",),
         State.CANCELLED: ("cancel",),
-        State.EXPIRED: ("expire",),
+        State.EXPIRED: ("expire_undecided",),
     },
     State.READY: {
         State.RUNNING: ("claim",),
         State.REFUSED: ("refuse",),
-        State.EXPIRED: ("lapse",),
+        State.EXPIRED: ("expire_unstarted",),
     },
     State.RUNNING: {
         State.RUNNING: ("mark_called", "settle", "renew", "take_over"),
@@ -67,7 +76,7 @@ MOVES: Mapping[State, Mapping[State, tuple[str, ...]]] = {
     State.EXPIRED: {},
 }
 OPEN = frozenset({State.WAITING, State.READY, State.RUNNING})
-CAME_TO_NOTHING = frozenset({State.REFUSED, State.DENIED, State.CANCELLED, State.EXPIRED})
+ENDED_WITHOUT_CALL = frozenset({State.REFUSED, State.DENIED, State.CANCELLED, State.EXPIRED})
 
 
 class Outcome(StrEnum):
@@ -79,7 +88,7 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Why(StrEnum):
+class OutcomeReason(StrEnum):
     """What an outcome rests on."""
 
     CONFIRMED = "confirmed"  # the reply named one participant
@@ -96,12 +105,12 @@ class Why(StrEnum):
     UNREACHABLE = "unreachable"  # the call was never sent
 
 
-class IllegalMove(Exception):
+class InvalidTransition(Exception):
     """The kick's state does not allow this move."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenPeer:
     """A connection as it stood before the call."""
 
     peer_id: PeerId
@@ -122,18 +131,18 @@ class Target:
     name: str
     preset: str | None = None
     live: bool = True
-    checked: bool = True
+    protection_checked: bool = True
     called_at: datetime | None = None
-    peers: tuple[Seen, ...] = ()
+    peers: tuple[SeenPeer, ...] = ()
     outcome: Outcome | None = None
-    why: Why | None = None
+    outcome_reason: OutcomeReason | None = None
     detail: str = ""
-    back_at: datetime | None = None
+    rejoined_at: datetime | None = None
 
     @property
-    def key(self) -> Key | None:
+    def key(self) -> ParticipantKey | None:
         """What tells two targets of a kick apart."""
-        return key(self.participant_id, self.custom_id)
+        return participant_key(self.participant_id, self.custom_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +157,7 @@ class Kick:
     """
 
     id: KickId
-    key: str
+    idempotency_key: str
     team_id: TeamId
     app_id: str
     channel_id: ChannelId
@@ -176,7 +185,9 @@ class Kick:
         One asked for where no session was seen is given its session when it is claimed.
         """
         sessions = {self.session_id, other.session_id}
-        return _request(self) == _request(other) and (len(sessions) == 1 or None in sessions)
+        return _request_key(self) == _request_key(other) and (
+            len(sessions) == 1 or None in sessions
+        )
 
     @property
     def claimable_until(self) -> datetime:
@@ -189,96 +200,96 @@ class Kick:
         if self.state is State.WAITING:
             return self.expires_at
         if self.state is State.READY:
-            return (self.decided_at or self.created_at) + TAKE_UP_AFTER
+            return (self.decided_at or self.created_at) + RECOVER_AFTER
         return self.lease_until if self.state is State.RUNNING else None
 
     @property
-    def was_asked(self) -> bool:
+    def approval_requested(self) -> bool:
         """Tell whether a second person was asked for it."""
         return self.expires_at is not None
 
     def approve(self, approver: UserId, now: datetime) -> "Kick":
         """Let a waiting kick be carried out.
 
-        Raises IllegalMove for the requester, and once the deadline has come.
+        Raises InvalidTransition for the requester, and once the deadline has come.
         """
-        self._must_be_undecided(approver, now)
-        return self._move(State.READY, approver=approver, decided_at=now)
+        self._require_undecided(approver, now)
+        return self._transition(State.READY, approver=approver, decided_at=now)
 
     def deny(self, approver: UserId, note: str, now: datetime) -> "Kick":
-        """End a waiting kick by somebody's no. Raises IllegalMove as `approve` does."""
-        self._must_be_undecided(approver, now)
+        """End a waiting kick by somebody's no. Raises InvalidTransition as `approve` does."""
+        self._require_undecided(approver, now)
         changes = {"approver": approver, "decided_at": now, "refusal": note, "done_at": now}
-        return self._move(State.DENIED, **changes)
+        return self._transition(State.DENIED, **changes)
 
     def cancel(self, now: datetime) -> "Kick":
         """Take a waiting kick back."""
-        return self._move(State.CANCELLED, done_at=now)
+        return self._transition(State.CANCELLED, done_at=now)
 
-    def expire(self, now: datetime) -> "Kick":
-        """End a waiting kick that nobody decided; raises IllegalMove before its deadline."""
-        self._must_be(State.WAITING)
+    def expire_undecided(self, now: datetime) -> "Kick":
+        """End a waiting kick that nobody decided; raises InvalidTransition before its deadline."""
+        self._require_state(State.WAITING)
         if self.expires_at is None or now < self.expires_at:
-            raise IllegalMove(f"kick {self.number} may still be decided")
-        return self._move(State.EXPIRED, done_at=now)
+            raise InvalidTransition(f"kick {self.number} may still be decided")
+        return self._transition(State.EXPIRED, done_at=now)
 
-    def _must_be_undecided(self, by: UserId, now: datetime) -> None:
-        self._must_be(State.WAITING)
+    def _require_undecided(self, by: UserId, now: datetime) -> None:
+        self._require_state(State.WAITING)
         if by == self.requester:
-            raise IllegalMove(f"kick {self.number} is not decided by whoever asked for it")
+            raise InvalidTransition(f"kick {self.number} is not decided by whoever asked for it")
         if self.expires_at is None or now >= self.expires_at:
-            raise IllegalMove(f"kick {self.number} was not decided in time")
+            raise InvalidTransition(f"kick {self.number} was not decided in time")
 
     def claim(self, owner: str, now: datetime, session_id: SessionId | None) -> "Kick":
         """Take a ready kick, for as long as a lease lasts, into the session it was shown in.
 
-        Raises IllegalMove when it is not ready, has been so for longer than a minute, or was
+        Raises InvalidTransition when it is not ready, has been so for longer than a minute, or was
         shown in another session.
         """
-        self._must_be(State.READY)
+        self._require_state(State.READY)
         if now > self.claimable_until:
-            raise IllegalMove(f"kick {self.number} was not claimed in time")
+            raise InvalidTransition(f"kick {self.number} was not claimed in time")
         if self.session_id not in {None, session_id}:
-            raise IllegalMove(f"kick {self.number} belongs to session {self.session_id}")
+            raise InvalidTransition(f"kick {self.number} belongs to session {self.session_id}")
         changes = {"owner": owner, "lease_until": now + LEASE, "session_id": session_id}
-        return self._move(State.RUNNING, **changes)
+        return self._transition(State.RUNNING, **changes)
 
     def refuse(self, why: str, now: datetime) -> "Kick":
         """Refuse a ready kick after all: nothing was called."""
-        return self._move(State.REFUSED, refusal=why, done_at=now)
+        return self._transition(State.REFUSED, refusal=why, done_at=now)
 
-    def lapse(self, now: datetime) -> "Kick":
+    def expire_unstarted(self, now: datetime) -> "Kick":
         """Let a ready kick that nobody took up in time expire: nothing was called."""
-        self._must_be(State.READY)
-        return self._move(State.EXPIRED, done_at=now)
+        self._require_state(State.READY)
+        return self._transition(State.EXPIRED, done_at=now)
 
     def take_over(self, owner: str, now: datetime) -> "Kick":
         """Go on with the kick of a process that died: to read what happened, never to call.
 
-        Raises IllegalMove while its owner's lease lasts.
+        Raises InvalidTransition while its owner's lease lasts.
         """
-        self._must_be(State.RUNNING)
+        self._require_state(State.RUNNING)
         if self.lease_until is not None and now < self.lease_until:
-            raise IllegalMove(f"kick {self.number} is in the hands of a process that lives")
-        return self._move(State.RUNNING, owner=owner, lease_until=now + LEASE)
+            raise InvalidTransition(f"kick {self.number} is in the hands of a process that lives")
+        return self._transition(State.RUNNING, owner=owner, lease_until=now + LEASE)
 
     def renew(self, now: datetime) -> "Kick":
         """Hold on to a running kick for another lease."""
-        self._must_be(State.RUNNING)
-        return self._move(State.RUNNING, lease_until=now + LEASE)
+        self._require_state(State.RUNNING)
+        return self._transition(State.RUNNING, lease_until=now + LEASE)
 
     def mark_called(self, target: Target, peers: tuple[Peer, ...], now: datetime) -> "Kick":
         """Note that the call for this target is about to be sent, and who it was seen as."""
-        seen = tuple(Seen(peer.id, peer.joined_at) for peer in peers)
+        seen = tuple(SeenPeer(peer.id, peer.joined_at) for peer in peers)
         if target.called_at or target.outcome:
-            raise IllegalMove(f"{target.name!r} of kick {self.number} was called before")
-        return self._with(target, replace(target, called_at=now, peers=seen))
+            raise InvalidTransition(f"{target.name!r} of kick {self.number} was called before")
+        return self._with_target(target, replace(target, called_at=now, peers=seen))
 
     def settle(
         self,
         target: Target,
         outcome: Outcome,
-        why: Why,
+        why: OutcomeReason,
         detail: str = "",
         back_at: datetime | None = None,
     ) -> "Kick":
@@ -287,35 +298,37 @@ class Kick:
             target.outcome is Outcome.UNKNOWN and outcome in {Outcome.GONE, Outcome.FAILED}
         )
         if not changeable:
-            raise IllegalMove(f"{target.name!r} is {target.outcome}, and stays so")
-        done = replace(target, outcome=outcome, why=why, detail=detail, back_at=back_at)
-        return self._with(target, done)
+            raise InvalidTransition(f"{target.name!r} is {target.outcome}, and stays so")
+        done = replace(
+            target, outcome=outcome, outcome_reason=why, detail=detail, rejoined_at=back_at
+        )
+        return self._with_target(target, done)
 
     def finish(self, now: datetime) -> "Kick":
         """End a running kick all of whose targets have an outcome."""
-        self._must_be(State.RUNNING)
+        self._require_state(State.RUNNING)
         if any(target.outcome is None for target in self.targets):
-            raise IllegalMove(f"kick {self.number} has targets without an outcome")
-        return self._move(State.DONE, done_at=now, lease_until=None)
+            raise InvalidTransition(f"kick {self.number} has targets without an outcome")
+        return self._transition(State.DONE, done_at=now, lease_until=None)
 
-    def target(self, named: Key | None) -> Target:
+    def target(self, named: ParticipantKey | None) -> Target:
         """Find a target by its key, as it stands now."""
         return next(target for target in self.targets if target.key == named)
 
-    def _with(self, old: Target, new: Target) -> "Kick":
+    def _with_target(self, old: Target, new: Target) -> "Kick":
         if old not in self.targets:
-            raise IllegalMove(f"{old.name!r} is no target of kick {self.number} as it stands")
+            raise InvalidTransition(f"{old.name!r} is no target of kick {self.number} as it stands")
         targets = tuple(new if target == old else target for target in self.targets)
-        return self._move(self.state, targets=targets)
+        return self._transition(self.state, targets=targets)
 
-    def _must_be(self, state: State) -> None:
+    def _require_state(self, state: State) -> None:
         # The table lets a running kick run on, and a done one be settled: not every move does.
         if self.state is not state:
-            raise IllegalMove(f"kick {self.number} is {self.state}, not {state}")
+            raise InvalidTransition(f"kick {self.number} is {self.state}, not {state}")
 
-    def _move(self, to: State, **changes: Any) -> "Kick":
-        if to not in MOVES[self.state]:
-            raise IllegalMove(f"kick {self.number} is {self.state}: it can't become {to}")
+    def _transition(self, to: State, **changes: Any) -> "Kick":
+        if to not in TRANSITIONS[self.state]:
+            raise InvalidTransition(f"kick {self.number} is {self.state}: it can't become {to}")
         return replace(self, state=to, version=self.version + 1, **changes)
 
 
@@ -336,10 +349,10 @@ class Draft:
     reason: str
     created_at: datetime
     repeats: int | None = None
-    asks: bool = False
+    needs_approval: bool = False
 
 
-class What(StrEnum):
+class EventKind(StrEnum):
     """What an event tells of a kick."""
 
     ASKED = "asked"
@@ -353,7 +366,7 @@ class What(StrEnum):
     SETTLED = "settled"
     EXPIRED = "expired"
     FINISHED = "finished"
-    UNTOLD = "not told"
+    DELIVERY_FAILED = "not told"
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,7 +377,7 @@ class Event:
     """
 
     at: datetime
-    what: What
+    kind: EventKind
     actor: UserId | None
     note: str = ""
     kick_id: KickId | None = None
@@ -375,7 +388,7 @@ def evidence(
     peers_now: tuple[Peer, ...],
     read_at: datetime,
     ended_at: datetime,
-) -> tuple[Outcome, Why, datetime | None] | None:
+) -> tuple[Outcome, OutcomeReason, datetime | None] | None:
     """Conclude from a later read of the session what a call with a lost answer did, or None.
 
     `peers_now` are this participant's rows in a read begun at `read_at`; the call ended, or must
@@ -391,15 +404,15 @@ def evidence(
         return None
     now_open = [peer for peer in peers_now if peer.left_at is None]
     if any(peer.id in seen or _joined_before(peer, target.called_at) for peer in now_open):
-        late = read_at - ended_at >= SETTLED_AFTER
-        return (Outcome.FAILED, Why.STILL_THERE, None) if late else None
+        late = read_at - ended_at >= LIST_LAG
+        return (Outcome.FAILED, OutcomeReason.STILL_THERE, None) if late else None
     back = [peer.joined_at for peer in now_open if peer.joined_at]
     if len(back) < len(now_open) or not seen.issubset(peer.id for peer in peers_now):
         return None
-    return Outcome.GONE, Why.LEFT, max(back, default=None)
+    return Outcome.GONE, OutcomeReason.LEFT, max(back, default=None)
 
 
-def _request(kick: Kick) -> tuple[object, ...]:
+def _request_key(kick: Kick) -> tuple[object, ...]:
     people = frozenset(target.key for target in kick.targets)
     return (kick.requester, kick.meeting.id, people, kick.reason)
 

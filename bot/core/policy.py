@@ -11,9 +11,9 @@ from bot.core.roster import CustomId, Meeting, display
 
 GroupId = NewType("GroupId", str)
 
-FRESH_FOR = timedelta(seconds=60)
-BULK_WITHIN = timedelta(minutes=2)
-MAX_TARGETS_AT_ONCE = 25
+MAX_MEMBERSHIP_AGE = timedelta(seconds=60)
+BULK_WINDOW = timedelta(minutes=2)
+MAX_TARGETS = 25
 
 
 class Role(IntEnum):
@@ -32,7 +32,7 @@ class SecondPerson(StrEnum):
     ALWAYS = "always"
 
 
-class Standing(StrEnum):
+class AccountStatus(StrEnum):
     """What Slack says a user is; only members can have a role."""
 
     MEMBER = "member"
@@ -53,7 +53,9 @@ class Grant:
 
     def covers(self, meeting: Meeting) -> bool:
         """Tell whether this grant reaches into the meeting."""
-        return any(_like(meeting.id, one) or _like(meeting.title, one) for one in self.meetings)
+        return any(
+            _matches(meeting.id, one) or _matches(meeting.title, one) for one in self.meetings
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Protected:
     presets: frozenset[str] = frozenset()
     custom_ids: tuple[str, ...] = ()
 
-    def spares(self, preset: str | None, custom_id: CustomId | None) -> str | None:
+    def protected_by(self, preset: str | None, custom_id: CustomId | None) -> str | None:
         """Say by what a participant is protected, or None."""
         if preset and preset in self.presets:
             return preset
@@ -113,16 +115,16 @@ class Membership:
 
     user: UserId
     team: TeamId
-    standing: Standing
+    account_status: AccountStatus
     groups: frozenset[GroupId]
     read_at: datetime
 
     def is_fresh(self, now: datetime) -> bool:
         """Tell whether it is young enough to decide by."""
-        return now - self.read_at < FRESH_FOR
+        return now - self.read_at < MAX_MEMBERSHIP_AGE
 
 
-class Answer(StrEnum):
+class VerdictKind(StrEnum):
     """The three verdicts."""
 
     ALLOWED = "allowed"
@@ -134,17 +136,17 @@ class Answer(StrEnum):
 class Verdict:
     """What the policy says of one act, and why, in words for the person who asked."""
 
-    answer: Answer
+    kind: VerdictKind
     reason: str
 
     @property
     def is_allowed(self) -> bool:
         """Tell whether it is a yes without more; a verdict itself is neither true nor false."""
-        return self.answer is Answer.ALLOWED
+        return self.kind is VerdictKind.ALLOWED
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class PolicyInput:
     """The facts of one request: who, where, whom, and how many they removed before.
 
     `recent`: people this requester's other kicks were aimed at within the quota's time;
@@ -161,7 +163,7 @@ class Request:
 
 def grants(policy: Policy, who: Membership) -> tuple[Grant, ...]:
     """List the grants that a user has; none, unless they are a member of this workspace."""
-    if who.standing is not Standing.MEMBER:
+    if who.account_status is not AccountStatus.MEMBER:
         return ()
     return tuple(one for one in policy.grants if who.user in one.users or one.groups & who.groups)
 
@@ -174,23 +176,23 @@ def role_in(policy: Policy, who: Membership, meeting: Meeting) -> Role | None:
 def may_open(policy: Policy, who: Membership, now: datetime) -> Verdict:
     """Judge whether a user may see meetings and people at all."""
     if not who.is_fresh(now):
-        return _refused("I could not read from Slack who you are. Try again in a moment.")
-    if who.standing is not Standing.MEMBER:
-        return _refused(f"Your Slack account is {who.standing}: it can't remove anybody.")
+        return _refusal("I could not read from Slack who you are. Try again in a moment.")
+    if who.account_status is not AccountStatus.MEMBER:
+        return _refusal(f"Your Slack account is {who.account_status}: it can't remove anybody.")
     if not grants(policy, who):
-        return _refused("The policy gives you no role. The operator of this bot can change that.")
-    return Verdict(Answer.ALLOWED, "the policy gives you a role")
+        return _refusal("The policy gives you no role. The operator of this bot can change that.")
+    return Verdict(VerdictKind.ALLOWED, "the policy gives you a role")
 
 
-def judge(policy: Policy, request: Request, now: datetime) -> Verdict:
+def evaluate(policy: Policy, request: PolicyInput, now: datetime) -> Verdict:
     """Judge a request to remove people from a meeting: the first rule that says no speaks."""
     seeing = may_see(policy, request.requester, request.meeting, now)
     role = role_in(policy, request.requester, request.meeting)
     if not seeing.is_allowed or role is None:
         return seeing
-    verdicts = (_bounds(policy.rules, request), _second_person(policy.rules, role, request))
+    verdicts = (_limits(policy.rules, request), _second_person(policy.rules, role, request))
     allowed = Verdict(
-        Answer.ALLOWED, f"{role.name.lower()} in {display(request.meeting.title, 75)}"
+        VerdictKind.ALLOWED, f"{role.name.lower()} in {display(request.meeting.title, 75)}"
     )
     return next((one for one in verdicts if one is not None), allowed)
 
@@ -199,7 +201,7 @@ def may_see(policy: Policy, who: Membership, meeting: Meeting, now: datetime) ->
     """Judge whether a user may see what goes on in a meeting."""
     opening = may_open(policy, who, now)
     if opening.is_allowed and role_in(policy, who, meeting) is None:
-        return _refused(f"The policy gives you no role in {display(meeting.title, 75)}.")
+        return _refusal(f"The policy gives you no role in {display(meeting.title, 75)}.")
     return opening
 
 
@@ -211,14 +213,14 @@ def may_decide(
     if not seeing.is_allowed:
         return seeing
     if who.user == requester:
-        return _refused("You asked for this kick: somebody else decides it, also for a lead.")
+        return _refusal("You asked for this kick: somebody else decides it, also for a lead.")
     role = role_in(policy, who, meeting)
     if role is None or role < Role.MODERATOR:
-        return _refused("A helper may ask; a moderator or a lead decides.")
-    return Verdict(Answer.ALLOWED, f"{role.name.lower()} in {display(meeting.title, 75)}")
+        return _refusal("A helper may ask; a moderator or a lead decides.")
+    return Verdict(VerdictKind.ALLOWED, f"{role.name.lower()} in {display(meeting.title, 75)}")
 
 
-def deciders(
+def eligible_approvers(
     policy: Policy, meeting: Meeting, *, besides: UserId
 ) -> tuple[tuple[UserId, ...], tuple[GroupId, ...]]:
     """List the users and the groups who could decide in a meeting, besides one user."""
@@ -228,41 +230,42 @@ def deciders(
     return tuple(sorted(users)), tuple(sorted(groups))
 
 
-def _bounds(rules: Rules, request: Request) -> Verdict | None:
+def _limits(rules: Rules, request: PolicyInput) -> Verdict | None:
     count = len(request.targets)
     if not count:
-        return _refused("Nobody is left to remove.")
-    if count > MAX_TARGETS_AT_ONCE:
-        return _refused(f"That is {count} people; at most {MAX_TARGETS_AT_ONCE} at once.")
+        return _refusal("Nobody is left to remove.")
+    if count > MAX_TARGETS:
+        return _refusal(f"That is {count} people; at most {MAX_TARGETS} at once.")
     if rules.reason_required and not request.reason.strip():
-        return _refused("The policy wants a reason.")
+        return _refusal("The policy wants a reason.")
     if request.recent + count > rules.quota.targets:
-        return _refused(
-            f"That would be {request.recent + count} people within {_span(rules.quota.within)}; "
+        return _refusal(
+            f"That would be {request.recent + count} people within"
+            f" {_duration(rules.quota.within)}; "
             f"the policy allows one moderator {rules.quota.targets}.",
         )
-    spared = [one.name for one in request.targets if spares(rules, one)]
+    spared = [one.name for one in request.targets if protected_by(rules, one)]
     if spared:
-        return _refused(f"The policy protects {', '.join(spared)}.")
+        return _refusal(f"The policy protects {', '.join(spared)}.")
     return None
 
 
-def spares(rules: Rules, target: Target) -> str | None:
+def protected_by(rules: Rules, target: Target) -> str | None:
     """Say by what the policy protects a target, or None."""
-    return rules.protected.spares(target.preset, target.custom_id)
+    return rules.protected.protected_by(target.preset, target.custom_id)
 
 
-def _second_person(rules: Rules, role: Role, request: Request) -> Verdict | None:
+def _second_person(rules: Rules, role: Role, request: PolicyInput) -> Verdict | None:
     if role is Role.LEAD:
         return None
-    why = _why_two(rules, role, request)
-    return Verdict(Answer.NEEDS_APPROVAL, why) if why else None
+    why = _approval_reason(rules, role, request)
+    return Verdict(VerdictKind.NEEDS_APPROVAL, why) if why else None
 
 
-def _why_two(rules: Rules, role: Role, request: Request) -> str | None:
+def _approval_reason(rules: Rules, role: Role, request: PolicyInput) -> str | None:
     if role is Role.HELPER:
         return "A helper may ask; a moderator decides."
-    if not all(target.checked for target in request.targets):
+    if not all(target.protection_checked for target in request.targets):
         return "Whether the policy protects them could not be checked: that takes a lead."
     if rules.second_person is SecondPerson.ALWAYS:
         return "The policy wants a second person for every kick."
@@ -274,16 +277,16 @@ def _why_two(rules: Rules, role: Role, request: Request) -> str | None:
     return None
 
 
-def _span(time: timedelta) -> str:
+def _duration(time: timedelta) -> str:
     minutes, rest = divmod(time, timedelta(minutes=1))
     if rest:
         return f"{time.total_seconds():.0f} seconds"
     return "1 minute" if minutes == 1 else f"{minutes} minutes"
 
 
-def _like(text: str, pattern: str) -> bool:
+def _matches(text: str, pattern: str) -> bool:
     return fnmatchcase(text.casefold(), pattern.casefold())
 
 
-def _refused(reason: str) -> Verdict:
-    return Verdict(Answer.REFUSED, reason)
+def _refusal(reason: str) -> Verdict:
+    return Verdict(VerdictKind.REFUSED, reason)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.core.kick import ChannelId, Draft, Event, Kick, KickId, TeamId, UserId
-from bot.core.notice import Notice
+from bot.core.outbox_message import OutboxMessage
 from bot.core.policy import GroupId, Membership
 from bot.core.roster import (
     CustomId,
@@ -20,22 +20,22 @@ from bot.core.roster import (
 )
 
 
-class RoomsError(Exception):
+class GatewayError(Exception):
     """A call to RealtimeKit that did not succeed; its class answers whether it happened.
 
     The message is the service's own, or says what broke; it never carries the token.
     """
 
 
-class NotThere(RoomsError):
+class NotFound(GatewayError):
     """No: the service answered 404, nothing by this id is there."""
 
 
-class Refused(RoomsError):
+class Rejected(GatewayError):
     """No: the service refuses our credentials or our input; an operator must act."""
 
 
-class Busy(RoomsError):
+class RateLimited(GatewayError):
     """No: the service is over its rate limit; `retry_after` are seconds, None if it did not say."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
@@ -43,16 +43,16 @@ class Busy(RoomsError):
         self.retry_after = retry_after
 
 
-class Unreachable(RoomsError):
+class NotSent(GatewayError):
     """No: the request was never sent."""
 
 
-class Unsure(RoomsError):
+class OutcomeUnknown(GatewayError):
     """Maybe: it was sent, and no answer that can be trusted came back."""
 
 
-class Rooms(Protocol):
-    """RealtimeKit, as the use cases see it. Every call may raise a RoomsError.
+class MeetingGateway(Protocol):
+    """RealtimeKit, as the use cases see it. Every call may raise a GatewayError.
 
     Reads may be some seconds old and are shared by all who ask at once, except with `fresh`:
     then the read begins after the call does.
@@ -67,7 +67,7 @@ class Rooms(Protocol):
         ...
 
     async def meeting(self, meeting: MeetingId) -> Meeting:
-        """Read a meeting; NotThere if there is none of this id."""
+        """Read a meeting; NotFound if there is none of this id."""
         ...
 
     async def active_session(self, meeting: MeetingId, *, fresh: bool = False) -> Session | None:
@@ -93,30 +93,30 @@ class Rooms(Protocol):
         ...
 
 
-class Unreadable(Exception):
+class DirectoryUnavailable(Exception):
     """Slack could not be asked who a user is; the message says why, for an operator."""
 
 
-class People(Protocol):
+class Directory(Protocol):
     """Who Slack users are."""
 
-    def known(self, user: UserId) -> Membership | None:
+    def cached_membership(self, user: UserId) -> Membership | None:
         """Return what was last read of a user, however old; no remote call."""
         ...
 
     async def membership(self, user: UserId, *, fresh: bool = False) -> Membership:
         """Read who a user is, at most a minute old; with `fresh`, from a read begun now.
 
-        Raises Unreadable.
+        Raises DirectoryUnavailable.
         """
         ...
 
     async def members(self, group: GroupId) -> Sequence[UserId]:
-        """Read who is in a user group, at most a minute old; raises Unreadable."""
+        """Read who is in a user group, at most a minute old; raises DirectoryUnavailable."""
         ...
 
 
-class Overtaken(Exception):
+class VersionConflict(Exception):
     """Someone else moved the kick first; `current` is how it stands now."""
 
     def __init__(self, current: Kick) -> None:
@@ -124,7 +124,7 @@ class Overtaken(Exception):
         self.current = current
 
 
-class StoreDown(Exception):
+class StoreUnavailable(Exception):
     """The database did not answer that it did it: locked, full or gone.
 
     Where the answer to a commit was lost it may have been done, or may yet be; never by half.
@@ -132,7 +132,7 @@ class StoreDown(Exception):
 
 
 class Store(Protocol):
-    """Where kicks, their events, notices and drafts are kept. May raise StoreDown.
+    """Where kicks, their events, notices and drafts are kept. May raise StoreUnavailable.
 
     What a kick owes people once it was added or moved (`notice.owes`) is written with it, as
     taken by the process that wrote it: due `DELIVER_WITHIN` after the event.
@@ -142,31 +142,31 @@ class Store(Protocol):
         """Store a new kick, give it its number; a second one of the same key returns the first."""
         ...
 
-    async def move(self, before: Kick, after: Kick, *events: Event) -> Kick:
-        """Store the move, with its events, if the kick still is `before`; else Overtaken.
+    async def transition(self, before: Kick, after: Kick, *events: Event) -> Kick:
+        """Store the move, with its events, if the kick still is `before`; else VersionConflict.
 
         ValueError unless `after` is of the next version, and where it owes something without an
         event that says when; LookupError for a kick that was never added.
         """
         ...
 
-    async def get(self, kick: KickId) -> Kick | None:
+    async def get_kick(self, kick: KickId) -> Kick | None:
         """Read a kick."""
         ...
 
-    async def overdue(self, now: datetime) -> Sequence[Kick]:
+    async def overdue_kicks(self, now: datetime) -> Sequence[Kick]:
         """List the kicks whose `due_at` has come, oldest first."""
         ...
 
-    async def owed(self, kick: KickId) -> Sequence[Notice]:
+    async def pending_messages(self, kick: KickId) -> Sequence[OutboxMessage]:
         """List the notices of a kick that are not delivered yet."""
         ...
 
-    async def overdue_notices(self, now: datetime) -> Sequence[Notice]:
+    async def overdue_messages(self, now: datetime) -> Sequence[OutboxMessage]:
         """List the notices whose `due_at` has come, oldest first, 100 at most."""
         ...
 
-    async def note(self, before: Notice, after: Notice) -> Notice:
+    async def update_message(self, before: OutboxMessage, after: OutboxMessage) -> OutboxMessage:
         """Store what became of a notice if it still is `before`, and return `after` itself.
 
         Otherwise return the notice as it is by now; LookupError if there is none.
@@ -186,15 +186,15 @@ class Store(Protocol):
         """Find the meeting of the newest kick asked for in a channel."""
         ...
 
-    async def record(self, event: Event) -> None:
+    async def record_event(self, event: Event) -> None:
         """Keep an event that belongs to no move."""
         ...
 
-    async def keep(self, draft: Draft) -> None:
+    async def save_draft(self, draft: Draft) -> None:
         """Keep the draft that a review shows; old ones may go."""
         ...
 
-    async def draft(self, draft_id: str) -> Draft | None:
+    async def get_draft(self, draft_id: str) -> Draft | None:
         """Read a draft."""
         ...
 
@@ -207,30 +207,30 @@ class Delivery:
     to be tried again, after `wait` if the service said so. `doubtful`: it may have got through.
     """
 
-    told: bool
+    delivered: bool
     channel: ChannelId | None = None
     ts: str | None = None
-    wait: timedelta | None = None
-    doubtful: bool = False
-    words: str = ""
+    retry_after: timedelta | None = None
+    maybe_delivered: bool = False
+    error: str = ""
 
 
-class Notices(Protocol):
+class Notifier(Protocol):
     """How people are told. Never raises: what can't be told is said elsewhere, or logged."""
 
-    def watched(self) -> Sequence[KickId]:
+    def watched_kicks(self) -> Sequence[KickId]:
         """List the kicks whose end somebody waits for in a view that this process looks after."""
         ...
 
-    async def show(self, kick: Kick) -> None:
+    async def update_modals(self, kick: Kick) -> None:
         """Show how it stands in the open views of those who asked for it or decided it."""
         ...
 
-    async def trouble(self, kick: Kick, words: str) -> None:
+    async def report_problem(self, kick: Kick, words: str) -> None:
         """Tell the requester that the bot itself can't go on, or can't say how it went."""
         ...
 
-    async def deliver(self, notice: Notice, kick: Kick) -> Delivery:
+    async def deliver(self, message: OutboxMessage, kick: Kick) -> Delivery:
         """Post a notice, or change what was posted, so that it says how the kick stands."""
         ...
 

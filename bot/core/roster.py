@@ -14,7 +14,7 @@ ParticipantId = NewType("ParticipantId", str)
 PeerId = NewType("PeerId", str)
 CustomId = NewType("CustomId", str)
 
-Key = NewType("Key", str)
+ParticipantKey = NewType("ParticipantKey", str)
 
 NO_NAME = "(no visible name)"
 _JOINERS = "\u200c\u200d"
@@ -72,9 +72,9 @@ class Participant:
     peers: tuple[Peer, ...] = ()
 
     @property
-    def key(self) -> "Key | None":
+    def key(self) -> "ParticipantKey | None":
         """The name by which a choice refers to them; None if RealtimeKit gave no id at all."""
-        return key(self.id, self.custom_id)
+        return participant_key(self.id, self.custom_id)
 
     @property
     def open_peers(self) -> tuple[Peer, ...]:
@@ -88,14 +88,16 @@ class Participant:
         return max(dates, default=None)
 
 
-def key(participant_id: ParticipantId | None, custom_id: CustomId | None) -> Key | None:
+def participant_key(
+    participant_id: ParticipantId | None, custom_id: CustomId | None
+) -> ParticipantKey | None:
     """Name a participant by the id that a kick will use, and its kind."""
     if participant_id:
-        return Key(f"participant:{participant_id}")
-    return Key(f"custom:{custom_id}") if custom_id else None
+        return ParticipantKey(f"participant:{participant_id}")
+    return ParticipantKey(f"custom:{custom_id}") if custom_id else None
 
 
-def ids(named: str) -> tuple[ParticipantId | None, CustomId | None] | None:
+def parse_key(named: str) -> tuple[ParticipantId | None, CustomId | None] | None:
     """Take a key apart; None if the text is not one."""
     kind, _, value = named.partition(":")
     value = value.strip()
@@ -111,7 +113,7 @@ def display(text: str, limit: int) -> str:
     go where they stand on nothing or too many on one letter, every white space is one blank.
     """
     words = (word.strip(_JOINERS) for word in "".join(_visible(text)).split())
-    return cut(" ".join(filter(None, words)) or NO_NAME, limit)
+    return truncate(" ".join(filter(None, words)) or NO_NAME, limit)
 
 
 def _visible(text: str) -> Iterator[str]:
@@ -132,7 +134,7 @@ def _visible(text: str) -> Iterator[str]:
             yield char
 
 
-def cut(text: str, limit: int) -> str:
+def truncate(text: str, limit: int) -> str:
     """Cut text to `limit` UTF-16 units, the last of them an ellipsis when something went.
 
     The unit in which Slack counts is not documented; this is the largest of the candidates.
@@ -148,7 +150,7 @@ def _units(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def fold(text: str) -> str:
+def normalize_name(text: str) -> str:
     """Return the form in which two names that look alike are equal."""
     if text.isascii() and text.isprintable():
         return " ".join(text.casefold().split())
@@ -176,10 +178,10 @@ class Roster:
         self.everyone = tuple(reversed(everyone))
         self.live = tuple(one for one in self.everyone if one.open_peers)
         self._by_id = {one.id: one for one in self.everyone if one.id}
-        self._names = [fold(one.name) for one in self.live]
+        self._names = [normalize_name(one.name) for one in self.live]
         self._index = _Index(
             [
-                f"{name}\v{fold(one.custom_id or '')}\v{fold(one.id or '')}"
+                f"{name}\v{normalize_name(one.custom_id or '')}\v{normalize_name(one.id or '')}"
                 for name, one in zip(self._names, self.live, strict=True)
             ]
         )
@@ -188,9 +190,9 @@ class Roster:
         """Find a participant, live or not, by participant id."""
         return self._by_id.get(participant_id)
 
-    def find(self, named: Key) -> tuple[Participant, ...]:
+    def find(self, named: ParticipantKey) -> tuple[Participant, ...]:
         """Find participants, live or not, by key."""
-        participant_id, custom_id = ids(named) or (None, None)
+        participant_id, custom_id = parse_key(named) or (None, None)
         if custom_id:
             return self.by_custom_id(custom_id)
         found = self.by_id(participant_id) if participant_id else None
@@ -207,14 +209,14 @@ class Roster:
 
     def search(self, text: str, limit: int) -> list[Participant]:
         """Find live people whose name, custom id or participant id contains `text`."""
-        wanted = fold(text)
+        wanted = normalize_name(text)
         if not wanted:
             return list(self.live[:limit])
         return [self.live[at] for at in self._index.search(wanted, limit)]
 
-    def namesakes(self, person: Participant) -> list[Participant]:
+    def same_name(self, person: Participant) -> list[Participant]:
         """List the other live people whose name looks the same."""
-        wanted = fold(person.name)
+        wanted = normalize_name(person.name)
         pairs = zip(self._names, self.live, strict=True)
         return [one for name, one in pairs if name == wanted and one != person]
 
@@ -228,7 +230,7 @@ class Roster:
         return Match((), text.strip(), "")
 
     def _named(self, text: str) -> list[Participant]:
-        wanted = fold(text)
+        wanted = normalize_name(text)
         pairs = zip(self._names, self.live, strict=True)
         exact = [one for name, one in pairs if name == wanted or text in (one.id, one.custom_id)]
         # Text without a visible character is part of every name, and means nobody.
@@ -278,7 +280,7 @@ def _participant(rows: Sequence[Peer]) -> Participant:
     )
 
 
-def tail(participant: Participant, among: Iterable[Participant] = ()) -> str:
+def id_suffix(participant: Participant, among: Iterable[Participant] = ()) -> str:
     """Return the end of the id, long enough to differ from those of `among`."""
     own = participant.id or participant.custom_id or ""
     others = [one.id or one.custom_id or "" for one in among]

@@ -5,9 +5,9 @@ What is sent stands in `calls`, how replies are read in `replies`, what failures
 `rooms` lets all who ask for the same thing share one read.
 """
 
-from bot.realtimekit.budget import Budget
 from bot.realtimekit.client import RealtimeKit
 from bot.realtimekit.connection import App, http_client
-from bot.realtimekit.rooms import SharedRooms
+from bot.realtimekit.gateway import CachedGateway
+from bot.realtimekit.rate_limit import RateLimit
 
-__all__ = ["App", "Budget", "RealtimeKit", "SharedRooms", "http_client"]
+__all__ = ["App", "CachedGateway", "RateLimit", "RealtimeKit", "http_client"]

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 import httpx
 
-from bot.core.ports import Busy, NotThere, Unreachable, Unsure
+from bot.core.ports import NotFound, NotSent, OutcomeUnknown, RateLimited
 from bot.core.roster import (
     CustomId,
     Meeting,
@@ -21,13 +21,13 @@ from bot.core.roster import (
     Session,
     SessionId,
 )
-from bot.realtimekit import calls
-from bot.realtimekit.budget import Budget, Held
-from bot.realtimekit.calls import Call, segment
+from bot.realtimekit import requests
 from bot.realtimekit.connection import IN_FLIGHT, App
-from bot.realtimekit.failures import failure
+from bot.realtimekit.errors import error_for
 from bot.realtimekit.paging import every_row
-from bot.realtimekit.replies import Page
+from bot.realtimekit.parsing import Page
+from bot.realtimekit.rate_limit import LocallyRateLimited, RateLimit
+from bot.realtimekit.requests import Request, segment
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ _NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class RealtimeKit:
-    """RealtimeKit's operations, for one app. Each may raise any RoomsError.
+    """RealtimeKit's operations, for one app. Each may raise any GatewayError.
 
     A call (one page of a list, too) ends within `deadline` seconds, whatever the service does.
     At most 8 are in flight, 7 of them reads, so that reading never keeps a kick waiting. Sent
@@ -57,7 +57,7 @@ class RealtimeKit:
         app: App,
         *,
         deadline: float = 8.0,
-        budget: Budget | None = None,
+        budget: RateLimit | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._http = http
@@ -69,7 +69,7 @@ class RealtimeKit:
             }
         )
         self._deadline = deadline
-        self._budget = budget or Budget()
+        self._rate_limit = budget or RateLimit()
         self._sleep = sleep
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._reads = asyncio.Semaphore(_READS_IN_FLIGHT)
@@ -79,7 +79,7 @@ class RealtimeKit:
 
         GET …/sessions?status=LIVE, all pages.
         """
-        rows = await self._every(lambda page_no: calls.live_sessions(search, page_no))
+        rows = await self._all_pages(lambda page_no: requests.live_sessions(search, page_no))
         return list({row.id: row for row in rows}.values())
 
     async def meetings(self, search: str = "", page_no: int = 1) -> Sequence[Meeting]:
@@ -87,11 +87,11 @@ class RealtimeKit:
 
         GET …/meetings.
         """
-        return (await self._call(calls.meetings(search, page_no))).rows
+        return (await self._request(requests.meetings(search, page_no))).rows
 
     async def meeting(self, meeting: MeetingId) -> Meeting:
-        """Read a meeting; NotThere if there is none of this id. GET …/meetings/{id}."""
-        return await self._call(calls.meeting(meeting))
+        """Read a meeting; NotFound if there is none of this id. GET …/meetings/{id}."""
+        return await self._request(requests.meeting(meeting))
 
     async def active_session(self, meeting: MeetingId) -> Session | None:
         """Read the live session of a meeting; None if nobody is in it.
@@ -99,8 +99,8 @@ class RealtimeKit:
         GET …/meetings/{id}/active-session. A session that starts just now can answer 500.
         """
         try:
-            return await self._call(calls.active_session(meeting))
-        except NotThere:
+            return await self._request(requests.active_session(meeting))
+        except NotFound:
             return None
 
     async def participants(self, session: SessionId, search: str = "") -> Sequence[Peer]:
@@ -109,7 +109,9 @@ class RealtimeKit:
         GET …/sessions/{id}/participants, all pages; `search`: a name or an id, whether whole or
         in part is not documented. People show up about 10 s after they joined.
         """
-        rows = await self._every(lambda page_no: calls.participants(session, search, page_no))
+        rows = await self._all_pages(
+            lambda page_no: requests.participants(session, search, page_no)
+        )
         return _once_each(rows)
 
     async def records(self, meeting: MeetingId) -> Sequence[Participant]:
@@ -117,7 +119,7 @@ class RealtimeKit:
 
         GET …/meetings/{id}/participants, all pages.
         """
-        rows = await self._every(lambda page_no: calls.records(meeting, page_no))
+        rows = await self._all_pages(lambda page_no: requests.records(meeting, page_no))
         return list({row.id: row for row in rows}.values())
 
     async def kick(
@@ -131,51 +133,51 @@ class RealtimeKit:
 
         POST …/meetings/{id}/active-session/kick. It wants participant ids (`user_id` in session
         rows), not peer ids, removes all connections of theirs, and does not keep them from
-        coming back. NotThere: nobody by such an id is in the session, or there is none. With
+        coming back. NotFound: nobody by such an id is in the session, or there is none. With
         several ids, some of them unknown, what happens is not documented: send one per call.
         Raises ValueError if no id is given.
         """
-        return await self._call(calls.kick(meeting, participant_ids, custom_participant_ids))
+        return await self._request(requests.kick(meeting, participant_ids, custom_participant_ids))
 
-    async def _every(self, page: Callable[[int], Call[Page[T]]]) -> Sequence[T]:
-        return await every_row(lambda page_no: self._call(page(page_no)), _READS_IN_FLIGHT)
+    async def _all_pages(self, page: Callable[[int], Request[Page[T]]]) -> Sequence[T]:
+        return await every_row(lambda page_no: self._request(page(page_no)), _READS_IN_FLIGHT)
 
-    async def _call(self, call: Call[T]) -> T:
+    async def _request(self, call: Request[T]) -> T:
         until = asyncio.get_running_loop().time() + self._deadline
         try:
             return await self._attempt(call, until)
-        except Held:
+        except LocallyRateLimited:
             raise
-        except (Busy, Unreachable) as error:
+        except (RateLimited, NotSent) as error:
             wait = _wait_after(error)
             if wait is None or not self._leaves_time(until, wait):
                 raise
         await self._sleep(wait)
         return await self._attempt(call, until)
 
-    async def _attempt(self, call: Call[T], until: float) -> T:
+    async def _attempt(self, call: Request[T], until: float) -> T:
         progress = _Progress()
         try:
             async with asyncio.timeout_at(until), self._lane(call), self._slots:
                 if not self._leaves_time(until):
-                    raise Unreachable("not sent: its turn came too late")
-                self._budget.check(read=call.is_read)
+                    raise NotSent("not sent: its turn came too late")
+                self._rate_limit.check(read=call.is_read)
                 response = await self._send(call, progress)
         except TimeoutError as error:
             if progress.unsent:
-                raise Unreachable(f"not sent within {self._deadline:g} s") from error
-            raise Unsure(f"no answer within {self._deadline:g} s") from error
+                raise NotSent(f"not sent within {self._deadline:g} s") from error
+            raise OutcomeUnknown(f"no answer within {self._deadline:g} s") from error
         except _NOT_SENT as error:
-            raise Unreachable(_describe(error)) from error
+            raise NotSent(_describe(error)) from error
         except (httpx.HTTPError, ssl.SSLError) as error:
             # A damaged TLS record comes through httpx as the bare SSLError.
-            raise Unsure(_describe(error)) from error
-        self._budget.note(response)
+            raise OutcomeUnknown(_describe(error)) from error
+        self._rate_limit.update(response)
         if not response.is_success:
-            raise failure(response)
+            raise error_for(response)
         return call.read(response.content)
 
-    async def _send(self, call: Call[Any], progress: "_Progress") -> httpx.Response:
+    async def _send(self, call: Request[Any], progress: "_Progress") -> httpx.Response:
         # A transport that does not tell how far it got must not pass for one that sent nothing.
         progress.unsent = False
         return await self._http.request(
@@ -187,11 +189,11 @@ class RealtimeKit:
         )
 
     def _leaves_time(self, until: float, wait: float = 0) -> bool:
-        # What is sent at the last moment can only end as Unsure.
+        # What is sent at the last moment can only end as OutcomeUnknown.
         latest = until - self._deadline * _FOR_THE_ANSWER
         return asyncio.get_running_loop().time() + wait < latest
 
-    def _lane(self, call: Call[Any]) -> AbstractAsyncContextManager[None]:
+    def _lane(self, call: Request[Any]) -> AbstractAsyncContextManager[None]:
         return self._reads if call.is_read else nullcontext()
 
 
@@ -209,9 +211,9 @@ class _Progress:
         self.unsent = event.startswith("connection.")
 
 
-def _wait_after(error: Busy | Unreachable) -> float | None:
+def _wait_after(error: RateLimited | NotSent) -> float | None:
     """Tell how long to wait before it is sent again; None: it is not."""
-    if isinstance(error, Unreachable):
+    if isinstance(error, NotSent):
         return _PAUSE
     return None if error.retry_after is None else error.retry_after + _PAUSE
 

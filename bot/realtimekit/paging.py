@@ -6,9 +6,9 @@ from itertools import pairwise
 from math import ceil
 from typing import Final, TypeVar
 
-from bot.core.ports import Unsure
-from bot.realtimekit.calls import PER_PAGE
-from bot.realtimekit.replies import Page
+from bot.core.ports import OutcomeUnknown
+from bot.realtimekit.parsing import Page
+from bot.realtimekit.requests import PER_PAGE
 
 T = TypeVar("T")
 
@@ -20,13 +20,14 @@ async def every_row(fetch: Callable[[int], Awaitable[Page[T]]], at_once: int) ->
     """Read a whole list: up to `at_once` pages side by side, once the first told how many.
 
     Rows that move from page to page meanwhile may come twice. Raises what `fetch` raises, once
-    no other page is being read any more; Unsure for a list that does not end or repeats itself.
+    no other page is being read any more. Raises OutcomeUnknown for a list that does not end or
+    repeats itself.
     """
     first = await fetch(1)
     # The service may give fewer rows than asked for: its first page shows how many.
     size = first.size
     if first.total and not size:
-        raise Unsure(f"a broken reply: none of {first.total} rows")
+        raise OutcomeUnknown(f"a broken reply: none of {first.total} rows")
     last = ceil((first.total or 0) / (size or 1))
     pages = [first, *await _side_by_side(fetch, range(2, _bounded(last) + 1), at_once)]
     _refuse_repeats(pages)
@@ -67,10 +68,10 @@ def _goes_on(pages: Sequence[Page[T]], size: int) -> bool:
 
 def _refuse_repeats(pages: Sequence[Page[T]]) -> None:
     if any(page.rows and page.rows == following.rows for page, following in pairwise(pages)):
-        raise Unsure("a broken reply: two pages with the same rows")
+        raise OutcomeUnknown("a broken reply: two pages with the same rows")
 
 
 def _bounded(page_no: int) -> int:
     if page_no > MOST_PAGES:
-        raise Unsure(f"a list of more than {MOST_PAGES} pages")
+        raise OutcomeUnknown(f"a list of more than {MOST_PAGES} pages")
     return page_no

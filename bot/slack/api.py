@@ -14,20 +14,20 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 TOO_MANY = 429  # the status of a call turned away at the gate
-PATIENCE = 30  # seconds that a call may be told to wait
-KEPT_OPEN = 300  # seconds that an idle connection is kept
+MAX_RETRY_AFTER = 30  # seconds that a call may be told to wait
+KEEPALIVE = 300  # seconds that an idle connection is kept
 SCOPES = frozenset({"chat:write", "commands", "usergroups:read", "users:read"})
 UNREACHABLE = "Slack can't be reached"
 # "It's possible some aspect of the operation succeeded before the error was raised."
 # https://docs.slack.dev/reference/methods/chat.postMessage#errors
-MAYBE = frozenset({"fatal_error", "internal_error"})
-PASSING = frozenset({UNREACHABLE, "ratelimited", "service_unavailable", "request_timeout"})
+MAYBE_APPLIED = frozenset({"fatal_error", "internal_error"})
+TRANSIENT = frozenset({UNREACHABLE, "ratelimited", "service_unavailable", "request_timeout"})
 # Over a body that is no JSON object slack_sdk stumbles, with errors of its own or of Python's.
 UNUSABLE = (aiohttp.ClientError, SlackClientError, TimeoutError, AttributeError, ValueError)
-CALL_WITHIN = aiohttp.ClientTimeout(total=10)
+CALL_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
-class SlackFailed(Exception):
+class SlackCallError(Exception):
     """A call to Slack failed; `code` is Slack's own; `maybe`: it may have happened all the same.
 
     `wait` are the seconds that a 429 asked for, if it said.
@@ -38,13 +38,13 @@ class SlackFailed(Exception):
     ) -> None:
         super().__init__(f"{method}: {code}")
         self.code = code
-        self.maybe = maybe
-        self.wait = wait
+        self.maybe_applied = maybe
+        self.retry_after = wait
 
     @property
-    def is_passing(self) -> bool:
+    def is_transient(self) -> bool:
         """Tell whether the same call may well succeed later."""
-        return self.maybe or self.code in PASSING
+        return self.maybe_applied or self.code in TRANSIENT
 
 
 class _WaitIfShort(AsyncRateLimitErrorRetryHandler):
@@ -65,13 +65,13 @@ class _WaitIfShort(AsyncRateLimitErrorRetryHandler):
         if response is None or response.status_code != TOO_MANY:
             return False
         waits = [value for name, value in response.headers.items() if name.lower() == "retry-after"]
-        return all(wait[0].isdigit() and int(wait[0]) <= PATIENCE for wait in waits)
+        return all(wait[0].isdigit() and int(wait[0]) <= MAX_RETRY_AFTER for wait in waits)
 
 
 def http_session() -> aiohttp.ClientSession:
     """Open the one session for Slack: connections are kept between calls."""
-    connector = aiohttp.TCPConnector(keepalive_timeout=KEPT_OPEN)
-    return aiohttp.ClientSession(connector=connector, timeout=CALL_WITHIN)
+    connector = aiohttp.TCPConnector(keepalive_timeout=KEEPALIVE)
+    return aiohttp.ClientSession(connector=connector, timeout=CALL_TIMEOUT)
 
 
 def web_client(
@@ -82,18 +82,18 @@ def web_client(
     return AsyncWebClient(token, base_url=base_url, session=session, retry_handlers=waiting)
 
 
-async def call(client: AsyncWebClient, method: str, **arguments: Any) -> Mapping[str, Any]:
-    """Call a method that takes JSON; raises SlackFailed."""
+async def post_json(client: AsyncWebClient, method: str, **arguments: Any) -> Mapping[str, Any]:
+    """Call a method that takes JSON; raises SlackCallError."""
     return await _sent(client, method, json=arguments)
 
 
-async def ask(client: AsyncWebClient, method: str, **arguments: str) -> Mapping[str, Any]:
-    """Call a method that takes form fields only, as those that read do; raises SlackFailed."""
+async def post_form(client: AsyncWebClient, method: str, **arguments: str) -> Mapping[str, Any]:
+    """Call a method that takes form fields only, as those that read do; raises SlackCallError."""
     return await _sent(client, method, params=arguments)
 
 
 async def scopes(client: AsyncWebClient) -> tuple[str, frozenset[str]]:
-    """Ask which workspace the token is for, and which scopes it has; raises SlackFailed.
+    """Ask which workspace the token is for, and which scopes it has; raises SlackCallError.
 
     https://docs.slack.dev/reference/methods/auth.test (the scopes come in a header).
     """
@@ -103,20 +103,20 @@ async def scopes(client: AsyncWebClient) -> tuple[str, frozenset[str]]:
 
 
 async def respond(client: AsyncWebClient, url: str, body: Mapping[str, Any]) -> None:
-    """Post to a response_url, over the session that the client has; raises SlackFailed."""
+    """Post to a response_url, over the session that the client has; raises SlackCallError."""
     if client.session is None:
-        raise SlackFailed("response_url", "the client has no session")
+        raise SlackCallError("response_url", "the client has no session")
     try:
         async with client.session.post(url, json=body) as reply:
             words = await reply.text()
     except aiohttp.ClientConnectorError as error:
-        raise SlackFailed("response_url", UNREACHABLE) from error
+        raise SlackCallError("response_url", UNREACHABLE) from error
     except UNUSABLE as error:
-        raise SlackFailed("response_url", _broken(error), maybe=True) from error
+        raise SlackCallError("response_url", _broken(error), maybe=True) from error
     if reply.status >= 500:  # noqa: PLR2004 - where errors of the server begin
-        raise SlackFailed("response_url", f"HTTP {reply.status}", maybe=True)
+        raise SlackCallError("response_url", f"HTTP {reply.status}", maybe=True)
     if not reply.ok:
-        raise SlackFailed("response_url", f"HTTP {reply.status} {words[:200]}")
+        raise SlackCallError("response_url", f"HTTP {reply.status} {words[:200]}")
 
 
 async def _sent(client: AsyncWebClient, method: str, **how: Any) -> Mapping[str, Any]:
@@ -130,9 +130,9 @@ async def _reply(client: AsyncWebClient, method: str, **how: Any) -> AsyncSlackR
     except SlackApiError as error:
         raise _failed(method, error) from error
     except aiohttp.ClientConnectorError as error:
-        raise SlackFailed(method, UNREACHABLE) from error
+        raise SlackCallError(method, UNREACHABLE) from error
     except UNUSABLE as error:
-        raise SlackFailed(method, _broken(error), maybe=True) from error
+        raise SlackCallError(method, _broken(error), maybe=True) from error
 
 
 def _wait(response: AsyncSlackResponse) -> float | None:
@@ -146,14 +146,16 @@ def _broken(error: Exception) -> str:
     return "the connection broke" if isinstance(error, aiohttp.ClientError) else "no usable answer"
 
 
-def _failed(method: str, error: SlackApiError) -> SlackFailed:
+def _failed(method: str, error: SlackApiError) -> SlackCallError:
     response = error.response
     data = getattr(response, "data", None)
     if isinstance(data, dict) and data.get("error"):
         details = data.get("response_metadata", {}).get("messages", [])
         words = " ".join([str(data["error"]), *details])
-        return SlackFailed(method, words, maybe=data["error"] in MAYBE, wait=_wait(response))
+        return SlackCallError(
+            method, words, maybe=data["error"] in MAYBE_APPLIED, wait=_wait(response)
+        )
     status = getattr(response, "status_code", None) or getattr(response, "status", "?")
     if status == TOO_MANY:
-        return SlackFailed(method, "ratelimited", wait=_wait(response))
-    return SlackFailed(method, f"HTTP {status}", maybe=True)
+        return SlackCallError(method, "ratelimited", wait=_wait(response))
+    return SlackCallError(method, f"HTTP {status}", maybe=True)

@@ -5,15 +5,15 @@ from datetime import datetime
 
 from pydantic import Field, ValidationError
 
-from bot.core.approval import Hearing, Part
-from bot.core.identify import Line
+from bot.core.approval_service import ApprovalView, Participation
+from bot.core.identify import Candidate
 from bot.core.kick import KickId, Target
 from bot.core.roster import display
 from bot.slack import blocks as kit
 from bot.slack import cards, messages, progress, texts
 from bot.slack.blocks import Block, Element
 from bot.slack.modals import Modal
-from bot.slack.payloads import KICK_ID, Context, View
+from bot.slack.payloads import KICK_ID, View, ViewMetadata
 from bot.slack.reviews import told
 
 APPROVAL = "approval"
@@ -23,59 +23,59 @@ NOTE = "note"
 NOTE_LIMIT = 500
 
 
-class Asked(Context):
+class Asked(ViewMetadata):
     """What the views of a request carry: which one, and what was shown of its targets."""
 
     kick: KickId = Field(pattern=KICK_ID)
     seen: tuple[str, ...] = ()
 
 
-def _asked(context: Context, kick: KickId, seen: tuple[str, ...] = ()) -> Asked:
+def _asked(context: ViewMetadata, kick: KickId, seen: tuple[str, ...] = ()) -> Asked:
     return Asked(channel=context.channel, origin=context.origin, kick=kick, seen=seen)
 
 
-def hearing(heard: Hearing, context: Context, now: datetime) -> Modal:
+def hearing(heard: ApprovalView, context: ViewMetadata, now: datetime) -> Modal:
     """Show an open request, as it is now; its submit is *Approve* if this person may."""
-    kick, may = heard.kick, heard.verdict.is_allowed and heard.trouble is None
+    kick, may = heard.kick, heard.verdict.is_allowed and heard.error is None
     asked = _asked(context, kick.id, heard.seen)
     return kit.modal(
         f"Kick #{kick.number}",
         [*_changed(heard), kit.rich(*_request(heard, now)), *_remarks(heard), _buttons(heard)],
         callback_id=APPROVAL,
-        submit="Approve" if may and heard.part is Part.APPROVER else None,
+        submit="Approve" if may and heard.participation is Participation.APPROVER else None,
         metadata=asked.model_dump_json(),
     )
 
 
-def _changed(heard: Hearing) -> list[Block]:
+def _changed(heard: ApprovalView) -> list[Block]:
     return [kit.section("This changed since you looked: read it again.")] if heard.changed else []
 
 
-def _request(heard: Hearing, now: datetime) -> list[Block]:
+def _request(heard: ApprovalView, now: datetime) -> list[Block]:
     kick = heard.kick
     people = kit.bullets(_people(heard, now))
     return [cards.headline(kick), people, messages.reason(kick), cards.times(kick)]
 
 
-def _people(heard: Hearing, now: datetime) -> list[list[Element]]:
-    if not heard.lines:
+def _people(heard: ApprovalView, now: datetime) -> list[list[Element]]:
+    if not heard.candidates:
         return [cards.named(target) for target in heard.kick.targets]
     asked_for = {target.key or "": target for target in heard.kick.targets}
-    return [_as_now(line, asked_for.get(line.asked), now) for line in heard.lines]
+    return [_as_now(line, asked_for.get(line.requested), now) for line in heard.candidates]
 
 
-def _as_now(line: Line, asked_for: Target | None, now: datetime) -> list[Element]:
+def _as_now(line: Candidate, asked_for: Target | None, now: datetime) -> list[Element]:
     if asked_for is None:
         return told(line, now)
     if line.person is None:
-        return told(replace(line, asked=asked_for.name), now)
+        return told(replace(line, requested=asked_for.name), now)
     about = told(line, now)
     if was := _was(line, asked_for):
         about.append(kit.words(f"\nWas {was} when asked for."))
     return about
 
 
-def _was(line: Line, asked_for: Target) -> str:
+def _was(line: Candidate, asked_for: Target) -> str:
     """Say what a person was when they were asked for, where that is not what they are now."""
     person = line.person
     if person is None or not asked_for.live:
@@ -86,23 +86,23 @@ def _was(line: Line, asked_for: Target) -> str:
     return " · ".join(filter(None, [name, preset]))
 
 
-def _remarks(heard: Hearing) -> list[Block]:
-    if heard.trouble:
-        return [kit.section(texts.trouble(heard.trouble))]
+def _remarks(heard: ApprovalView) -> list[Block]:
+    if heard.error:
+        return [kit.section(texts.trouble(heard.error))]
     if not heard.verdict.is_allowed:
         return [kit.section(heard.verdict.reason)]
     unseen = [kit.context(texts.NO_SESSION)] if heard.session is None else []
     return [kit.context(texts.REJOIN), *unseen]
 
 
-def _buttons(heard: Hearing) -> Block:
+def _buttons(heard: ApprovalView) -> Block:
     kick = heard.kick
     deny = {**kit.button("Deny", DENY, kick.id), "style": "danger"}
-    button = deny if heard.part is Part.APPROVER else progress.cancel_button(kick)
+    button = deny if heard.participation is Participation.APPROVER else progress.cancel_button(kick)
     return {"type": "actions", "elements": [button]}
 
 
-def denial(kick: KickId, context: Context) -> Modal:
+def denial(kick: KickId, context: ViewMetadata) -> Modal:
     """Ask for a last tap before a request is denied, and for a word why."""
     asked = _asked(context, kick)
     text = {

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from bot.core.roster import cut, display
+from bot.core.roster import display, truncate
 
 Block = dict[str, Any]
 Element = dict[str, Any]
@@ -20,7 +20,7 @@ TITLE_LIMIT = 24
 
 def plain(text: str, limit: int = SECTION_LIMIT) -> Element:
     """Make a text object in which nothing is a mention, a link or an emoji code."""
-    return {"type": "plain_text", "text": cut(whole(text), limit), "emoji": False}
+    return {"type": "plain_text", "text": truncate(whole(text), limit), "emoji": False}
 
 
 def whole(text: str) -> str:

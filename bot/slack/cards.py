@@ -55,7 +55,7 @@ def named(target: Target) -> list[Element]:
     tail = display((target.participant_id or target.custom_id or "?")[-TAIL:], TAIL)
     name = kit.words(display(target.name, 75), bold=True)
     told = [name, kit.words(f" · {preset} · id …{tail}")]
-    if not target.checked:
+    if not target.protection_checked:
         told.append(kit.words(" · protection not checked"))
     return told
 

@@ -10,10 +10,10 @@ from datetime import timedelta
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.core.kick import OPEN, ChannelId, Kick, KickId, State, UserId
-from bot.core.notice import Kind, Notice
+from bot.core.outbox_message import MessageKind, OutboxMessage
 from bot.core.ports import Delivery
 from bot.slack import messages, modals, progress, remedies
-from bot.slack.api import SlackFailed, call
+from bot.slack.api import SlackCallError, post_json
 from bot.slack.cards import card
 from bot.slack.messages import Message
 from bot.slack.modals import Modal
@@ -97,18 +97,18 @@ class SlackNotices:
             self._views.popitem(last=False)
         return views
 
-    def watched(self) -> tuple[KickId, ...]:
+    def watched_kicks(self) -> tuple[KickId, ...]:
         """List the kicks whose end somebody waits for in a view that was opened here."""
         return tuple(kick for kick, views in self._views.items() if not views.is_told)
 
-    async def show(self, kick: Kick) -> None:
+    async def update_modals(self, kick: Kick) -> None:
         """Show how it stands in the open views of those who asked for it or decided it."""
         if kick.state not in OPEN and kick.id in self._views:
             # Before it is: nobody else should begin to, and come later with less to say.
             self._views[kick.id].is_told = True
         await self._show(kick, progress.view(kick), everybody=True)
 
-    async def trouble(self, kick: Kick, words: str) -> None:
+    async def report_problem(self, kick: Kick, words: str) -> None:
         """Tell the requester that the bot itself can't go on."""
         text = (
             f"{words} What became of kick #{kick.number} is not known here; the bot looks again"
@@ -141,22 +141,24 @@ class SlackNotices:
             await self._windows.update(watching.root_view_id, view)
         return shown
 
-    async def deliver(self, notice: Notice, kick: Kick) -> Delivery:
+    async def deliver(self, notice: OutboxMessage, kick: Kick) -> Delivery:
         """Post a notice, or change what was posted, so that it says how the kick stands."""
-        if notice.kind is Kind.WORD:
+        if notice.kind is MessageKind.REQUESTER:
             return await self._word(kick)
-        message = self._card(kick) if notice.kind is Kind.CARD else self._result(kick, notice)
+        message = (
+            self._card(kick) if notice.kind is MessageKind.CARD else self._result(kick, notice)
+        )
         if notice.ts and notice.channel:
             return await self._change(notice.channel, notice.ts, message)
-        if notice.kind is Kind.CARD:
+        if notice.kind is MessageKind.CARD:
             return await self._ask(notice, kick, message)
         return await self._publish(notice, kick, message)
 
     def _card(self, kick: Kick) -> Message:
         return card(kick, self._ping)
 
-    def _result(self, kick: Kick, notice: Notice) -> Message:
-        return messages.result(kick, doubtful=notice.doubtful)
+    def _result(self, kick: Kick, notice: OutboxMessage) -> Message:
+        return messages.result(kick, doubtful=notice.maybe_delivered)
 
     async def settle_card(self, kick: Kick, channel: ChannelId, ts: str) -> None:
         """Take the button off a card that somebody pressed though its request is decided."""
@@ -164,38 +166,38 @@ class SlackNotices:
 
     async def _change(self, channel: ChannelId, ts: str, message: Message) -> Delivery:
         try:
-            await call(self._posting, "chat.update", channel=channel, ts=ts, **message)
-        except SlackFailed as error:
+            await post_json(self._posting, "chat.update", channel=channel, ts=ts, **message)
+        except SlackCallError as error:
             logger.warning("a message was not changed: %s", error)
-            return Delivery(told=True) if error.code in GONE else _later(error)
-        return Delivery(told=True, channel=channel, ts=ts)
+            return Delivery(delivered=True) if error.code in GONE else _later(error)
+        return Delivery(delivered=True, channel=channel, ts=ts)
 
-    async def _ask(self, notice: Notice, kick: Kick, message: Message) -> Delivery:
+    async def _ask(self, notice: OutboxMessage, kick: Kick, message: Message) -> Delivery:
         """Post the card of a request that still waits; before the first one nothing is settled."""
         if kick.state is not State.WAITING or self._approvals is None:
-            return Delivery(told=True)
+            return Delivery(delivered=True)
         try:
             return await self._post_at_last(notice, kick, self._approvals, message)
-        except SlackFailed as error:
+        except SlackCallError as error:
             logger.warning("kick %s: nobody could be asked: %s", kick.number, error)
             if not notice.attempts:
                 await self._unasked(kick, self._approvals, error)
             return _later(error)
 
-    async def _unasked(self, kick: Kick, channel: ChannelId, failure: SlackFailed) -> None:
+    async def _unasked(self, kick: Kick, channel: ChannelId, failure: SlackCallError) -> None:
         words = remedies.unasked(kick, channel, failure.code)
         shown = await self._show(kick, progress.view(kick, words))
-        if not (shown and failure.is_passing):
+        if not (shown and failure.is_transient):
             await self._direct(kick.requester, messages.whisper(words))
 
-    async def _publish(self, notice: Notice, kick: Kick, message: Message) -> Delivery:
+    async def _publish(self, notice: OutboxMessage, kick: Kick, message: Message) -> Delivery:
         """Post a result in its channel; by the command's own answer or to its asker if need be."""
         try:
             return await self._post_at_last(notice, kick, kick.channel_id, message)
-        except SlackFailed as error:
+        except SlackCallError as error:
             logger.warning("kick %s was not posted: %s", kick.number, error)
             failure = error
-        if failure.is_passing:
+        if failure.is_transient:
             # What may have got through is posted again, and says so: silence would be worse.
             if not notice.attempts:
                 await self._show(kick, progress.view(kick, remedies.unpublished(failure.code)))
@@ -204,10 +206,10 @@ class SlackNotices:
         origin = views.requester.origin if views and views.requester else ""
         unanswered = await self._origins.answer(origin, message, openly=True)
         if unanswered is None:
-            return Delivery(told=True)
-        words = remedies.unpostable(kick, failure.code, doubtful=unanswered.maybe)
+            return Delivery(delivered=True)
+        words = remedies.unpostable(kick, failure.code, doubtful=unanswered.maybe_applied)
         alone = await self._told_alone(kick, words)
-        return replace(alone, doubtful=alone.doubtful or unanswered.maybe)
+        return replace(alone, maybe_delivered=alone.maybe_delivered or unanswered.maybe_applied)
 
     async def _told_alone(self, kick: Kick, words: str) -> Delivery:
         await self._show(kick, progress.view(kick, words))
@@ -215,18 +217,18 @@ class SlackNotices:
 
     async def _word(self, kick: Kick) -> Delivery:
         if await self._show(kick, progress.view(kick)):
-            return Delivery(told=True)
+            return Delivery(delivered=True)
         return await self._direct(kick.requester, messages.word(kick))
 
     async def _direct(self, user: UserId, message: Message) -> Delivery:
         try:
             return await self._post(ChannelId(user), message)
-        except SlackFailed as error:
+        except SlackCallError as error:
             logger.error("%s could not be told: %s (%s)", user, message["text"], error)  # noqa: TRY400 - no traceback needed
             return _later(error)
 
     async def _post_at_last(
-        self, notice: Notice, kick: Kick, channel: ChannelId, message: Message
+        self, notice: OutboxMessage, kick: Kick, channel: ChannelId, message: Message
     ) -> Delivery:
         delivery = await self._post(channel, message)
         if notice.attempts:
@@ -236,10 +238,14 @@ class SlackNotices:
 
     async def _post(self, channel: ChannelId, message: Message) -> Delivery:
         quiet = {"unfurl_links": False, "unfurl_media": False}
-        reply = await call(self._posting, "chat.postMessage", channel=channel, **message, **quiet)
-        return Delivery(told=True, channel=ChannelId(reply["channel"]), ts=str(reply["ts"]))
+        reply = await post_json(
+            self._posting, "chat.postMessage", channel=channel, **message, **quiet
+        )
+        return Delivery(delivered=True, channel=ChannelId(reply["channel"]), ts=str(reply["ts"]))
 
 
-def _later(failure: SlackFailed) -> Delivery:
-    wait = timedelta(seconds=failure.wait) if failure.wait is not None else None
-    return Delivery(told=False, wait=wait, doubtful=failure.maybe, words=str(failure))
+def _later(failure: SlackCallError) -> Delivery:
+    wait = timedelta(seconds=failure.retry_after) if failure.retry_after is not None else None
+    return Delivery(
+        delivered=False, retry_after=wait, maybe_delivered=failure.maybe_applied, error=str(failure)
+    )

@@ -4,18 +4,18 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bot.core.approval import Approvals, Hearing
-from bot.core.flow import Flow
-from bot.core.keeper import LOOK_EVERY
+from bot.core.approval_service import ApprovalService, ApprovalView
 from bot.core.kick import OPEN, ChannelId, Kick, KickId, State, UserId
+from bot.core.kick_service import KickService
+from bot.core.outbox import Outbox
 from bot.core.policy import Verdict
-from bot.core.ports import Clock, StoreDown
-from bot.core.post import Post
+from bot.core.ports import Clock, StoreUnavailable
+from bot.core.reconciler import TICK_INTERVAL
 from bot.slack import approvals as views
 from bot.slack import modals, progress, texts
 from bot.slack.channel import SlackNotices, Watching
 from bot.slack.modals import Modal
-from bot.slack.payloads import Context, Interaction, View
+from bot.slack.payloads import Interaction, View, ViewMetadata
 from bot.slack.telling import TROUBLE, Telling
 from bot.slack.windows import Origins, Windows
 
@@ -30,7 +30,7 @@ class Frame:
     """A view whose answer is to be shown: by the name its ack gave it, or by its id."""
 
     view: View
-    context: Context
+    context: ViewMetadata
     name: str = ""
 
     @property
@@ -46,18 +46,18 @@ class Decisions:
     def __init__(
         self,
         *,
-        approvals: Approvals,
-        flow: Flow,
-        notices: SlackNotices,
-        post: Post,
+        approval_service: ApprovalService,
+        kick_service: KickService,
+        notifier: SlackNotices,
+        outbox: Outbox,
         windows: Windows,
         origins: Origins,
         clock: Clock,
     ) -> None:
-        self._approvals = approvals
-        self._flow = flow
-        self._notices = notices
-        self._post = post
+        self._approval_service = approval_service
+        self._kick_service = kick_service
+        self._notifier = notifier
+        self._outbox = outbox
         self._windows = windows
         self._origins = origins
         self._telling = Telling(windows, origins)
@@ -74,31 +74,38 @@ class Decisions:
             return
         async with self._telling.instead(name, texts.unheard):
             if sent.place:
-                await self._post.found_card(kick, *sent.place)
-            heard = await self._approvals.hear(kick, sent.user.id)
-            view = self._view(heard, Context(channel=channel, origin=origin))
+                await self._outbox.record_card_location(kick, *sent.place)
+            heard = await self._approval_service.open_request(kick, sent.user.id)
+            view = self._view(heard, ViewMetadata(channel=channel, origin=origin))
             await self._telling.fill(name, origin, view, LOOK_AGAIN)
             await self._settle_card(sent, heard)
-            if isinstance(heard, Hearing) and heard.kick.state in {State.READY, State.RUNNING}:
+            if isinstance(heard, ApprovalView) and heard.kick.state in {State.READY, State.RUNNING}:
                 await self._see_through(name, heard.kick)
 
     async def _see_through(self, name: str, kick: Kick) -> None:
         """Show how a kick ended that somebody looked at while it was on its way."""
         for _ in range(LOOKS):
-            await self._clock.sleep(LOOK_EVERY)
-            with suppress(StoreDown):
-                kick = await self._approvals.by_now(kick)
+            await self._clock.sleep(TICK_INTERVAL)
+            with suppress(StoreUnavailable):
+                kick = await self._approval_service.refresh(kick)
             if kick.state not in OPEN:
                 await self._windows.fill(name, progress.view(kick))
                 return
 
-    async def _settle_card(self, sent: Interaction, heard: Hearing | Verdict) -> None:
+    async def _settle_card(self, sent: Interaction, heard: ApprovalView | Verdict) -> None:
         """Take the button off a card whose request is decided, wherever somebody found it."""
         place = sent.place
-        if isinstance(heard, Hearing) and heard.kick.was_asked and not heard.is_open and place:
-            await self._notices.settle_card(heard.kick, *place)
+        if (
+            isinstance(heard, ApprovalView)
+            and heard.kick.approval_requested
+            and not heard.is_open
+            and place
+        ):
+            await self._notifier.settle_card(heard.kick, *place)
 
-    def _view(self, heard: Hearing | Verdict, context: Context, remark: str = "") -> Modal:
+    def _view(
+        self, heard: ApprovalView | Verdict, context: ViewMetadata, remark: str = ""
+    ) -> Modal:
         if isinstance(heard, Verdict):
             return modals.note("Kick", heard.reason)
         if heard.is_open:
@@ -107,9 +114,11 @@ class Decisions:
 
     async def approve(self, frame: Frame, user: UserId, asked: views.Asked) -> None:
         """Approve a request, and show what comes of it; or show it again, or why not."""
-        await self._decide(frame, user, self._approvals.approve(asked.kick, user, asked.seen))
+        await self._decide(
+            frame, user, self._approval_service.approve(asked.kick, user, asked.seen)
+        )
 
-    async def ask_why(self, sent: Interaction, kick: KickId, context: Context) -> None:
+    async def ask_why(self, sent: Interaction, kick: KickId, context: ViewMetadata) -> None:
         """Lay the question for a note over a request that somebody is about to deny."""
         view = views.denial(kick, context)
         if await self._windows.push(sent.trigger_id, view) is None:
@@ -117,14 +126,14 @@ class Decisions:
 
     async def deny(self, frame: Frame, user: UserId, asked: views.Asked, note: str) -> None:
         """Deny a request, and show that; or why not."""
-        await self._decide(frame, user, self._approvals.deny(asked.kick, user, note))
+        await self._decide(frame, user, self._approval_service.deny(asked.kick, user, note))
 
     async def cancel(self, frame: Frame, user: UserId, kick: KickId) -> None:
         """Take a request back, and show that; or why not."""
-        await self._decide(frame, user, self._approvals.cancel(kick, user))
+        await self._decide(frame, user, self._approval_service.cancel(kick, user))
 
     async def _decide(
-        self, frame: Frame, user: UserId, work: Awaitable[Kick | Hearing | Verdict]
+        self, frame: Frame, user: UserId, work: Awaitable[Kick | ApprovalView | Verdict]
     ) -> None:
         try:
             decided = await work
@@ -134,7 +143,7 @@ class Decisions:
         # Nothing is awaited before the view is watched: what is told from here on reaches it.
         if isinstance(decided, Kick):
             await self._follow(frame, decided)
-        elif isinstance(decided, Hearing) and not decided.is_open:
+        elif isinstance(decided, ApprovalView) and not decided.is_open:
             is_own = decided.kick.approver == user
             await self._follow(frame, decided.kick, "" if is_own else AFTER_ALL)
         else:
@@ -147,14 +156,14 @@ class Decisions:
         """
         if kick.state in OPEN:
             root = frame.view.root_view_id
-            self._notices.watch_decision(
+            self._notifier.watch_decision(
                 kick.id, Watching(frame.view.id, root, frame.context.origin)
             )
         shown = progress.view(kick, remark)
         await self._put(frame, shown)
         while kick.state in OPEN:
-            with suppress(StoreDown):
-                kick = await self._approvals.by_now(kick)
+            with suppress(StoreUnavailable):
+                kick = await self._approval_service.refresh(kick)
             before, shown = shown, progress.view(kick, remark)
             if shown == before:
                 return
@@ -171,7 +180,7 @@ class Decisions:
     async def check_again(self, sent: Interaction, kick: KickId) -> None:
         """Look once more what became of whom nothing was known, and tell whoever asked."""
         try:
-            known = await self._flow.check_again(kick, sent.user.id)
+            known = await self._kick_service.check_again(kick, sent.user.id)
         except TROUBLE as error:
             await self._telling.answer(sent, texts.unheard(error))
             return

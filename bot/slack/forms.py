@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.core.identify import Asked
+from bot.core.identify import Selection
 from bot.core.kick import TeamId, UserId
-from bot.core.policy import MAX_TARGETS_AT_ONCE, Rules
-from bot.core.ports import Busy, Refused, Unreachable
-from bot.core.review import Choice, Opening
-from bot.core.roster import Key, MeetingId
+from bot.core.policy import MAX_TARGETS, Rules
+from bot.core.ports import NotSent, RateLimited, Rejected
+from bot.core.review_service import FormContext, KickRequest
+from bot.core.roster import MeetingId, ParticipantKey
 from bot.slack import blocks as kit
 from bot.slack import texts
 from bot.slack.blocks import Block, Element
 from bot.slack.menus import MEETING, WHO, meeting_line, meeting_question, who_question
 from bot.slack.modals import Modal
-from bot.slack.payloads import Context, View
+from bot.slack.payloads import View, ViewMetadata
 
 FORM = "kick_form"
 
@@ -36,7 +36,7 @@ class Filled:
     hint: str = ""
 
 
-def form(context: Context, opening: Opening, filled: Filled, rules: Rules) -> Modal:
+def form(context: ViewMetadata, opening: FormContext, filled: Filled, rules: Rules) -> Modal:
     """Ask for meeting, people and reason."""
     meeting = opening.chosen.meeting.id if opening.chosen else None
     here = context.model_copy(update={"meeting": meeting})
@@ -44,13 +44,13 @@ def form(context: Context, opening: Opening, filled: Filled, rules: Rules) -> Mo
     return _form([*_warnings(opening, filled), *_meeting(opening), *asked], here)
 
 
-def form_for(context: Context, meeting: MeetingId | None, reason: str, rules: Rules) -> Modal:
+def form_for(context: ViewMetadata, meeting: MeetingId | None, reason: str, rules: Rules) -> Modal:
     """Ask for the people of the meeting just chosen, or for a meeting; what was typed is kept."""
     here = context.model_copy(update={"meeting": meeting})
     return _form([meeting_question(None), *questions(meeting, Filled(reason=reason), rules)], here)
 
 
-def _form(asked: Sequence[Block], context: Context) -> Modal:
+def _form(asked: Sequence[Block], context: ViewMetadata) -> Modal:
     return kit.modal(
         "Kick from a meeting",
         asked,
@@ -61,14 +61,12 @@ def _form(asked: Sequence[Block], context: Context) -> Modal:
     )
 
 
-def _warnings(opening: Opening, filled: Filled) -> list[Block]:
+def _warnings(opening: FormContext, filled: Filled) -> list[Block]:
     said = []
-    if isinstance(opening.trouble, Refused | Busy | Unreachable):
-        said.append(texts.trouble(opening.trouble))
-    elif opening.trouble:
-        said.append(
-            f"{texts.trouble(opening.trouble)} You can still search a meeting and paste ids."
-        )
+    if isinstance(opening.error, Rejected | RateLimited | NotSent):
+        said.append(texts.trouble(opening.error))
+    elif opening.error:
+        said.append(f"{texts.trouble(opening.error)} You can still search a meeting and paste ids.")
     elif not opening.sessions:
         said.append(
             "RealtimeKit lists no live meeting that you may act in. The list can lag: search the"
@@ -79,7 +77,7 @@ def _warnings(opening: Opening, filled: Filled) -> list[Block]:
     return [kit.section(text) for text in said]
 
 
-def _meeting(opening: Opening) -> list[Block]:
+def _meeting(opening: FormContext) -> list[Block]:
     if len(opening.sessions) == 1 and opening.chosen:
         other = kit.button("Another meeting", OTHER_MEETING, "other")
         return [{**kit.section(meeting_line(opening.chosen), other), "block_id": MEETING}]
@@ -122,20 +120,22 @@ def _reason(reason: str, rules: Rules) -> list[Block]:
 
 
 def parse_form(
-    view: View, context: Context, user: UserId, team: TeamId, rules: Rules
-) -> Choice | dict[str, str]:
+    view: View, context: ViewMetadata, user: UserId, team: TeamId, rules: Rules
+) -> KickRequest | dict[str, str]:
     """Read the form: a choice, or what is wrong by block."""
     meeting = view.answer(MEETING).selected_option
     chosen = MeetingId(meeting.value) if meeting else context.meeting
     if chosen is None:
         return {f"{MEETING}_question": "Choose a meeting."}
-    people = tuple(dict.fromkeys(Key(one.value) for one in view.answer(WHO).selected_options))
+    people = tuple(
+        dict.fromkeys(ParticipantKey(one.value) for one in view.answer(WHO).selected_options)
+    )
     pasted = _ids(view.answer(IDS).value or "")
     reason = _reason_of(view, rules)
     errors = _errors(_block_of(view, WHO), people, pasted, reason, rules)
     if errors:
         return errors
-    return Choice(user, team, context.channel, chosen, Asked(people, pasted), reason)
+    return KickRequest(user, team, context.channel, chosen, Selection(people, pasted), reason)
 
 
 def _ids(text: str) -> tuple[str, ...]:
@@ -157,12 +157,12 @@ def _reason_of(view: View, rules: Rules) -> str:
 
 
 def _errors(
-    who: str, people: Sequence[Key], pasted: Sequence[str], reason: str, rules: Rules
+    who: str, people: Sequence[ParticipantKey], pasted: Sequence[str], reason: str, rules: Rules
 ) -> dict[str, str]:
     if not people and not pasted:
         return {who: "Choose at least one person, or paste an id below."}
-    if len(people) + len(pasted) > MAX_TARGETS_AT_ONCE:
-        return {IDS if pasted else who: f"At most {MAX_TARGETS_AT_ONCE} people at once."}
+    if len(people) + len(pasted) > MAX_TARGETS:
+        return {IDS if pasted else who: f"At most {MAX_TARGETS} people at once."}
     if len(reason) > REASON_LIMIT:
         return {REASON: f"At most {REASON_LIMIT} characters; this has {len(reason)}."}
     if rules.reason_required and not reason:

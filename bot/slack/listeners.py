@@ -13,17 +13,17 @@ from uuid import uuid4
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
-from bot.core.flow import Flow, Proposal
 from bot.core.kick import KickId, State, TeamId, UserId
+from bot.core.kick_service import KickService, SubmitResult
 from bot.core.policy import Verdict
-from bot.core.ports import Clock, RoomsError, Spawn, StoreDown, Unreadable
-from bot.core.review import Desk, Found
+from bot.core.ports import Clock, DirectoryUnavailable, GatewayError, Spawn, StoreUnavailable
+from bot.core.review_service import ReviewService, SearchResult
 from bot.core.roster import Meeting, MeetingId, Session
 from bot.slack import approvals, forms, menus, messages, modals, progress, reviews, texts
 from bot.slack import blocks as kit
 from bot.slack.channel import SlackNotices, Watching
 from bot.slack.decisions import Decisions, Frame
-from bot.slack.payloads import Context, Interaction, View, command, context_of, interaction
+from bot.slack.payloads import Interaction, View, ViewMetadata, command, interaction, metadata_of
 from bot.slack.screens import Screens
 
 logger = logging.getLogger(__name__)
@@ -44,21 +44,21 @@ class Listeners:
         *,
         team: TeamId,
         command: str,
-        desk: Desk,
-        flow: Flow,
+        review_service: ReviewService,
+        kick_service: KickService,
         screens: Screens,
         decisions: Decisions,
-        notices: SlackNotices,
+        notifier: SlackNotices,
         clock: Clock,
         spawn: Spawn,
     ) -> None:
         self._team = team
         self._command = command
-        self._desk = desk
-        self._flow = flow
+        self._review_service = review_service
+        self._kick_service = kick_service
         self._screens = screens
         self._decisions = decisions
-        self._notices = notices
+        self._notifier = notifier
         self._clock = clock
         self._spawn = spawn
 
@@ -85,7 +85,7 @@ class Listeners:
     async def open(self, ack: AsyncAck, body: Body) -> None:
         """Answer the command: refuse, explain, or open the form."""
         sent = command(body)
-        verdict = self._desk.may_open_now(sent.user_id)
+        verdict = self._review_service.may_open_cached(sent.user_id)
         if sent.team_id != self._team:
             self._refuse(sent.user_id, ELSEWHERE)
             await ack(ELSEWHERE)
@@ -102,14 +102,16 @@ class Listeners:
     async def offer_people(self, ack: AsyncAck, body: Body) -> None:
         """Answer the type-ahead of *Who*."""
         sent = interaction(body)
-        found = await self._soon(self._people(sent), Found())
+        found = await self._soon(self._people(sent), SearchResult())
         await ack(options=menus.people_options(found, self._clock.now()))
 
-    async def _people(self, sent: Interaction) -> Found:
+    async def _people(self, sent: Interaction) -> SearchResult:
         context = self._ours(sent)
         if context is None or context.meeting is None:
-            return Found()
-        return await self._desk.people(sent.user.id, context.meeting, sent.value, kit.OPTIONS_LIMIT)
+            return SearchResult()
+        return await self._review_service.search_people(
+            sent.user.id, context.meeting, sent.value, kit.OPTIONS_LIMIT
+        )
 
     async def offer_meetings(self, ack: AsyncAck, body: Body) -> None:
         """Answer the type-ahead of *Meeting*."""
@@ -120,13 +122,13 @@ class Listeners:
     async def _meetings(self, sent: Interaction) -> tuple[tuple[Session, ...], tuple[Meeting, ...]]:
         if self._ours(sent) is None:
             return (), ()
-        return await self._desk.meetings(sent.user.id, sent.value)
+        return await self._review_service.search_meetings(sent.user.id, sent.value)
 
     async def _soon(self, asked: Awaitable[T], otherwise: T) -> T:
         try:
             async with asyncio.timeout(OPTIONS_WITHIN):
                 return await asked
-        except (TimeoutError, RoomsError, Unreadable, StoreDown) as error:
+        except (TimeoutError, GatewayError, DirectoryUnavailable, StoreUnavailable) as error:
             logger.warning("options were not to be had: %r", error)
             return otherwise
 
@@ -149,12 +151,14 @@ class Listeners:
         if context is None or view is None:
             await ack(response_action="update", view=modals.note("Kick", self._not_ours(sent)))
             return
-        verdict = self._desk.may_open_now(sent.user.id)
+        verdict = self._review_service.may_open_cached(sent.user.id)
         if verdict is not None and not verdict.is_allowed:
             self._refuse(sent.user.id, verdict.reason)
             await ack(response_action="update", view=modals.note("Kick", verdict.reason))
             return
-        asked = forms.parse_form(view, context, sent.user.id, self._team, self._desk.rules)
+        asked = forms.parse_form(
+            view, context, sent.user.id, self._team, self._review_service.rules
+        )
         if isinstance(asked, dict):
             await ack(response_action="errors", errors=asked)
             return
@@ -174,8 +178,10 @@ class Listeners:
             await ack(response_action="update", view=modals.note("Kick", self._not_ours(sent)))
             return
         try:
-            proposed = await self._flow.propose(reviews.parse_review(view), view.id, sent.user.id)
-        except StoreDown as error:
+            proposed = await self._kick_service.submit(
+                reviews.parse_review(view), view.id, sent.user.id
+            )
+        except StoreUnavailable as error:
             await ack(response_action="update", view=modals.note("Kick", texts.unconfirmed(error)))
             return
         if isinstance(proposed, Verdict):
@@ -184,15 +190,15 @@ class Listeners:
         self._start(proposed, view, context)
         await ack(response_action="update", view=progress.view(proposed.kick))
 
-    def _start(self, proposed: Proposal, view: View, context: Context) -> None:
+    def _start(self, proposed: SubmitResult, view: View, context: ViewMetadata) -> None:
         kick = proposed.kick
         watching = Watching(view.id, view.root_view_id, context.origin)
-        self._notices.watch(kick.id, watching)
+        self._notifier.watch(kick.id, watching)
         if kick.state is not State.WAITING:
             # Of one that waits everybody who looks at it is told at once, the form included.
-            self._spawn(self._notices.cover(kick))
-        if proposed.is_new:
-            self._flow.start(kick)
+            self._spawn(self._notifier.cover(kick))
+        if proposed.created:
+            self._kick_service.start(kick)
 
     async def review_request(self, ack: AsyncAck, body: Body) -> None:
         """Open a request in front of somebody who may decide it, or who asked for it."""
@@ -249,7 +255,7 @@ class Listeners:
         """Open the review that does a kick again."""
         sent = interaction(body)
         value = sent.actions[0].value if sent.actions else None
-        verdict = self._desk.may_open_now(sent.user.id)
+        verdict = self._review_service.may_open_cached(sent.user.id)
         if sent.home != self._team or value is None:
             self._spawn(self._screens.answer(sent, self._not_ours(sent)))
         elif verdict is not None and not verdict.is_allowed:
@@ -304,11 +310,11 @@ class Listeners:
 
     async def _record(self, user: UserId, why: str, kick: KickId | None) -> None:
         try:
-            await self._flow.refused(user, why, kick)
-        except StoreDown as error:
+            await self._kick_service.record_refusal(user, why, kick)
+        except StoreUnavailable as error:
             logger.error("a refusal of %s is not on record: %s", user, error)  # noqa: TRY400 - no traceback needed
 
-    def _ours(self, sent: Interaction) -> Context | None:
+    def _ours(self, sent: Interaction) -> ViewMetadata | None:
         if sent.home != self._team or sent.view is None:
             return None
-        return context_of(sent.view)
+        return metadata_of(sent.view)

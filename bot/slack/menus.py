@@ -5,8 +5,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from bot.core.policy import MAX_TARGETS_AT_ONCE
-from bot.core.review import Found
+from bot.core.policy import MAX_TARGETS
+from bot.core.review_service import SearchResult
 from bot.core.roster import Meeting, MeetingId, Participant, Session, display
 from bot.slack import blocks as kit
 from bot.slack import texts
@@ -39,7 +39,7 @@ def who_question(meeting: MeetingId | None, chosen: Sequence[Element]) -> Block:
         "action_id": WHO,
         "placeholder": kit.plain("Type a name or an id"),
         "min_query_length": 0,
-        "max_selected_items": MAX_TARGETS_AT_ONCE,
+        "max_selected_items": MAX_TARGETS,
     }
     if chosen:
         who["initial_options"] = list(chosen)
@@ -72,11 +72,11 @@ def meeting_options(sessions: Sequence[Session], meetings: Sequence[Meeting]) ->
     return {"option_groups": made} if made else {"options": []}
 
 
-def people_options(found: Found, now: datetime) -> list[Element]:
+def people_options(found: SearchResult, now: datetime) -> list[Element]:
     """Offer people, each told apart from those of the same name."""
     roster = found.roster
     made = (
-        person_option(one, now, roster.namesakes(one) if roster else ()) for one in found.people
+        person_option(one, now, roster.same_name(one) if roster else ()) for one in found.people
     )
     return [one for one in made if one][: kit.OPTIONS_LIMIT]
 

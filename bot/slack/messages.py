@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.core.kick import Kick, Outcome
-from bot.core.roster import cut, display
+from bot.core.roster import display, truncate
 from bot.slack import blocks as kit
 from bot.slack import progress, texts
 from bot.slack.blocks import Block, Element
@@ -100,6 +100,6 @@ def post(text: str, blocks: list[Block]) -> Message:
     """Make a message; `text` is what a notification or a screen reader gets."""
     return {
         # Cut before it is escaped, which can make five characters of one.
-        "text": kit.escape(cut(text, NOTIFICATION_LIMIT)),
+        "text": kit.escape(truncate(text, NOTIFICATION_LIMIT)),
         "blocks": blocks,
     }

@@ -53,7 +53,7 @@ class Value(BaseModel):
     selected_options: list[Option] = Field(default_factory=list)
 
 
-class Context(BaseModel):
+class ViewMetadata(BaseModel):
     """What a view of ours carries about where it came from (its private_metadata).
 
     `origin` names the interaction whose response_url may still answer; `meeting` is the one
@@ -65,7 +65,7 @@ class Context(BaseModel):
     meeting: MeetingId | None = None
 
 
-class State(BaseModel):
+class ViewState(BaseModel):
     """The answers of a view, by block and action."""
 
     values: dict[str, dict[str, Value]] = Field(default_factory=dict)
@@ -79,12 +79,12 @@ class View(BaseModel):
     external_id: str = ""
     root_view_id: str | None = None
     private_metadata: str = ""
-    state: State = Field(default_factory=State)
+    state: ViewState = Field(default_factory=ViewState)
 
     @property
-    def context(self) -> Context:
+    def context(self) -> ViewMetadata:
         """Read where the view came from; raises ValidationError for a view that is not ours."""
-        return Context.model_validate_json(self.private_metadata)
+        return ViewMetadata.model_validate_json(self.private_metadata)
 
     def answer(self, action_id: str) -> Value:
         """Find the answer to a question, wherever its block is; an empty one if there is none."""
@@ -155,7 +155,7 @@ def interaction(body: Mapping[str, Any]) -> Interaction:
     return Interaction.model_validate(body)
 
 
-def context_of(view: View) -> Context | None:
+def metadata_of(view: View) -> ViewMetadata | None:
     """Read where a view came from; None for one that no version of this bot made."""
     try:
         return view.context

@@ -6,7 +6,7 @@ from bot.slack import blocks as kit
 from bot.slack import texts
 from bot.slack.blocks import Block, Element
 from bot.slack.modals import NOTE, Modal
-from bot.slack.payloads import Context
+from bot.slack.payloads import ViewMetadata
 
 CANCEL = "cancel_request"
 
@@ -15,7 +15,7 @@ def view(kick: Kick, remark: str = "") -> Modal:
     """Show how a kick stands; `remark` is what else is to be known about it."""
     shown = [*_told(kick), *_approved(kick)]
     shown += [kit.context(remark)] if remark else []
-    here = Context(channel=kick.channel_id).model_dump_json()
+    here = ViewMetadata(channel=kick.channel_id).model_dump_json()
     # What lies under it is the form that was sent, covered with the same words.
     return kit.modal(
         f"Kick #{kick.number}", shown, callback_id=NOTE, metadata=here, closes_all=True
@@ -107,7 +107,7 @@ def outcomes(kick: Kick) -> list[list[Element]]:
         why = texts.because(target)
         said = [kit.words(display(target.name, 75), bold=True)]
         said.append(kit.words(f" — {texts.outcome(target)}{f': {why}' if why else ''}"))
-        if target.back_at:
-            said += [kit.words(", came back "), kit.moment(target.back_at)]
+        if target.rejoined_at:
+            said += [kit.words(", came back "), kit.moment(target.rejoined_at)]
         told.append(said)
     return told

@@ -3,14 +3,14 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from bot.core.ports import RoomsError, StoreDown, Unreadable
+from bot.core.ports import DirectoryUnavailable, GatewayError, StoreUnavailable
 from bot.slack import messages, modals, texts
 from bot.slack.modals import Modal
 from bot.slack.payloads import Interaction
 from bot.slack.texts import Trouble
 from bot.slack.windows import NOT_FOUND, Origins, Windows
 
-TROUBLE = (RoomsError, Unreadable, StoreDown)
+TROUBLE = (GatewayError, DirectoryUnavailable, StoreUnavailable)
 
 
 class Telling:

@@ -4,35 +4,42 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from math import ceil
 
-from bot.core.kick import OPEN, Kick, Outcome, State, Target, Why
-from bot.core.policy import BULK_WITHIN, Role, Rules, SecondPerson, Verdict
-from bot.core.ports import Busy, Refused, RoomsError, StoreDown, Unreachable, Unreadable
-from bot.core.roster import Participant, display, tail
+from bot.core.kick import OPEN, Kick, Outcome, OutcomeReason, State, Target
+from bot.core.policy import BULK_WINDOW, Role, Rules, SecondPerson, Verdict
+from bot.core.ports import (
+    DirectoryUnavailable,
+    GatewayError,
+    NotSent,
+    RateLimited,
+    Rejected,
+    StoreUnavailable,
+)
+from bot.core.roster import Participant, display, id_suffix
 
 REJOIN = "Kicked people can rejoin with the same link."
 NO_SESSION = "RealtimeKit shows no live session of this meeting; that can lag, or it is over."
 
-Trouble = RoomsError | Unreadable | StoreDown
+Trouble = GatewayError | DirectoryUnavailable | StoreUnavailable
 
 
 def trouble(error: Trouble) -> str:
     """Say what is wrong, whose it is, and what to do; nothing was changed."""
-    if isinstance(error, Unreadable):
+    if isinstance(error, DirectoryUnavailable):
         return (
             f"Your role could not be checked with Slack ({error}). Nobody was removed. Try again."
         )
-    if isinstance(error, StoreDown):
+    if isinstance(error, StoreUnavailable):
         return f"The bot's database does not answer ({error}). Nobody was removed. Try again."
-    if isinstance(error, Refused):
+    if isinstance(error, Rejected):
         return f"RealtimeKit refuses the bot: {error}. Please tell its operator."
-    if isinstance(error, Busy):
+    if isinstance(error, RateLimited):
         return f"RealtimeKit asks the bot to wait{_seconds(error.retry_after)}. Then try again."
-    if isinstance(error, Unreachable):
+    if isinstance(error, NotSent):
         return "RealtimeKit can't be reached. Nobody was removed. Try again."
     return f"RealtimeKit could not be read: {error}. Nobody was removed. Try again."
 
 
-def unconfirmed(error: StoreDown) -> str:
+def unconfirmed(error: StoreUnavailable) -> str:
     """Say that a request may or may not have been kept, and what comes of it if it was."""
     return (
         f"The bot's database did not confirm that it kept this ({error}). If it kept it all the"
@@ -43,18 +50,18 @@ def unconfirmed(error: StoreDown) -> str:
 
 def unheard(error: Trouble) -> str:
     """Say why something can't be shown; nothing was changed."""
-    if isinstance(error, Unreadable):
+    if isinstance(error, DirectoryUnavailable):
         return f"Your role could not be checked with Slack ({error}). Nothing was changed."
-    if isinstance(error, StoreDown):
+    if isinstance(error, StoreUnavailable):
         return f"The bot's database does not answer ({error}). Nothing was changed. Try again."
     return trouble(error)
 
 
 def undecided(error: Trouble) -> str:
     """Say what is known of a decision that could not be confirmed."""
-    if isinstance(error, Unreadable):
+    if isinstance(error, DirectoryUnavailable):
         return f"Roles could not be checked with Slack ({error}). Nothing was decided. Try again."
-    if isinstance(error, StoreDown):
+    if isinstance(error, StoreUnavailable):
         return (
             f"The bot's database did not confirm that ({error}): whether your decision was"
             " recorded is not known. Look at the card again."
@@ -99,37 +106,44 @@ def details(person: Participant, now: datetime, among: Iterable[Participant] = (
         display(person.preset, 28) if person.preset else "preset unknown",
         ago(person.joined_at, now),
         f"{tabs} connections" if tabs > 1 else "",
-        f"id …{display(tail(person, among), 12)}",
+        f"id …{display(id_suffix(person, among), 12)}",
     ]
     return " · ".join(filter(None, parts))
 
 
 _WHY = {
-    Why.CONFIRMED: "",
-    Why.NOT_FOUND: "had left before the kick",
-    Why.LEFT: "left since, but RealtimeKit did not confirm the kick",
-    Why.NOBODY: "nobody with this id in the session",
-    Why.NOT_TRIED: "not tried: the bot stopped before",
-    Why.PROTECTED: "protected by the policy",
-    Why.STILL_THERE: "still there: the kick had no effect",
-    Why.NO_ANSWER: "RealtimeKit's answer was lost, and nothing proves what happened",
-    Why.EMPTY_ANSWER: "RealtimeKit said yes but named nobody",
-    Why.REFUSED: "RealtimeKit refused the bot; tell its operator",
-    Why.BUSY: "RealtimeKit was too busy",
-    Why.UNREACHABLE: "RealtimeKit could not be reached",
+    OutcomeReason.CONFIRMED: "",
+    OutcomeReason.NOT_FOUND: "had left before the kick",
+    OutcomeReason.LEFT: "left since, but RealtimeKit did not confirm the kick",
+    OutcomeReason.NOBODY: "nobody with this id in the session",
+    OutcomeReason.NOT_TRIED: "not tried: the bot stopped before",
+    OutcomeReason.PROTECTED: "protected by the policy",
+    OutcomeReason.STILL_THERE: "still there: the kick had no effect",
+    OutcomeReason.NO_ANSWER: "RealtimeKit's answer was lost, and nothing proves what happened",
+    OutcomeReason.EMPTY_ANSWER: "RealtimeKit said yes but named nobody",
+    OutcomeReason.REFUSED: "RealtimeKit refused the bot; tell its operator",
+    OutcomeReason.BUSY: "RealtimeKit was too busy",
+    OutcomeReason.UNREACHABLE: "RealtimeKit could not be reached",
 }
 
-_WITH_DETAIL = {Why.PROTECTED, Why.REFUSED, Why.BUSY, Why.NOT_TRIED}
+# Of each of 25 people: Slack counts a message's text as a whole, escapes included.
+DETAIL_LIMIT = 100
+_WITH_DETAIL = {
+    OutcomeReason.PROTECTED,
+    OutcomeReason.REFUSED,
+    OutcomeReason.BUSY,
+    OutcomeReason.NOT_TRIED,
+}
 
 
 def because(target: Target) -> str:
     """Say what a target's outcome rests on; empty where the outcome says it all."""
-    if target.why is None:
+    if target.outcome_reason is None:
         return ""
-    if target.outcome is Outcome.UNKNOWN and target.why is Why.NOT_FOUND:
+    if target.outcome is Outcome.UNKNOWN and target.outcome_reason is OutcomeReason.NOT_FOUND:
         return "RealtimeKit found nobody by this id, and its list could not confirm that"
-    detail = f" ({display(target.detail, 150)})" if target.detail else ""
-    return _WHY[target.why] + (detail if target.why in _WITH_DETAIL else "")
+    detail = f" ({display(target.detail, DETAIL_LIMIT)})" if target.detail else ""
+    return _WHY[target.outcome_reason] + (detail if target.outcome_reason in _WITH_DETAIL else "")
 
 
 _SIGN = {
@@ -166,7 +180,7 @@ def ending(kick: Kick) -> str:
     """Say why a kick ended before anybody was called."""
     if kick.state is State.CANCELLED:
         return "It was taken back. Nobody was removed."
-    if kick.state is State.EXPIRED and kick.was_asked and kick.approver is None:
+    if kick.state is State.EXPIRED and kick.approval_requested and kick.approver is None:
         return "Nobody decided in time, so it expired. Nobody was removed."
     if kick.state is State.EXPIRED:
         return "It was not carried out within a minute, so it lapsed. Nobody was removed."
@@ -206,5 +220,5 @@ def _together(rules: Rules) -> str:
     if rules.second_person is SecondPerson.ALWAYS:
         return "; each kick needs a second person."
     if rules.second_person is SecondPerson.BULK:
-        return f"; more than {rules.bulk} within {span(BULK_WITHIN)} need a second person."
+        return f"; more than {rules.bulk} within {span(BULK_WINDOW)} need a second person."
     return "."

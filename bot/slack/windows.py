@@ -15,7 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.core.kick import UserId
 from bot.core.ports import Clock
-from bot.slack.api import SlackFailed, call, respond
+from bot.slack.api import SlackCallError, post_json, respond
 from bot.slack.modals import Modal
 
 logger = logging.getLogger(__name__)
@@ -58,17 +58,17 @@ class Origins:
 
     async def answer(
         self, name: str, message: Mapping[str, Any], *, openly: bool
-    ) -> SlackFailed | None:
+    ) -> SlackCallError | None:
         """Answer an interaction, openly or for its user only; return why that can't be done."""
         origin = self._origins.get(name)
         if origin is None or origin.left <= 0 or self._clock.now() >= origin.until:
-            return SlackFailed("response_url", "used up, or too old")
+            return SlackCallError("response_url", "used up, or too old")
         origin.left -= 1
         kind = "in_channel" if openly else "ephemeral"
         body = {**message, "response_type": kind, "replace_original": False}
         try:
             await respond(self._client, origin.response_url, body)
-        except SlackFailed as error:
+        except SlackCallError as error:
             logger.warning("an interaction was not answered: %s", error)
             return error
         return None
@@ -79,8 +79,8 @@ class Origins:
         if await self.answer(name, message, openly=False) is None or origin is None:
             return
         try:
-            await call(self._client, "chat.postMessage", channel=origin.user, **message)
-        except SlackFailed as error:
+            await post_json(self._client, "chat.postMessage", channel=origin.user, **message)
+        except SlackCallError as error:
             logger.error("%s could not be told: %s (%s)", origin.user, message["text"], error)  # noqa: TRY400 - no traceback needed
 
 
@@ -103,11 +103,11 @@ class Windows:
         name = uuid4().hex
         try:
             named = {**view, "external_id": name}
-            await call(self._client, method, trigger_id=trigger_id, view=named)
-        except SlackFailed as error:
+            await post_json(self._client, method, trigger_id=trigger_id, view=named)
+        except SlackCallError as error:
             logger.warning("a view was not opened: %s", error)
             # Where the trigger was used the view may be open all the same: an update will tell.
-            doubtful = error.maybe or error.code == "exchanged_trigger_id"
+            doubtful = error.maybe_applied or error.code == "exchanged_trigger_id"
             return name if doubtful and await self.fill(name, view) is None else None
         return name
 
@@ -139,8 +139,8 @@ class Windows:
 
     async def _attempt(self, arguments: Mapping[str, Any]) -> str | None:
         try:
-            await call(self._client, "views.update", **arguments)
-        except SlackFailed as error:
+            await post_json(self._client, "views.update", **arguments)
+        except SlackCallError as error:
             logger.info("a view was not updated: %s", error)
-            return LOST if error.maybe else error.code
+            return LOST if error.maybe_applied else error.code
         return None

@@ -7,8 +7,14 @@ from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bot.core.ports import StoreDown
-from bot.store.engine import build, single, translated, url, writer
+from bot.core.ports import StoreUnavailable
+from bot.store.engine import (
+    autocommit_engine,
+    create_engine,
+    translated_errors,
+    url,
+    writing_engine,
+)
 
 # A server that does not even give up by itself gets this much more than the patience.
 _LEEWAY = 1.25
@@ -22,15 +28,15 @@ class Database:
     """Runs work on a connection: each is done as a whole or not at all.
 
     Work whose caller is cancelled goes on to its end. Connections are opened when first needed.
-    What the database can't do is StoreDown, after at most about `patience` seconds of waiting.
+    What the database can't do raises StoreUnavailable, after at most about `patience` seconds.
     Work of a server that does not answer by then is called off, which may take some seconds more.
     """
 
     def __init__(self, database_url: str, patience: float) -> None:
         database = url(database_url)
-        self._engine = build(database, patience)
-        self._writer = writer(self._engine)
-        self._single = single(self._engine)
+        self._engine = create_engine(database, patience)
+        self._writer = writing_engine(self._engine)
+        self._single = autocommit_engine(self._engine)
         self._patience = patience
         sqlite = database.get_backend_name() == "sqlite"
         # SQLite has one writer at a time, and those who wait for it poll; a queue is fair.
@@ -47,11 +53,11 @@ class Database:
         """Do work, and commit it unless it raises."""
         return await self._run(self.writing(), work, self._limit)
 
-    async def write_once(self, work: Work[T]) -> T:
+    async def write_autocommit(self, work: Work[T]) -> T:
         """Do work of which one statement writes: that is done as a whole by itself."""
         return await self._run(self.writing(self._single), work, self._limit)
 
-    async def write_at_leisure(self, work: Work[T]) -> T:
+    async def write_without_timeout(self, work: Work[T]) -> T:
         """Do work that may take long, and commit it unless it raises."""
         return await self._run(self.writing(), work, None)
 
@@ -64,15 +70,15 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Hold a connection to read from."""
-        with translated():
+        with translated_errors():
             async with self._engine.connect() as db:
                 yield db
 
     @asynccontextmanager
     async def writing(self, by: AsyncEngine | None = None) -> AsyncIterator[AsyncConnection]:
         """Hold a connection to write to; committed at the end."""
-        with translated():
-            async with self._turn(), (by or self._writer).begin() as db:
+        with translated_errors():
+            async with self._write_lock(), (by or self._writer).begin() as db:
                 yield db
 
     async def _run(self, where: Where, work: Work[T], limit: float | None) -> T:
@@ -86,7 +92,7 @@ class Database:
             asyncio.get_running_loop().call_later(limit, task.cancel)
         done, _ = await asyncio.wait({task}, timeout=limit)
         if not done or task.cancelled():
-            raise StoreDown("the database does not answer (see that the server is well)")
+            raise StoreUnavailable("the database does not answer (see that the server is well)")
         return task.result()
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
@@ -96,7 +102,7 @@ class Database:
             task.exception()
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
+    async def _write_lock(self) -> AsyncIterator[None]:
         if not self._queue:
             yield
             return
@@ -104,7 +110,7 @@ class Database:
             async with asyncio.timeout(self._patience):
                 await self._queue.acquire()
         except TimeoutError:
-            raise StoreDown("too many writes wait for the database") from None
+            raise StoreUnavailable("too many writes wait for the database") from None
         try:
             yield
         finally:

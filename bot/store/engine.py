@@ -1,4 +1,4 @@
-"""Connections to SQLite or PostgreSQL, set up alike; what goes wrong with them is StoreDown."""
+"""Connections to SQLite or PostgreSQL, set up alike. Their errors become StoreUnavailable."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from bot.core.ports import StoreDown
+from bot.core.ports import StoreUnavailable
 
 _WRITES = {"kickbot_writes": True}
 # PostgreSQL lets in 100, of which it keeps 3 for superusers. Ten processes take 10 * (4 + 4) = 80
@@ -84,7 +84,7 @@ def _in_memory(given: URL) -> bool:
     return ":memory:" in (given.database or ":memory:") or given.query.get("mode") == "memory"
 
 
-def build(database: URL, patience: float) -> AsyncEngine:
+def create_engine(database: URL, patience: float) -> AsyncEngine:
     """Build an engine; it connects when first used.
 
     `patience` is how long, in seconds, a call waits for a lock, a free connection or a server.
@@ -94,7 +94,7 @@ def build(database: URL, patience: float) -> AsyncEngine:
     return _postgresql(database, patience)
 
 
-def writer(engine: AsyncEngine) -> AsyncEngine:
+def writing_engine(engine: AsyncEngine) -> AsyncEngine:
     """Return the engine as writes need it; it shares the connections of the one given."""
     if engine.dialect.name == "sqlite":
         return engine.execution_options(**_WRITES)
@@ -103,9 +103,9 @@ def writer(engine: AsyncEngine) -> AsyncEngine:
     return engine.execution_options(isolation_level="READ COMMITTED")
 
 
-def single(engine: AsyncEngine) -> AsyncEngine:
+def autocommit_engine(engine: AsyncEngine) -> AsyncEngine:
     """Return the engine for single writes: in PostgreSQL these need no transaction around them."""
-    return writer(engine) if engine.dialect.name == "sqlite" else engine
+    return writing_engine(engine) if engine.dialect.name == "sqlite" else engine
 
 
 def _postgresql(database: URL, patience: float) -> AsyncEngine:
@@ -175,16 +175,16 @@ def _begin(connection: Connection) -> None:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Turn what a driver raises into StoreDown; a broken constraint stays what it is."""
+def translated_errors() -> Iterator[None]:
+    """Turn what a driver raises into StoreUnavailable; a broken constraint stays what it is."""
     try:
         yield
     except IntegrityError:
         raise
     except NoConnectionFree as error:
-        raise StoreDown("every connection to the database is in use for too long") from error
+        raise StoreUnavailable("every connection to the database is in use for too long") from error
     except DBAPIError as error:
-        raise StoreDown(_words(str(error.orig))) from error
+        raise StoreUnavailable(_words(str(error.orig))) from error
 
 
 def _words(said: str) -> str:

@@ -6,7 +6,7 @@ A step that was released never changes: a change is a new step at the end.
 from sqlalchemy import func, insert, inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.core.ports import StoreDown
+from bot.core.ports import StoreUnavailable
 from bot.store.schema import schema_version
 
 _TURN = (
@@ -169,12 +169,12 @@ async def migrate(db: AsyncConnection) -> None:
 
 
 async def version(db: AsyncConnection) -> int:
-    """Read how many steps were taken; StoreDown if they are more than this program knows."""
+    """Read how many steps were taken; StoreUnavailable if they are more than this program knows."""
     if not await db.run_sync(lambda sync: inspect(sync).has_table("schema_version")):
         return 0
     found: int = await db.scalar(select(func.max(schema_version.c.version))) or 0
     if found > len(MIGRATIONS):
-        raise StoreDown(
+        raise StoreUnavailable(
             f"the database is of version {found}, this program knows {len(MIGRATIONS)}: "
             "a newer Kickbot made it, so run that one or restore a backup from before it",
         )

@@ -6,18 +6,28 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from bot.core.kick import Draft, Event, Kick, Outcome, Seen, State, Target, What, Why
-from bot.core.notice import Kind, Notice
+from bot.core.kick import (
+    Draft,
+    Event,
+    EventKind,
+    Kick,
+    Outcome,
+    OutcomeReason,
+    SeenPeer,
+    State,
+    Target,
+)
+from bot.core.outbox_message import MessageKind, OutboxMessage
 from bot.core.roster import Meeting
-from bot.store.schema import moment
+from bot.store.schema import parse_iso, targets
 
 Row = Mapping[Any, Any]
 
-# These fields are columns of the same name, and of the same type.
+# Each of these fields is a column with that key, and of the same type.
 _OF_KICK = tuple(one.name for one in fields(Kick) if one.name not in {"meeting", "targets"})
 _OF_TARGET = tuple(one.name for one in fields(Target))
 _OF_EVENT = tuple(one.name for one in fields(Event))
-_OF_NOTICE = tuple(one.name for one in fields(Notice))
+_OF_NOTICE = tuple(one.name for one in fields(OutboxMessage))
 
 
 def kick_row(kick: Kick) -> dict[str, Any]:
@@ -54,9 +64,11 @@ def _kick(rows: Sequence[Row]) -> Kick:
 def _target(row: Row) -> Target:
     values = {name: row[name] for name in _OF_TARGET}
     values |= {
-        "peers": tuple(Seen(one["peer_id"], moment(one["joined_at"])) for one in row["peers"]),
+        "peers": tuple(
+            SeenPeer(one["peer_id"], parse_iso(one["joined_at"])) for one in row["peers"]
+        ),
         "outcome": row["outcome"] and Outcome(row["outcome"]),
-        "why": row["why"] and Why(row["why"]),
+        "outcome_reason": row["outcome_reason"] and OutcomeReason(row["outcome_reason"]),
     }
     return Target(**values)
 
@@ -72,35 +84,51 @@ def event_row(event: Event, kick: Kick | None = None) -> dict[str, Any]:
 def event_from(row: Row) -> Event:
     """Read an event."""
     values = {name: row[name] for name in _OF_EVENT}
-    return Event(**values | {"what": What(row["what"])})
+    return Event(**values | {"kind": EventKind(row["kind"])})
 
 
-def notice_row(notice: Notice) -> dict[str, Any]:
+def message_row(notice: OutboxMessage) -> dict[str, Any]:
     """Write a notice."""
     return asdict(notice)
 
 
-def notice_from(row: Row) -> Notice:
+def message_from(row: Row) -> OutboxMessage:
     """Read a notice."""
     values = {name: row[name] for name in _OF_NOTICE}
-    return Notice(**values | {"kind": Kind(row["kind"])})
+    return OutboxMessage(**values | {"kind": MessageKind(row["kind"])})
 
 
 def draft_row(draft: Draft) -> dict[str, Any]:
-    """Write a draft: short-lived, and only ever read as a whole."""
-    return {"id": draft.id, "created_at": draft.created_at, "body": asdict(draft)}
+    """Write a draft. It is short-lived, and is only read as a whole."""
+    body = _renamed(asdict(draft), _DRAFT_NAMES)
+    body["targets"] = [_renamed(one, _TARGET_NAMES) for one in body["targets"]]
+    return {"id": draft.id, "created_at": draft.created_at, "body": body}
 
 
 def draft_from(row: Row) -> Draft:
     """Read a draft."""
-    body = row["body"]
-    targets = (
-        one | {"called_at": moment(one["called_at"]), "back_at": moment(one["back_at"])}
-        for one in body["targets"]
+    body = _renamed(row["body"], _inverse(_DRAFT_NAMES))
+    stored = (_renamed(one, _inverse(_TARGET_NAMES)) for one in body["targets"])
+    chosen = (
+        one | {name: parse_iso(one[name]) for name in ("called_at", "rejoined_at")}
+        for one in stored
     )
     values = body | {
         "created_at": row["created_at"],
         "meeting": Meeting(**body["meeting"]),
-        "targets": tuple(map(_target, targets)),
+        "targets": tuple(map(_target, chosen)),
     }
     return Draft(**values)
+
+
+# A draft is JSON. Its stored names are those of the columns, so that older drafts stay readable.
+_DRAFT_NAMES = {"needs_approval": "asks"}
+_TARGET_NAMES = {column.key: column.name for column in targets.c}
+
+
+def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {names.get(name, name): value for name, value in values.items()}
+
+
+def _inverse(names: Mapping[str, str]) -> dict[str, str]:
+    return {new: old for old, new in names.items()}

@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Dialect, Integer, Text, column, table
+from sqlalchemy import Boolean, Column, Dialect, Integer, MetaData, Table, Text
 from sqlalchemy.types import TypeDecorator
 
 # PostgreSQL's text takes neither NUL nor half a surrogate pair, and a display name may hold both.
@@ -18,7 +18,7 @@ _UNSTORABLE = re.compile("[\x00\x1a\ud800-\udfff]")
 _ESCAPED = re.compile("\x1a([0-9a-f]{4})")
 
 
-class Words(TypeDecorator[str]):
+class SafeText(TypeDecorator[str]):
     """Any Python text whatsoever; comes back as it was."""
 
     impl = Text
@@ -37,7 +37,7 @@ class Words(TypeDecorator[str]):
         return value and _ESCAPED.sub(lambda found: chr(int(found[1], 16)), value)
 
 
-class Moment(TypeDecorator[datetime]):
+class UtcDateTime(TypeDecorator[datetime]):
     """An aware date, to the microsecond, as ISO 8601 in UTC.
 
     All have the same width, so text order is time order on both databases, and whoever looks
@@ -55,14 +55,14 @@ class Moment(TypeDecorator[datetime]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
         """Read a date."""
         del dialect
-        return moment(value)
+        return parse_iso(value)
 
 
-class Json(TypeDecorator[Any]):
+class SafeJson(TypeDecorator[Any]):
     """Plain data with dates in it, which come back as text."""
 
     # Not the databases' own JSON: PostgreSQL's refuses the same characters as its text does.
-    impl = Words
+    impl = SafeText
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str:
@@ -84,86 +84,95 @@ def iso(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def moment(value: str | None) -> datetime | None:
+def parse_iso(value: str | None) -> datetime | None:
     """Read what `iso` wrote."""
     return datetime.fromisoformat(value) if value else None
 
 
-kicks = table(
+_METADATA = MetaData()
+
+# Where `key` is given, the field has another name than the column. Columns keep their names: the
+# previous version reads them, too.
+kicks = Table(
     "kicks",
-    column("number", Integer),
-    column("id", Words),
-    column("key", Words),
-    column("team_id", Words),
-    column("app_id", Words),
-    column("channel_id", Words),
-    column("meeting_id", Words),
-    column("meeting_title", Words),
-    column("session_id", Words),
-    column("requester", Words),
-    column("reason", Words),
-    column("created_at", Moment),
-    column("state", Words),
-    column("version", Integer),
-    column("repeats", Integer),
-    column("expires_at", Moment),
-    column("approver", Words),
-    column("decided_at", Moment),
-    column("owner", Words),
-    column("lease_until", Moment),
-    column("refusal", Words),
-    column("done_at", Moment),
-    column("due_at", Moment),
+    _METADATA,
+    Column("number", Integer),
+    Column("id", SafeText),
+    Column("key", SafeText, key="idempotency_key"),
+    Column("team_id", SafeText),
+    Column("app_id", SafeText),
+    Column("channel_id", SafeText),
+    Column("meeting_id", SafeText),
+    Column("meeting_title", SafeText),
+    Column("session_id", SafeText),
+    Column("requester", SafeText),
+    Column("reason", SafeText),
+    Column("created_at", UtcDateTime),
+    Column("state", SafeText),
+    Column("version", Integer),
+    Column("repeats", Integer),
+    Column("expires_at", UtcDateTime),
+    Column("approver", SafeText),
+    Column("decided_at", UtcDateTime),
+    Column("owner", SafeText),
+    Column("lease_until", UtcDateTime),
+    Column("refusal", SafeText),
+    Column("done_at", UtcDateTime),
+    Column("due_at", UtcDateTime),
 )
 
-targets = table(
+targets = Table(
     "targets",
-    column("kick_id", Words),
-    column("position", Integer),
-    column("participant_id", Words),
-    column("custom_id", Words),
-    column("name", Words),
-    column("preset", Words),
-    column("live", Boolean),
-    column("checked", Boolean),
-    column("called_at", Moment),
-    column("peers", Json),
-    column("outcome", Words),
-    column("why", Words),
-    column("detail", Words),
-    column("back_at", Moment),
+    _METADATA,
+    Column("kick_id", SafeText),
+    Column("position", Integer),
+    Column("participant_id", SafeText),
+    Column("custom_id", SafeText),
+    Column("name", SafeText),
+    Column("preset", SafeText),
+    Column("live", Boolean),
+    Column("checked", Boolean, key="protection_checked"),
+    Column("called_at", UtcDateTime),
+    Column("peers", SafeJson),
+    Column("outcome", SafeText),
+    Column("why", SafeText, key="outcome_reason"),
+    Column("detail", SafeText),
+    Column("back_at", UtcDateTime, key="rejoined_at"),
 )
 
-events = table(
+events = Table(
     "events",
-    column("id", Integer),
-    column("team_id", Words),
-    column("app_id", Words),
-    column("kick_id", Words),
-    column("at", Moment),
-    column("what", Words),
-    column("actor", Words),
-    column("note", Words),
+    _METADATA,
+    Column("id", Integer),
+    Column("team_id", SafeText),
+    Column("app_id", SafeText),
+    Column("kick_id", SafeText),
+    Column("at", UtcDateTime),
+    Column("what", SafeText, key="kind"),
+    Column("actor", SafeText),
+    Column("note", SafeText),
 )
 
-notices = table(
+outbox = Table(
     "notices",
-    column("kick_id", Words),
-    column("kind", Words),
-    column("since", Moment),
-    column("due_at", Moment),
-    column("version", Integer),
-    column("attempts", Integer),
-    column("channel", Words),
-    column("ts", Words),
-    column("doubtful", Boolean),
+    _METADATA,
+    Column("kick_id", SafeText),
+    Column("kind", SafeText),
+    Column("since", UtcDateTime),
+    Column("due_at", UtcDateTime),
+    Column("version", Integer),
+    Column("attempts", Integer),
+    Column("channel", SafeText),
+    Column("ts", SafeText),
+    Column("doubtful", Boolean, key="maybe_delivered"),
 )
 
-drafts = table(
+drafts = Table(
     "drafts",
-    column("id", Words),
-    column("created_at", Moment),
-    column("body", Json),
+    _METADATA,
+    Column("id", SafeText),
+    Column("created_at", UtcDateTime),
+    Column("body", SafeJson),
 )
 
-schema_version = table("schema_version", column("version", Integer))
+schema_version = Table("schema_version", _METADATA, Column("version", Integer))

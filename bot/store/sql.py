@@ -20,9 +20,9 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.core.kick import CAME_TO_NOTHING, Draft, Event, Kick, KickId, State, TeamId, UserId
-from bot.core.notice import DELIVER_WITHIN, Notice, owes
-from bot.core.ports import Overtaken
+from bot.core.kick import ENDED_WITHOUT_CALL, Draft, Event, Kick, KickId, State, TeamId, UserId
+from bot.core.outbox_message import DELIVER_WITHIN, OutboxMessage, messages_due_for
+from bot.core.ports import VersionConflict
 from bot.core.roster import MeetingId
 from bot.store.database import Database
 from bot.store.migrations import migrate, version
@@ -34,14 +34,14 @@ from bot.store.rows import (
     event_row,
     kick_row,
     kicks_from,
-    notice_from,
-    notice_row,
+    message_from,
+    message_row,
     target_rows,
 )
-from bot.store.schema import drafts, events, kicks, notices, targets
+from bot.store.schema import drafts, events, kicks, outbox, targets
 
-_DRAFTS_KEPT = timedelta(days=1)
-_NOTICES_AT_ONCE = 100
+_DRAFT_LIFETIME = timedelta(days=1)
+_MAX_MESSAGES = 100
 
 # One statement, because PostgreSQL would let a move come between two.
 _KICKS = select(kicks, targets).select_from(
@@ -49,25 +49,26 @@ _KICKS = select(kicks, targets).select_from(
 )
 
 # As text, because SQLAlchemy's own upsert is another one for each database.
-_KEEP = text(
+_SAVE_DRAFT = text(
     "INSERT INTO drafts (id, created_at, body) VALUES (:id, :created_at, :body) "
     "ON CONFLICT (id) DO UPDATE SET created_at = excluded.created_at, body = excluded.body",
 ).bindparams(*(bindparam(one.name, type_=one.type) for one in drafts.c))
 
 # What stands somewhere already stays there, to be changed.
-_OWE = text(
+_ENQUEUE = text(
     "INSERT INTO notices (kick_id, kind, since, due_at, version, attempts, channel, ts, doubtful) "
-    "VALUES (:kick_id, :kind, :since, :due_at, :version, :attempts, :channel, :ts, :doubtful) "
+    "VALUES (:kick_id, :kind, :since, :due_at, :version, :attempts, :channel, :ts,"
+    " :maybe_delivered) "
     "ON CONFLICT (kick_id, kind) DO UPDATE SET since = excluded.since, due_at = excluded.due_at, "
     "version = notices.version + 1, attempts = excluded.attempts",
-).bindparams(*(bindparam(one.name, type_=one.type) for one in notices.c))
+).bindparams(*(bindparam(one.key, type_=one.type) for one in outbox.c))
 
 
 class SqlStore:
     """The `Store` of the core, and what an operator asks of it besides.
 
     Every write happens as a whole or not at all, and goes on to its end if its caller is
-    cancelled. Every call may raise StoreDown. Connections are opened when first needed.
+    cancelled. Every call may raise StoreUnavailable. Connections are opened when first needed.
     `team_id` and `app_id` go with events that belong to no kick; the others carry their kick's.
     What is overdue is listed for that team and app only, so that two bots may share a database.
     `patience` is how long, in seconds, a call waits for a lock, a free connection or a server.
@@ -85,8 +86,8 @@ class SqlStore:
         self._origin = {"team_id": team_id, "app_id": app_id}
 
     async def start(self) -> None:
-        """Bring the tables up to date. StoreDown if a newer program made them."""
-        await self._database.write_at_leisure(migrate)
+        """Bring the tables up to date. StoreUnavailable if a newer program made them."""
+        await self._database.write_without_timeout(migrate)
 
     async def close(self) -> None:
         """Let the work under way end, and close the connections."""
@@ -95,7 +96,7 @@ class SqlStore:
     async def check(self) -> int:
         """Reach the database and read the version of its tables: 0 if it has none yet.
 
-        StoreDown if a newer program made them.
+        StoreUnavailable if a newer program made them.
         """
         return await self._database.read(version)
 
@@ -108,24 +109,24 @@ class SqlStore:
             return await self._database.write(lambda db: _insert(db, kick, event))
         except IntegrityError:
             # The constraint decides, not a look before the leap: it holds between processes.
-            first = await self._one(kicks.c.key == kick.key)
+            first = await self._one(kicks.c.idempotency_key == kick.idempotency_key)
             if first is None:
                 raise
             return first
 
-    async def move(self, before: Kick, after: Kick, *events: Event) -> Kick:
-        """Store the move, with its events, if the kick still is `before`; else Overtaken.
+    async def transition(self, before: Kick, after: Kick, *events: Event) -> Kick:
+        """Store the move, with its events, if the kick still is `before`; else VersionConflict.
 
         ValueError unless `after` is of the next version, and where it owes something without an
         event that says when; LookupError for a kick that was never added.
         """
         if (after.id, after.version) != (before.id, before.version + 1):
             raise ValueError(f"kick {before.number}: a move raises its version by one")
-        owed = _owed(before.state, after, events)
-        await self._database.write(lambda db: _move(db, before, after, events, owed))
+        due_messages = _messages_due(before.state, after, events)
+        await self._database.write(lambda db: _transition(db, before, after, events, due_messages))
         return after
 
-    async def get(self, kick: KickId) -> Kick | None:
+    async def get_kick(self, kick: KickId) -> Kick | None:
         """Read a kick."""
         return await self._one(kicks.c.id == kick)
 
@@ -133,25 +134,25 @@ class SqlStore:
         """Read the kick that people call by this number."""
         return await self._one(kicks.c.number == number)
 
-    async def overdue(self, now: datetime) -> Sequence[Kick]:
+    async def overdue_kicks(self, now: datetime) -> Sequence[Kick]:
         """List the kicks whose `due_at` has come, oldest first."""
         return await self._kicks(and_(kicks.c.due_at <= now, *self._own()), kicks.c.due_at)
 
-    async def owed(self, kick: KickId) -> Sequence[Notice]:
+    async def pending_messages(self, kick: KickId) -> Sequence[OutboxMessage]:
         """List the notices of a kick that are not delivered yet."""
-        return await self._notices(notices.c.kick_id == kick, notices.c.due_at.is_not(None))
+        return await self._messages(outbox.c.kick_id == kick, outbox.c.due_at.is_not(None))
 
-    async def overdue_notices(self, now: datetime) -> Sequence[Notice]:
+    async def overdue_messages(self, now: datetime) -> Sequence[OutboxMessage]:
         """List the notices whose `due_at` has come, oldest first, 100 at most."""
-        own = select(kicks.c.id).where(kicks.c.id == notices.c.kick_id, *self._own())
-        return await self._notices(notices.c.due_at <= now, own.exists())
+        own = select(kicks.c.id).where(kicks.c.id == outbox.c.kick_id, *self._own())
+        return await self._messages(outbox.c.due_at <= now, own.exists())
 
-    async def note(self, before: Notice, after: Notice) -> Notice:
+    async def update_message(self, before: OutboxMessage, after: OutboxMessage) -> OutboxMessage:
         """Store what became of a notice if it still is `before`, and return `after` itself.
 
         Otherwise return the notice as it is by now; LookupError if there is none.
         """
-        return await self._database.write_once(lambda db: _note(db, before, after))
+        return await self._database.write_autocommit(lambda db: _update_message(db, before, after))
 
     async def history(self, limit: int) -> Sequence[Kick]:
         """List the newest kicks, newest first."""
@@ -181,7 +182,7 @@ class SqlStore:
             .where(
                 kicks.c.requester == requester,
                 kicks.c.created_at >= min(since),
-                kicks.c.state.not_in(CAME_TO_NOTHING),
+                kicks.c.state.not_in(ENDED_WITHOUT_CALL),
             )
         )
         if before is not None:
@@ -199,16 +200,16 @@ class SqlStore:
         )
         return await self._database.read(lambda db: db.scalar(newest))
 
-    async def record(self, event: Event) -> None:
+    async def record_event(self, event: Event) -> None:
         """Keep an event that belongs to no move."""
         row = event_row(event) | self._origin
-        await self._database.write_once(lambda db: _insert_events(db, row))
+        await self._database.write_autocommit(lambda db: _insert_events(db, row))
 
-    async def keep(self, draft: Draft) -> None:
+    async def save_draft(self, draft: Draft) -> None:
         """Keep the draft that a review shows, in the place of one of the same id, for a day."""
-        await self._database.write(lambda db: _put(db, draft))
+        await self._database.write(lambda db: _save_draft(db, draft))
 
-    async def draft(self, draft_id: str) -> Draft | None:
+    async def get_draft(self, draft_id: str) -> Draft | None:
         """Read a draft."""
         found = await self._rows(select(drafts).where(drafts.c.id == draft_id))
         return draft_from(found[0]) if found else None
@@ -223,10 +224,10 @@ class SqlStore:
         wanted = _KICKS.where(which).order_by(*order, kicks.c.number, targets.c.position)
         return kicks_from(await self._rows(wanted))
 
-    async def _notices(self, *which: ColumnElement[bool]) -> list[Notice]:
-        order = (notices.c.due_at, notices.c.kick_id, notices.c.kind)
-        wanted = select(notices).where(*which).order_by(*order).limit(_NOTICES_AT_ONCE)
-        return [notice_from(row) for row in await self._rows(wanted)]
+    async def _messages(self, *which: ColumnElement[bool]) -> list[OutboxMessage]:
+        order = (outbox.c.due_at, outbox.c.kick_id, outbox.c.kind)
+        wanted = select(outbox).where(*which).order_by(*order).limit(_MAX_MESSAGES)
+        return [message_from(row) for row in await self._rows(wanted)]
 
     async def _rows(self, wanted: Select[*tuple[Any, ...]]) -> Sequence[Row]:
         return await self._database.read(lambda db: _rows(db, wanted))
@@ -241,16 +242,16 @@ async def _insert(db: AsyncConnection, kick: Kick, event: Event) -> Kick:
     if kick.targets:
         await db.execute(insert(targets), target_rows(kick))
     await _insert_events(db, event_row(event, kick))
-    await _owe(db, _owed(None, kick, [event]))
+    await _enqueue(db, _messages_due(None, kick, [event]))
     return replace(kick, number=number)
 
 
-async def _move(
+async def _transition(
     db: AsyncConnection,
     before: Kick,
     after: Kick,
-    noted: Iterable[Event],
-    owed: Iterable[Notice],
+    events_of_it: Iterable[Event],
+    due_messages: Iterable[OutboxMessage],
 ) -> None:
     still = (
         kicks.c.id == before.id,
@@ -259,10 +260,10 @@ async def _move(
     )
     changed = await db.execute(update(kicks).where(*still), kick_row(after))
     if changed.rowcount != 1:
-        raise Overtaken(await _existing(db, before.id))
+        raise VersionConflict(await _existing(db, before.id))
     await _update_targets(db, before, after)
-    await _insert_events(db, *(event_row(one, after) for one in noted))
-    await _owe(db, owed)
+    await _insert_events(db, *(event_row(one, after) for one in events_of_it))
+    await _enqueue(db, due_messages)
 
 
 async def _existing(db: AsyncConnection, kick: KickId) -> Kick:
@@ -284,31 +285,38 @@ async def _insert_events(db: AsyncConnection, *rows: dict[str, Any]) -> None:
         await db.execute(insert(events), rows)
 
 
-def _owed(before: State | None, after: Kick, noted: Sequence[Event]) -> list[Notice]:
-    kinds = sorted(owes(before, after))
-    if kinds and not noted:
+def _messages_due(
+    before: State | None, after: Kick, events_of_it: Sequence[Event]
+) -> list[OutboxMessage]:
+    kinds = sorted(messages_due_for(before, after))
+    if kinds and not events_of_it:
         raise ValueError(f"kick {after.number}: what is owed from now on needs an event")
-    return [Notice(after.id, kind, noted[-1].at, noted[-1].at + DELIVER_WITHIN) for kind in kinds]
+    return [
+        OutboxMessage(after.id, kind, events_of_it[-1].at, events_of_it[-1].at + DELIVER_WITHIN)
+        for kind in kinds
+    ]
 
 
-async def _owe(db: AsyncConnection, owed: Iterable[Notice]) -> None:
-    for notice in owed:
-        await db.execute(_OWE, notice_row(notice))
+async def _enqueue(db: AsyncConnection, due_messages: Iterable[OutboxMessage]) -> None:
+    for message in due_messages:
+        await db.execute(_ENQUEUE, message_row(message))
 
 
-async def _note(db: AsyncConnection, before: Notice, after: Notice) -> Notice:
-    named = (notices.c.kick_id == before.kick_id, notices.c.kind == before.kind)
-    still = notices.c.version == before.version
-    changed = await db.execute(update(notices).where(*named, still), notice_row(after))
+async def _update_message(
+    db: AsyncConnection, before: OutboxMessage, after: OutboxMessage
+) -> OutboxMessage:
+    named = (outbox.c.kick_id == before.kick_id, outbox.c.kind == before.kind)
+    still = outbox.c.version == before.version
+    changed = await db.execute(update(outbox).where(*named, still), message_row(after))
     if changed.rowcount == 1:
         return after
-    rows = await _rows(db, select(notices).where(*named))
+    rows = await _rows(db, select(outbox).where(*named))
     if not rows:
         raise LookupError(f"kick {before.kick_id} never owed its {before.kind}")
-    return notice_from(rows[0])
+    return message_from(rows[0])
 
 
-async def _put(db: AsyncConnection, draft: Draft) -> None:
-    old = drafts.c.created_at < draft.created_at - _DRAFTS_KEPT
+async def _save_draft(db: AsyncConnection, draft: Draft) -> None:
+    old = drafts.c.created_at < draft.created_at - _DRAFT_LIFETIME
     await db.execute(delete(drafts).where(old))
-    await db.execute(_KEEP, draft_row(draft))
+    await db.execute(_SAVE_DRAFT, draft_row(draft))

@@ -78,7 +78,7 @@ def play(browser: Browser, sqlite_url: str) -> Play:
             if tour:
                 await Tour(place, lambda _: None).play()
             yield Scene(place, url, _opening(browser, url, stack))
-            assert place.slack.problems == place.rooms.problems == []
+            assert place.slack.problems == place.realtimekit.problems == []
 
     return played
 

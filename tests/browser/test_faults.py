@@ -56,7 +56,7 @@ async def test_a_kick_that_goes_wrong_says_how(scene: Scene, words: str, outcome
     await kick(page)
     await expect(modal(page)).to_contain_text(f"Mallory — {outcome}", timeout=SETTLED)
     await expect(last_message(page)).to_contain_text(f"Mallory — {outcome}", timeout=SETTLED)
-    is_out = not scene.place.rooms.world.kicks
+    is_out = not scene.place.realtimekit.world.kicks
     await expect(tiles(page).filter(has_text="Mallory")).to_have_count(1 if is_out else 0)
 
 
@@ -153,7 +153,7 @@ async def test_every_fault_has_a_switch(scene: Scene) -> None:
     await region.get_by_text("Everything else that can go wrong").click()
     await region.get_by_label("A switch counts for").select_option("until switched off")
     services: dict[str, Faults] = {
-        "rooms": scene.place.rooms.faults,
+        "rooms": scene.place.realtimekit.faults,
         "slack": scene.place.slack.faults,
     }
     for of, faults in services.items():
@@ -181,7 +181,7 @@ async def test_the_log_shows_each_call_with_the_token_masked(scene: Scene) -> No
     await log.get_by_text("Slack", exact=True).click()
     await expect(log).to_contain_text("POST /api/views.open")
     secrets = (
-        scene.place.rooms.api_token,
+        scene.place.realtimekit.api_token,
         scene.place.slack.bot_token,
         scene.place.slack.app_token,
     )

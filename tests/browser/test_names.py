@@ -46,7 +46,7 @@ async def test_everywhere_a_name_is_shown(play: Play, name: str) -> None:
 
 async def _follow(scene: Scene, name: str) -> None:
     """Follow somebody of this name, in a meeting of this title, through all that shows them."""
-    world = scene.place.rooms.world
+    world = scene.place.realtimekit.world
     title = name[:200]
     meeting = open_meeting(world, title, ["Host", name])
     page, mo = await scene.open_as(), await scene.open_as("U0MO")

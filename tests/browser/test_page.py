@@ -160,7 +160,7 @@ async def test_acting_as_somebody_else_is_one_choice_away(scene: Scene) -> None:
 
 async def test_what_is_typed_survives_what_goes_on_meanwhile(scene: Scene) -> None:
     page = await scene.open_as()
-    world, ama = scene.place.rooms.world, scene.place.cast.ama
+    world, ama = scene.place.realtimekit.world, scene.place.cast.ama
     put = scene.place.slack.workspace.chat.put
     await type_in(page, "/kick")
     form = await titled(page, "Kick from a meeting")

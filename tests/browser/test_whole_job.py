@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def kicked(scene: Scene) -> list[str | None]:
-    return [effect.participant.name for effect in scene.place.rooms.world.kicks]
+    return [effect.participant.name for effect in scene.place.realtimekit.world.kicks]
 
 
 async def test_by_mouse(scene: Scene) -> None:

@@ -11,8 +11,8 @@ from typing import Any, Final
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from bot.core.kick import Event, What
-from bot.core.ports import StoreDown
+from bot.core.kick import Event, EventKind
+from bot.core.ports import StoreUnavailable
 from bot.store import SqlStore
 
 LOCKED_FOR: Final = 5.0  # seconds
@@ -73,10 +73,10 @@ async def full(file: Path, pages: dict[str, int], store: SqlStore) -> AsyncItera
     # Less than there are means: no more than there are.
     pages[str(file)] = 1
     for size in (3000, 1000, 300, 100, 30, 10, 3, 1):
-        note = Event(datetime.now(UTC), What.REFUSED, None, "x" * size)
-        with suppress(StoreDown):
+        note = Event(datetime.now(UTC), EventKind.REFUSED, None, "x" * size)
+        with suppress(StoreUnavailable):
             while True:
-                await store.record(note)
+                await store.record_event(note)
     try:
         yield
     finally:

@@ -146,7 +146,7 @@ async def _judged(point: Point, home: Home, turns: asyncio.Semaphore) -> Tally:
 
 
 async def _kill_while_held(led: Life, held: str) -> None:
-    rooms = led.place.rooms
+    rooms = led.place.realtimekit
     fault, how = HELD[held]
     rooms.faults.switch_on(fault, op="kick", **how)
     done = fault == "slow" and not how.get("late")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bot.core.kick import Event, Kick, KickId, State, What
+from bot.core.kick import Event, EventKind, Kick, KickId, State
 from bot.store import SqlStore
 from tests.faults.ledger import Tally, audit, is_settled
 from tests.faults.stage import PATIENCE, PLENTY, Stage
@@ -14,7 +14,7 @@ from tests.sandbox.place import Place
 from tests.sandbox.slack import Person
 
 BY = "Approved by"
-DECISIONS = {What.APPROVED, What.DENIED, What.CANCELLED}
+DECISIONS = {EventKind.APPROVED, EventKind.DENIED, EventKind.CANCELLED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +55,33 @@ async def settled(store: SqlStore) -> None:
 
 def calls_by_target(place: Place) -> Counter[str]:
     """Count the kick calls that came for each participant."""
-    kicks = (call for call in place.rooms.calls if call.op == "kick")
+    kicks = (call for call in place.realtimekit.calls if call.op == "kick")
     return Counter(named for call in kicks for named in call.body["participant_ids"])
 
 
 def faults_of(kick: Kick, events: Sequence[Event], calls: Mapping[str, int]) -> list[str]:
     """Say what was done twice, or by someone who had lost."""
-    about, whats = f"kick #{kick.number}", [one.what for one in events]
+    about, whats = f"kick #{kick.number}", [one.kind for one in events]
     wrong = []
     decisions = [one for one in whats if one in DECISIONS]
-    if kick.was_asked and not decisions:
-        decisions = [one for one in whats if one is What.EXPIRED]
-    if kick.was_asked and len(decisions) != 1:
+    if kick.approval_requested and not decisions:
+        decisions = [one for one in whats if one is EventKind.EXPIRED]
+    if kick.approval_requested and len(decisions) != 1:
         wrong.append(f"{about}: decided {len(decisions)} times: {decisions}")
     for target in kick.targets:
         count = calls.get(str(target.participant_id), 0)
         if count > (kick.state is State.DONE):
             wrong.append(f"{about}, {kick.state}: {count} calls for {target.name}")
         named = f"{target.name} [{target.key}]: "
-        given = [one for one in events if one.what is What.SETTLED and one.note.startswith(named)]
+        given = [
+            one for one in events if one.kind is EventKind.SETTLED and one.note.startswith(named)
+        ]
         if len(given) > 1:
             wrong.append(f"{about}: {target.name} was given an outcome {len(given)} times")
-    if What.TAKEN_OVER in whats and What.CALLED in whats[whats.index(What.TAKEN_OVER) :]:
+    if (
+        EventKind.TAKEN_OVER in whats
+        and EventKind.CALLED in whats[whats.index(EventKind.TAKEN_OVER) :]
+    ):
         wrong.append(f"{about}: called after it was taken over")
     return wrong
 

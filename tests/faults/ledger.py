@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.core.kick import CALL_LASTS, OPEN, ChannelId, Kick, Outcome, State, Target, What
-from bot.core.notice import DELIVER_WITHIN, Kind
+from bot.core.kick import MAX_CALL_TIME, OPEN, ChannelId, EventKind, Kick, Outcome, State, Target
+from bot.core.outbox_message import DELIVER_WITHIN, MessageKind
 from bot.store import SqlStore
-from bot.store.schema import notices
+from bot.store.schema import outbox
 from tests.sandbox.place import Place
 from tests.sandbox.realtimekit.calls import Call
 from tests.sandbox.realtimekit.people import KickEffect, Participant
@@ -88,7 +88,7 @@ async def is_settled(store: SqlStore, *, may_wait: bool = False) -> bool:
     kicks = await store.history(1_000_000)
     if any(_is_open(kick, may_wait=may_wait) for kick in kicks):
         return False
-    return not await store.overdue_notices(NEVER)
+    return not await store.overdue_messages(NEVER)
 
 
 async def audit(
@@ -117,13 +117,13 @@ async def audit(
     for kick in judged:
         _look_for_losses(tally, kick, said, may_wait=may_wait)
         _look_for_duplicates(tally, kick, said)
-        if kick.was_asked and kick.state is not State.WAITING:
+        if kick.approval_requested and kick.state is not State.WAITING:
             _look_for_buttons(tally, kick, said, await _card_ts(store, kick))
         _compare_words(tally, kick, said, truth)
         for target in kick.targets:
             await _compare_target(tally, store, kick, target, truth)
     ids = {kick.id for kick in judged}
-    for notice in await store.overdue_notices(NEVER):
+    for notice in await store.overdue_messages(NEVER):
         if notice.kick_id in ids:
             tally.find("lost", f"kick {notice.kick_id} still owes its {notice.kind}")
     return tally
@@ -136,13 +136,13 @@ class _Truth:
     """Calls and effects of the RealtimeKit stand-in, and to which kicks they may belong."""
 
     def __init__(self, place: Place, kicks: Iterable[Kick], *, real_time: bool) -> None:
-        self.world = place.rooms.world
+        self.world = place.realtimekit.world
         self.real_time = real_time
         self._effects: dict[str, list[KickEffect]] = {}
         for effect in self.world.kicks:
             self._effects.setdefault(effect.participant.meeting.id, []).append(effect)
         self.calls: dict[Key, list[Call]] = {}
-        for call in place.rooms.calls:
+        for call in place.realtimekit.calls:
             # What was turned away with a 429 was not done, and may be sent again.
             if call.op == "kick" and call.status != BUSY:
                 for key in keys_of(call):
@@ -189,7 +189,7 @@ class _Truth:
     def _fits(self, target: Target, call: Call) -> bool:
         if not self.real_time:
             return True
-        since = call.started_at - CALL_LASTS
+        since = call.started_at - MAX_CALL_TIME
         return target.called_at is not None and since <= target.called_at <= call.started_at + BLINK
 
     def people(self, kick: Kick, target: Target) -> list[Participant]:
@@ -260,11 +260,15 @@ async def _compare_target(
     if target.outcome is Outcome.KICKED and target.called_at is None:
         tally.find("misreported", f"{about}: kicked, but never marked as called")
     if target.outcome is Outcome.FAILED and any(truth.effects(kick, target)):
-        tally.find("misreported", f"{about}: failed ({target.why}), but its call had an effect")
+        tally.find(
+            "misreported", f"{about}: failed ({target.outcome_reason}), but its call had an effect"
+        )
     if target.outcome is Outcome.GONE:
         told_at = await _told_at(store, kick, target) if truth.real_time else NEVER
         if not _had_left(target, truth.people(kick, target), truth, told_at):
-            tally.find("misreported", f"{about}: gone ({target.why}), but they never left")
+            tally.find(
+                "misreported", f"{about}: gone ({target.outcome_reason}), but they never left"
+            )
 
 
 async def _told_at(store: SqlStore, kick: Kick, target: Target) -> datetime:
@@ -272,7 +276,7 @@ async def _told_at(store: SqlStore, kick: Kick, target: Target) -> datetime:
     settled = [
         event.at
         for event in await store.events(kick.id)
-        if event.what is What.SETTLED and f"[{target.key}]" in event.note
+        if event.kind is EventKind.SETTLED and f"[{target.key}]" in event.note
     ]
     return max(settled, default=NEVER)
 
@@ -314,7 +318,7 @@ class _Said:
             kick = _about(message, by_number, by_id) if message.author == author else None
             if kick:
                 is_card = message.channel == approvals and kick.channel_id != approvals
-                where = self._cards if is_card and kick.was_asked else self._others
+                where = self._cards if is_card and kick.approval_requested else self._others
                 where.setdefault(kick.number, []).append(message)
         for user, view in _views_shown(place):
             number = _number_in(str(view.get("title")))
@@ -407,13 +411,13 @@ def _look_for_losses(tally: Tally, kick: Kick, said: _Said, *, may_wait: bool) -
     if to_tell and not (said.told(kick) or by_view):
         tally.find("lost", f"kick #{kick.number} is {kick.state}, and nobody was told")
     cards = said.cards(kick)
-    if kick.was_asked and not cards and _waited(kick) > CARD_WITHIN:
+    if kick.approval_requested and not cards and _waited(kick) > CARD_WITHIN:
         tally.find("lost", f"kick #{kick.number}: its card was never posted")
 
 
 async def _card_ts(store: SqlStore, kick: Kick) -> str | None:
     """Read where the store has the card of a request, if it knows."""
-    told = await store._notices(notices.c.kick_id == kick.id, notices.c.kind == Kind.CARD)
+    told = await store._messages(outbox.c.kick_id == kick.id, outbox.c.kind == MessageKind.CARD)
     return told[0].ts if told else None
 
 

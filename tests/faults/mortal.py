@@ -74,7 +74,7 @@ class Turnstile:
 
 def stand(turnstile: Turnstile) -> None:
     """Put the turnstile where all effects of the bot pass."""
-    for writes in ("write", "write_once", "write_at_leisure"):
+    for writes in ("write", "write_autocommit", "write_without_timeout"):
         _put(turnstile, Database, writes, _write)
     _put(turnstile, api, "_reply", lambda _, method, **__: f"slack: {method}")
     _put(turnstile, windows, "respond", lambda *_: "slack: response_url")
@@ -96,11 +96,11 @@ def _write(*_: object) -> str:
 def _told(frame: FrameType) -> str:
     known = frame.f_locals
     if "events" in known:
-        return str(known["events"][0].what) if known["events"] else "renewed"
+        return str(known["events"][0].kind) if known["events"] else "renewed"
     if "kick" in known:
         return str(known["kick"].state)
     if "event" in known:
-        return str(known["event"].what)
+        return str(known["event"].kind)
     return str(known["after"].kind) if "after" in known else ""
 
 

@@ -104,12 +104,12 @@ async def before_the_submit(scene: Scene) -> None:
 async def while_it_runs(scene: Scene) -> None:
     """Begin when the first call has arrived at RealtimeKit."""
     maya, place = scene.human("U0MAYA"), scene.world.place
-    place.rooms.faults.switch_on("slow", op="kick", seconds=0.5)
+    place.realtimekit.faults.switch_on("slow", op="kick", seconds=0.5)
     # What can't be written is tried for some seconds, one after the other.
     await Requester(maya, scene.wish(2 if scene.is_full else 5), lambda: None).go()
-    await place.rooms.until(lambda: any(one.op == "kick" for one in place.rooms.calls))
+    await place.realtimekit.until(lambda: any(one.op == "kick" for one in place.realtimekit.calls))
     async with scene.outage():
-        await place.rooms.until(lambda: all(one.ended_at for one in place.rooms.calls))
+        await place.realtimekit.until(lambda: all(one.ended_at for one in place.realtimekit.calls))
         if scene.is_full:
             await scene.hears(maya, UNKNOWN_HERE, "execution")
 
@@ -250,7 +250,7 @@ async def _dies(scene: Scene, after: float) -> None:
 
 
 async def _everybody(scene: Scene) -> None:
-    scene.world.place.rooms.faults.switch_on("slow", op="kick", seconds=0.2)
+    scene.world.place.realtimekit.faults.switch_on("slow", op="kick", seconds=0.2)
     wishes = {user: scene.wish(count) for user, count in USERS.items()}
     await asyncio.gather(
         *(Requester(scene.human(user), wish, lambda: None).go() for user, wish in wishes.items())

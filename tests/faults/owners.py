@@ -11,7 +11,7 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from bot.core.kick import TAKE_UP_AFTER, Kick, KickId, State, UserId, What
+from bot.core.kick import RECOVER_AFTER, EventKind, Kick, KickId, State, UserId
 from tests.faults.judge import calls_by_target, judge, settled
 from tests.faults.ledger import Tally
 from tests.faults.stage import PATIENCE, PLENTY, Stage
@@ -39,13 +39,13 @@ async def race_owners(stage: Stage, *, held: int, cases: int, owners: int, sprea
     """
     # The effect of a call comes long before its answer, or right before it.
     late = stage.rng.random() < 0.5
-    stage.place.rooms.faults.switch_on("slow", op="kick", seconds=2, late=late)
+    stage.place.realtimekit.faults.switch_on("slow", op="kick", seconds=2, late=late)
     crowd = stage.crowd(held + cases)
     stopped = [await _stopped_at_the_mark(stage, crowd[:held])] if held else []
     running = await stage.start(owners)
     for number, target in enumerate(crowd[held:]):
         await _make_ready(stage, target, begins_in=spread * number / cases)
-    await stage.place.rooms.until(lambda: bool(calls_by_target(stage.place)), within=PATIENCE)
+    await stage.place.realtimekit.until(lambda: bool(calls_by_target(stage.place)), within=PATIENCE)
     await asyncio.gather(*(_stop(bot, stage.rng.uniform(0, spread)) for bot in running))
     await stage.start(1)
     early = asyncio.create_task(_go_on(running[-1], after=stage.rng.uniform(15.5, 20)))
@@ -60,7 +60,7 @@ async def race_owners(stage: Stage, *, held: int, cases: int, owners: int, sprea
 
 async def _make_ready(stage: Stage, target: Participant, *, begins_in: float = 0) -> None:
     """Store a kick that nobody has begun; whoever sees it first takes it up."""
-    ago = TAKE_UP_AFTER.total_seconds() - begins_in
+    ago = RECOVER_AFTER.total_seconds() - begins_in
     kick = stage.kick(stage.person(0), target, ago=ago, state=State.READY)
     await stage.ask(replace(kick, approver=UserId(stage.person(1).user.id)))
 
@@ -112,7 +112,7 @@ async def undisturbed(stage: Stage, before: Mapping[KickId, Kick]) -> Tally:
         if kick != before[kick.id] and before[kick.id].state is State.DONE:
             tally.find("misreported", f"kick #{kick.number} was changed after it was done")
         events = await stage.store.events(kick.id)
-        taken_over += any(one.what is What.TAKEN_OVER for one in events)
+        taken_over += any(one.kind is EventKind.TAKEN_OVER for one in events)
     if not taken_over:
         tally.find("lost", "no kick was taken over: this run shows nothing")
     return tally

@@ -19,7 +19,7 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 
-from bot.core.kick import ChannelId, Event, Kick, KickId, State, Target, TeamId, UserId, What
+from bot.core.kick import ChannelId, Event, EventKind, Kick, KickId, State, Target, TeamId, UserId
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, SessionId
 from bot.slack.messages import REVIEW_REQUEST
 from bot.store import SqlStore
@@ -158,9 +158,9 @@ class Stage:
         assert session is not None
         return Kick(
             id=KickId(uuid4().hex),
-            key=uuid4().hex,
+            idempotency_key=uuid4().hex,
             team_id=TeamId("T0KICK"),
-            app_id=self.place.rooms.app_id,
+            app_id=self.place.realtimekit.app_id,
             channel_id=ChannelId(LIVE),
             meeting=Meeting(MeetingId(meeting.id), meeting.title),
             session_id=SessionId(session.id),
@@ -174,7 +174,7 @@ class Stage:
 
     async def ask(self, kick: Kick) -> Kick:
         """Store a kick so that its card is due at once."""
-        event = Event(datetime.now(UTC) - timedelta(seconds=60), What.ASKED, kick.requester)
+        event = Event(datetime.now(UTC) - timedelta(seconds=60), EventKind.ASKED, kick.requester)
         return await self.store.add(kick, event)
 
 
@@ -197,8 +197,8 @@ async def stage(server: Any, *, people: int, seed: int) -> AsyncIterator[Stage]:
     async with open_place(patience=ACKS_WITHIN) as place, AsyncExitStack() as crew:
         folder = Path(crew.enter_context(tempfile.TemporaryDirectory(prefix="kickbot-")))
         # These are measured against the contract elsewhere, and cost more than making them.
-        place.rooms.checks_replies = False
-        place.rooms.budget = Budget(place.cast.world.clock, limit=PLENTY)
+        place.realtimekit.checks_replies = False
+        place.realtimekit.budget = Budget(place.cast.world.clock, limit=PLENTY)
         environment = place.settings(http=False, database_url=database)
         environment |= {"KICKBOT_POLICY": str(_policy(place.slack, folder, people))}
         await store.start()

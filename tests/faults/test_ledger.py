@@ -11,17 +11,17 @@ from pydantic import SecretStr
 from bot.core.kick import (
     ChannelId,
     Event,
+    EventKind,
     Kick,
     KickId,
     Outcome,
+    OutcomeReason,
     State,
     Target,
     TeamId,
     UserId,
-    What,
-    Why,
 )
-from bot.core.ports import NotThere
+from bot.core.ports import NotFound
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, Peer, PeerId, SessionId
 from bot.realtimekit import App, RealtimeKit, http_client
 from bot.slack import cards, messages
@@ -38,7 +38,7 @@ class Case:
     def __init__(self, place: Place, store: SqlStore) -> None:
         self.place = place
         self.store = store
-        self.outcome, self.why = Outcome.KICKED, Why.CONFIRMED
+        self.outcome, self.why = Outcome.KICKED, OutcomeReason.CONFIRMED
         self.calls = self.results = self.cards = 1
         self.settles_cards = self.knows_cards = self.delivers = True
 
@@ -47,19 +47,19 @@ class Case:
         kick = await self.asked(State.WAITING, expires_in=600)
         for _ in range(self.cards):
             self.post("C0MODS", cards.card(kick))
-        kick = await self.move(kick, kick.approve(UserId("U0MO"), now()), What.APPROVED)
-        kick = await self.move(kick, kick.claim("me", now(), kick.session_id), What.CLAIMED)
+        kick = await self.move(kick, kick.approve(UserId("U0MO"), now()), EventKind.APPROVED)
+        kick = await self.move(kick, kick.claim("me", now(), kick.session_id), EventKind.CLAIMED)
         kick = await self._marked(kick)
         for _ in range(self.calls):
             await self.call()
         settled = kick.settle(kick.targets[0], self.outcome, self.why)
-        kick = await self.move(kick, settled, What.SETTLED)
-        kick = await self.move(kick, kick.finish(now()), What.FINISHED)
+        kick = await self.move(kick, settled, EventKind.SETTLED)
+        kick = await self.move(kick, kick.finish(now()), EventKind.FINISHED)
         self._tell(kick)
         cards_there = self.place.slack.workspace.chat.visible("C0MODS", "U0MO")
         ts = cards_there[-1].ts if self.knows_cards else None
-        for notice in await self.store.owed(kick.id) if self.delivers else ():
-            await self.store.note(notice, notice.delivered(ChannelId("C0MODS"), ts))
+        for notice in await self.store.pending_messages(kick.id) if self.delivers else ():
+            await self.store.update_message(notice, notice.delivered(ChannelId("C0MODS"), ts))
         return await audit(self.place, self.store)
 
     def _tell(self, kick: Kick) -> None:
@@ -78,9 +78,9 @@ class Case:
         about = (ParticipantId(mallory.id), CustomId(mallory.custom_id), "Mallory", mallory.preset)
         kick = Kick(
             id=KickId("0" * 32),
-            key="V0REVIEW",
+            idempotency_key="V0REVIEW",
             team_id=TeamId("T0KICK"),
-            app_id=place.rooms.app_id,
+            app_id=place.realtimekit.app_id,
             channel_id=ChannelId("C0LIVE"),
             meeting=Meeting(MeetingId(place.cast.ama.id), place.cast.ama.title),
             session_id=SessionId(session.id),
@@ -91,7 +91,9 @@ class Case:
             state=state,
             expires_at=now() + timedelta(seconds=expires_in) if expires_in else None,
         )
-        return await self.store.add(kick, Event(now(), What.ASKED, kick.requester, "", kick.id))
+        return await self.store.add(
+            kick, Event(now(), EventKind.ASKED, kick.requester, "", kick.id)
+        )
 
     async def _marked(self, kick: Kick) -> Kick:
         peers = tuple(
@@ -101,15 +103,15 @@ class Case:
             if one.participant is self.place.cast.mallory
         )
         marked = kick.mark_called(kick.targets[0], peers, now())
-        return await self.move(kick, marked, What.CALLED)
+        return await self.move(kick, marked, EventKind.CALLED)
 
-    async def move(self, before: Kick, after: Kick, what: What) -> Kick:
+    async def move(self, before: Kick, after: Kick, what: EventKind) -> Kick:
         note = f"Mallory [{after.targets[0].key}]"
-        return await self.store.move(before, after, Event(now(), what, None, note, after.id))
+        return await self.store.transition(before, after, Event(now(), what, None, note, after.id))
 
     async def call(self, person: Participant | None = None) -> None:
         """Call RealtimeKit as the bot does; whether anybody was there does not matter."""
-        rooms = self.place.rooms
+        rooms = self.place.realtimekit
         app = App(rooms.account_id, rooms.app_id, SecretStr(rooms.api_token))
         async with http_client(rooms.url) as http:
             try:
@@ -117,7 +119,7 @@ class Case:
                     MeetingId(self.place.cast.ama.id),
                     participant_ids=[ParticipantId((person or self.place.cast.mallory).id)],
                 )
-            except NotThere:
+            except NotFound:
                 return
 
     def post(self, channel: str, message: messages.Message) -> None:
@@ -164,15 +166,16 @@ async def test_a_call_for_somebody_who_was_not_asked_for_is_caught(case: Case) -
 
 
 async def test_a_call_that_was_turned_away_may_be_sent_again(case: Case) -> None:
-    case.place.rooms.faults.switch_on("rate_limited", op="kick", times=1, retry_after=0)
+    case.place.realtimekit.faults.switch_on("rate_limited", op="kick", times=1, retry_after=0)
 
     assert counts(await case.play()) == (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
-    ("outcome", "why"), [(Outcome.GONE, Why.LEFT), (Outcome.KICKED, Why.CONFIRMED)]
+    ("outcome", "why"),
+    [(Outcome.GONE, OutcomeReason.LEFT), (Outcome.KICKED, OutcomeReason.CONFIRMED)],
 )
-async def test_a_false_outcome_is_caught(case: Case, outcome: Outcome, why: Why) -> None:
+async def test_a_false_outcome_is_caught(case: Case, outcome: Outcome, why: OutcomeReason) -> None:
     case.outcome, case.why = outcome, why
     case.calls = 0
 
@@ -182,7 +185,7 @@ async def test_a_false_outcome_is_caught(case: Case, outcome: Outcome, why: Why)
 
 
 async def test_somebody_who_left_after_they_were_called_gone_was_not(case: Case) -> None:
-    case.outcome, case.why, case.calls = Outcome.GONE, Why.LEFT, 0
+    case.outcome, case.why, case.calls = Outcome.GONE, OutcomeReason.LEFT, 0
     await case.play()
     world, mallory = case.place.cast.world, case.place.cast.mallory
     peers = [one for all_ in world.sessions for one in all_.peers if one.participant is mallory]
@@ -193,13 +196,13 @@ async def test_somebody_who_left_after_they_were_called_gone_was_not(case: Case)
 
 
 async def test_a_failure_that_had_an_effect_is_caught(case: Case) -> None:
-    case.outcome, case.why = Outcome.FAILED, Why.STILL_THERE
+    case.outcome, case.why = Outcome.FAILED, OutcomeReason.STILL_THERE
 
     assert counts(await case.play()) == (0, 0, 1, 0)
 
 
 async def test_nobody_was_removed_is_no_word_for_a_kick_with_an_effect(case: Case) -> None:
-    case.outcome, case.why = Outcome.UNKNOWN, Why.NO_ANSWER
+    case.outcome, case.why = Outcome.UNKNOWN, OutcomeReason.NO_ANSWER
     case.post("C0LIVE", messages.whisper("Kick #1 expired: nobody was removed."))
 
     tally = await case.play()
@@ -275,7 +278,7 @@ async def test_a_request_whose_card_never_came_is_lost(case: Case) -> None:
 
 async def test_a_refusal_is_told_by_a_view(case: Case) -> None:
     kick = await case.asked(State.READY)
-    await case.move(kick, kick.refuse("No.", now()), What.REFUSED)
+    await case.move(kick, kick.refuse("No.", now()), EventKind.REFUSED)
     silent = await audit(case.place, case.store)
     view = {"title": {"type": "plain_text", "text": "Kick #1"}, "type": "modal"}
     blocks = messages.whisper("Nobody was removed. No.")["blocks"]

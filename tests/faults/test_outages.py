@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from bot.core.kick import Event, What
-from bot.core.ports import StoreDown
+from bot.core.kick import Event, EventKind
+from bot.core.ports import StoreUnavailable
 from bot.slack import texts
 from tests.faults import outages
 from tests.faults.blackouts import full, limited
@@ -40,11 +40,11 @@ class TestARun:
         file = outages.file_in(tmp_path)
         with limited() as pages:
             async with opened(outages.FULL, f"sqlite:///{file}") as world:
-                event = Event(world.clock.now(), What.REFUSED, None, "one more")
+                event = Event(world.clock.now(), EventKind.REFUSED, None, "one more")
                 async with full(file, pages, world.store):
-                    with pytest.raises(StoreDown, match="database or disk is full"):
-                        await world.store.record(event)
-                await world.store.record(event)
+                    with pytest.raises(StoreUnavailable, match="database or disk is full"):
+                        await world.store.record_event(event)
+                await world.store.record_event(event)
 
     async def test_finds_words_that_say_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(texts, "unconfirmed", lambda _: "Something went wrong.")

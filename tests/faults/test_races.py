@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from bot.core.kick import Event, Kick, Outcome, State, UserId, What, Why
-from bot.core.ports import NotThere
+from bot.core.kick import Event, EventKind, Kick, Outcome, OutcomeReason, State, UserId
+from bot.core.ports import NotFound
 from bot.core.roster import MeetingId, ParticipantId
 from bot.realtimekit import App, RealtimeKit, http_client
 from tests.faults.judge import Told, faults_of, judge, untrue
@@ -58,7 +58,7 @@ async def approved(bare: Stage, target: Participant) -> Kick:
     """Store a request, and somebody's yes."""
     kick = await bare.ask(bare.kick(bare.person(0), target))
     after = kick.approve(UserId(bare.person(1).user.id), now())
-    return await bare.store.move(kick, after, happened(kick, What.APPROVED))
+    return await bare.store.transition(kick, after, happened(kick, EventKind.APPROVED))
 
 
 async def carried_out(bare: Stage, target: Participant) -> Kick:
@@ -66,27 +66,27 @@ async def carried_out(bare: Stage, target: Participant) -> Kick:
     kick = await approved(bare, target)
     claimed = kick.claim("one", now(), kick.session_id)
     marked = claimed.mark_called(claimed.targets[0], (), now())
-    told = marked.settle(marked.targets[0], Outcome.KICKED, Why.CONFIRMED)
-    steps = [(claimed, What.CLAIMED), (marked, What.CALLED), (told, What.SETTLED)]
-    for step, what in [*steps, (told.finish(now()), What.FINISHED)]:
-        kick = await bare.store.move(kick, step, happened(kick, what))
+    told = marked.settle(marked.targets[0], Outcome.KICKED, OutcomeReason.CONFIRMED)
+    steps = [(claimed, EventKind.CLAIMED), (marked, EventKind.CALLED), (told, EventKind.SETTLED)]
+    for step, what in [*steps, (told.finish(now()), EventKind.FINISHED)]:
+        kick = await bare.store.transition(kick, step, happened(kick, what))
     return kick
 
 
 async def call(bare: Stage, target: Participant) -> None:
     """Call RealtimeKit as a bot does."""
-    rooms = bare.place.rooms
+    rooms = bare.place.realtimekit
     async with http_client(rooms.url) as http:
         app = App(rooms.account_id, rooms.app_id, SecretStr(rooms.api_token))
-        with suppress(NotThere):
+        with suppress(NotFound):
             await RealtimeKit(http, app).kick(
                 MeetingId(target.meeting.id), participant_ids=[ParticipantId(target.id)]
             )
 
 
-def happened(kick: Kick, what: What) -> Event:
+def happened(kick: Kick, what: EventKind) -> Event:
     named = f"{kick.targets[0].name} [{kick.targets[0].key}]: "
-    return Event(now(), what, None, named if what is What.SETTLED else "", kick.id)
+    return Event(now(), what, None, named if what is EventKind.SETTLED else "", kick.id)
 
 
 def now() -> datetime:
@@ -101,7 +101,7 @@ async def found(bare: Stage, kick: Kick, column: str) -> list[str]:
 
 async def test_a_second_decision_is_found(bare: Stage, target: Participant) -> None:
     kick = await approved(bare, target)
-    await bare.store.record(happened(kick, What.CANCELLED))
+    await bare.store.record_event(happened(kick, EventKind.CANCELLED))
     (finding,) = await found(bare, kick, "doubled")
     assert "decided 2 times" in finding
 
@@ -119,7 +119,7 @@ async def test_a_call_for_a_request_that_was_taken_back_is_found(
     kick = await bare.ask(bare.kick(bare.person(0), target))
     await call(bare, target)
     after = kick.cancel(now())
-    kick = await bare.store.move(kick, after, happened(kick, What.CANCELLED))
+    kick = await bare.store.transition(kick, after, happened(kick, EventKind.CANCELLED))
     findings = await found(bare, kick, "doubled")
     assert any("cancelled: 1 calls" in one for one in findings)
 
@@ -128,8 +128,8 @@ async def test_a_call_by_who_took_over_and_an_outcome_given_twice_are_found(
     bare: Stage, target: Participant
 ) -> None:
     kick = await carried_out(bare, target)
-    for what in (What.TAKEN_OVER, What.CALLED, What.SETTLED):
-        await bare.store.record(happened(kick, what))
+    for what in (EventKind.TAKEN_OVER, EventKind.CALLED, EventKind.SETTLED):
+        await bare.store.record_event(happened(kick, what))
     events = await bare.store.events(kick.id)
     wrong = " ".join(faults_of(kick, events, {}))
     assert "called after it was taken over" in wrong

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from bot.core import execution
-from bot.core.execution import Execution
-from bot.core.kick import Outcome, Target, Why
-from bot.core.notice import Kind, Notice
-from bot.core.ports import RoomsError
-from bot.core.post import Post
+from bot.core import runner
+from bot.core.kick import Outcome, OutcomeReason, Target
+from bot.core.outbox import Outbox
+from bot.core.outbox_message import MessageKind, OutboxMessage
+from bot.core.ports import GatewayError
+from bot.core.runner import KickRunner
 from bot.slack.channel import SlackNotices
 from bot.slack.windows import Windows
 from tests.faults import storm
@@ -117,30 +117,30 @@ class TestAPlantedFaultIsFound:
     async def test_a_call_that_is_sent_twice(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        once = Execution._send
+        once = KickRunner._send
 
-        async def twice(self: Execution, target: Target) -> tuple[str, ...]:
+        async def twice(self: KickRunner, target: Target) -> tuple[str, ...]:
             named = await once(self, target)
-            with suppress(RoomsError):
+            with suppress(GatewayError):
                 await once(self, target)
             return named
 
-        monkeypatch.setattr(Execution, "_send", twice)
+        monkeypatch.setattr(KickRunner, "_send", twice)
         tally = await played(world)
         assert tally.doubled == 1
 
     async def test_a_result_that_is_dropped(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        deliver = Post._deliver
+        deliver = Outbox._deliver
 
-        async def drop(self: Post, notice: Notice) -> None:
-            if notice.kind is Kind.RESULT:
-                await self._store.note(notice, notice.delivered(None, None))
+        async def drop(self: Outbox, notice: OutboxMessage) -> None:
+            if notice.kind is MessageKind.RESULT:
+                await self._store.update_message(notice, notice.delivered(None, None))
             else:
                 await deliver(self, notice)
 
-        monkeypatch.setattr(Post, "_deliver", drop)
+        monkeypatch.setattr(Outbox, "_deliver", drop)
         tally = await played(world)
         assert tally.lost == 1
         assert "nobody was told" in tally.findings[0]
@@ -148,8 +148,8 @@ class TestAPlantedFaultIsFound:
     async def test_somebody_who_is_called_gone_and_is_not(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        gone = (Outcome.GONE, Why.LEFT, None)
-        monkeypatch.setattr(execution, "evidence", lambda *_: gone)
+        gone = (Outcome.GONE, OutcomeReason.LEFT, None)
+        monkeypatch.setattr(runner, "evidence", lambda *_: gone)
         tally = await played(world, Bolt("rooms", "closed_before", 1, {"op": "kick"}))
         assert tally.misreported == 1
         assert "gone" in tally.findings[0]
@@ -172,7 +172,7 @@ class TestAPlantedFaultIsFound:
         async def stumble(*_: Any) -> None:
             raise KeyError("nobody expected that")
 
-        monkeypatch.setattr(SlackNotices, "show", stumble)
+        monkeypatch.setattr(SlackNotices, "update_modals", stumble)
         monkeypatch.setattr(storm, "LISTENS", 2)
         tally = await played(world)
         assert any("a fault of the bot" in one for one in tally.findings)

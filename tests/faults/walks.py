@@ -134,7 +134,7 @@ async def _expired(scene: Scene) -> None:
 
 async def _answer_lost(scene: Scene) -> None:
     """Lose the answer to the kick, and all lists of people from then on."""
-    rooms = scene.place.rooms
+    rooms = scene.place.realtimekit
     # Slow, so that the lists are away before the bot reads them.
     rooms.faults.switch_on("slow", op="kick", seconds=0.5)
     rooms.faults.switch_on("reset_after", op="kick", times=1)
@@ -149,7 +149,7 @@ async def _unknown(scene: Scene) -> None:
     kick = await scene.until(lambda kick: kick.state not in OPEN)
     if _is_unknown(kick):
         told = (await maya.until(_checkable, PATIENCE))[-1]
-        scene.place.rooms.faults.switch_off()
+        scene.place.realtimekit.faults.switch_off()
         await maya.click(told, CHECK_AGAIN)
         await scene.until(lambda kick: not _is_unknown(kick))
 

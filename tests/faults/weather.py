@@ -83,7 +83,7 @@ class Bolt:
 
     def strike(self, place: Place) -> None:
         """Switch it on."""
-        faults = place.slack.faults if self.service == "slack" else place.rooms.faults
+        faults = place.slack.faults if self.service == "slack" else place.realtimekit.faults
         faults.switch_on(self.name, times=self.times, **self.how)
 
     def __str__(self) -> str:
@@ -249,4 +249,4 @@ def draw_costly(rng: random.Random) -> Bolt:
 def calm(place: Place) -> None:
     """Switch everything off."""
     place.slack.faults.switch_off()
-    place.rooms.faults.switch_off()
+    place.realtimekit.faults.switch_off()

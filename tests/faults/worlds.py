@@ -77,7 +77,7 @@ class World:
             seen = now
 
     def _traffic(self) -> tuple[int, int, int]:
-        calls = self.place.rooms.calls
+        calls = self.place.realtimekit.calls
         unanswered = sum(one.ended_at is None for one in calls)
         return len(self.place.slack.calls), len(calls), unanswered
 
@@ -99,7 +99,7 @@ class World:
             self.find("lost", f"kick #{number} was promised, and is not stored", where)
         for words in self.stumbled:
             self.find("lost", f"a fault of the bot: {words}", where)
-        for words in (*slack.problems, *self.place.rooms.problems):
+        for words in (*slack.problems, *self.place.realtimekit.problems):
             if not (refreshed and "no answer within" in words):
                 self.find("lost", f"a problem of the bot's answers: {words}", where)
         slack.problems.clear()

@@ -29,7 +29,7 @@ async def place() -> AsyncIterator[Place]:
     async with open_place(patience=ACKS_WITHIN) as opened:
         yield opened
         assert opened.slack.problems == []
-        assert opened.rooms.problems == []
+        assert opened.realtimekit.problems == []
 
 
 def example_policy(**rules: Any) -> Policy:

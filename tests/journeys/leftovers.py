@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 from bot.core.kick import (
     ChannelId,
     Event,
+    EventKind,
     Kick,
     KickId,
     Outcome,
+    OutcomeReason,
     State,
     Target,
     TeamId,
     UserId,
-    What,
-    Why,
 )
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, Peer, PeerId, SessionId
 from bot.store import SqlStore
@@ -33,9 +33,9 @@ def asked(place: Place, *people: Participant, ago: float = 0) -> Kick:
     """Make the kick that Maya asked for so many seconds ago; nobody has begun it."""
     return Kick(
         id=KickId("0" * 32),
-        key="V0REVIEW",
+        idempotency_key="V0REVIEW",
         team_id=TeamId("T0KICK"),
-        app_id=place.rooms.app_id,
+        app_id=place.realtimekit.app_id,
         channel_id=ChannelId("C0LIVE"),
         meeting=Meeting(MeetingId(place.cast.ama.id), place.cast.ama.title),
         session_id=SessionId(session_of(place).id),
@@ -61,35 +61,35 @@ async def storing(sqlite_url: str) -> AsyncIterator[SqlStore]:
 async def leave_ready(sqlite_url: str, kick: Kick) -> None:
     """Leave the kick as a process does that died before it took it up."""
     async with storing(sqlite_url) as store:
-        await store.add(kick, happened(kick, What.ASKED))
+        await store.add(kick, happened(kick, EventKind.ASKED))
 
 
 async def leave_running(place: Place, sqlite_url: str, kick: Kick, *called: str) -> None:
     """Leave the kick as a process does that died when it had called for some of its targets."""
     async with storing(sqlite_url) as store:
-        kick = await store.add(kick, happened(kick, What.ASKED))
+        kick = await store.add(kick, happened(kick, EventKind.ASKED))
         claimed = kick.claim("a process that died", kick.created_at, kick.session_id)
-        kick = await store.move(kick, claimed, happened(kick, What.CLAIMED))
+        kick = await store.transition(kick, claimed, happened(kick, EventKind.CLAIMED))
         for target in kick.targets:
             if target.name in called:
                 marked = kick.mark_called(target, peers_of(place, target), kick.created_at)
-                kick = await store.move(kick, marked, happened(kick, What.CALLED))
+                kick = await store.transition(kick, marked, happened(kick, EventKind.CALLED))
 
 
 async def leave_done(place: Place, sqlite_url: str, kick: Kick) -> Kick:
     """Leave the kick as a process does that died when all went, before it told anybody."""
     await leave_running(place, sqlite_url, kick, *(one.name for one in kick.targets))
     async with storing(sqlite_url) as store:
-        running = await store.get(kick.id)
+        running = await store.get_kick(kick.id)
         assert running is not None
         for target in running.targets:
-            settled = running.settle(target, Outcome.KICKED, Why.CONFIRMED)
-            running = await store.move(running, settled, happened(kick, What.SETTLED))
+            settled = running.settle(target, Outcome.KICKED, OutcomeReason.CONFIRMED)
+            running = await store.transition(running, settled, happened(kick, EventKind.SETTLED))
         done = running.finish(kick.created_at)
-        return await store.move(running, done, happened(kick, What.FINISHED))
+        return await store.transition(running, done, happened(kick, EventKind.FINISHED))
 
 
-def happened(kick: Kick, what: What) -> Event:
+def happened(kick: Kick, what: EventKind) -> Event:
     return Event(kick.created_at, what, None, "", kick.id)
 
 

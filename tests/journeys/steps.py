@@ -13,9 +13,9 @@ from typing import Final, TypeVar
 
 import pytest
 
-from bot.core.keeper import LOOK_EVERY
 from bot.core.kick import Event, Kick
-from bot.core.notice import Kind, Notice
+from bot.core.outbox_message import MessageKind, OutboxMessage
+from bot.core.reconciler import TICK_INTERVAL
 from bot.store import SqlStore
 from tests.sandbox.place import HOME, Place
 from tests.sandbox.realtimekit.calls import Call
@@ -73,7 +73,7 @@ class HastyClock:
     async def sleep(self, seconds: float) -> None:
         # Short ones wait for Slack, which is in no haste; and the keeper, who never ends, would
         # run away with the time.
-        if seconds < 1.7 or seconds == LOOK_EVERY:
+        if seconds < 1.7 or seconds == TICK_INTERVAL:
             await asyncio.sleep(seconds)
         else:
             await self.awake.wait()
@@ -88,7 +88,7 @@ class TirelessClock(HastyClock):
     """The real time, but no sleep takes any."""
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds if seconds == LOOK_EVERY else 0)
+        await asyncio.sleep(seconds if seconds == TICK_INTERVAL else 0)
 
 
 @asynccontextmanager
@@ -120,10 +120,12 @@ async def record(sqlite_url: str, number: int = 1) -> list[Event]:
         return list(await store.events(kick.id))
 
 
-async def put_off(sqlite_url: str, kind: Kind = Kind.RESULT, attempts: int = 1) -> Notice:
+async def put_off(
+    sqlite_url: str, kind: MessageKind = MessageKind.RESULT, attempts: int = 1
+) -> OutboxMessage:
     """Wait until a message about the first kick could not be delivered so many times."""
 
-    def is_put_off(owed: Sequence[Notice]) -> list[Notice]:
+    def is_put_off(owed: Sequence[OutboxMessage]) -> list[OutboxMessage]:
         return [one for one in owed if (one.kind, one.attempts) == (kind, attempts)]
 
     return (await _owed_when(sqlite_url, is_put_off))[0]
@@ -134,17 +136,17 @@ async def all_told(sqlite_url: str) -> None:
     await _owed_when(sqlite_url, lambda owed: not owed)
 
 
-async def _owed_when(sqlite_url: str, predicate: Callable[[Sequence[Notice]], T]) -> T:
+async def _owed_when(sqlite_url: str, predicate: Callable[[Sequence[OutboxMessage]], T]) -> T:
     async with reading(sqlite_url) as store, asyncio.timeout(30):
         kick = await _numbered(store, 1)
-        while not (found := predicate(await store.owed(kick.id))):  # noqa: ASYNC110 - a database tells nobody that it changed
+        while not (found := predicate(await store.pending_messages(kick.id))):  # noqa: ASYNC110 - a database tells nobody that it changed
             await asyncio.sleep(0.02)
         return found
 
 
 def kick_calls(place: Place) -> list[Call]:
     """List the kick calls that reached RealtimeKit."""
-    return [call for call in place.rooms.calls if call.op == "kick"]
+    return [call for call in place.realtimekit.calls if call.op == "kick"]
 
 
 def assert_in_plain_words(place: Place) -> None:

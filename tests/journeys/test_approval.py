@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.app import Bot
-from bot.core.kick import Outcome, UserId, What
+from bot.core.kick import EventKind, Outcome, UserId
 from tests.journeys.conftest import Start, database_of
 from tests.journeys.steps import (
     ONE_TRANSPORT,
@@ -278,7 +278,7 @@ async def test_who_looks_at_a_kick_on_its_way_sees_how_it_ends(
     place: Place, careful: Bot, maya: Person, mo: Person, lea: Person
 ) -> None:
     card = await asked(maya)
-    place.rooms.faults.switch_on("slow", op="kick", seconds=1.5)
+    place.realtimekit.faults.switch_on("slow", op="kick", seconds=1.5)
     await to_request(mo, card)
     await mo.submit()
     await mo.until(lambda sees: "Removing" in sees.modal)
@@ -377,11 +377,11 @@ async def test_who_can_not_be_looked_for_can_be_denied_but_not_approved(
     place: Place, careful: Bot, maya: Person, mo: Person
 ) -> None:
     card = await asked(maya)
-    place.rooms.faults.switch_on("server_error", op="participants")
+    place.realtimekit.faults.switch_on("server_error", op="participants")
     await to_request(mo, card)
     assert "RealtimeKit could not be read" in mo.modal
     assert (mo.modal.submit, mo.modal.action_ids) == (None, ["deny"])
-    place.rooms.faults.switch_off()
+    place.realtimekit.faults.switch_off()
     await to_request(mo, card)
     await mo.until(lambda sees: sees.modal.submit == "Approve")
 
@@ -521,7 +521,9 @@ async def test_whoever_may_not_decide_hears_so_alone_and_it_is_on_record(
         assert "Mallory" not in told(person)
         assert len(maya.messages("C0MODS")) == 1
     assert refusals(sqlite_url) == [(user, words)]
-    assert [one.actor for one in await record(sqlite_url) if one.what is What.REFUSED] == [user]
+    assert [one.actor for one in await record(sqlite_url) if one.kind is EventKind.REFUSED] == [
+        user
+    ]
     assert kicks_stored(sqlite_url) == ["waiting"]
     assert_in_plain_words(place)
 
@@ -564,7 +566,9 @@ async def test_somebody_elsewhere_decides_nothing(
         await mo.press("deny")
         await mo.until(lambda sees: ELSEWHERE in sees.modal)
     assert refusals(sqlite_url) == [("U0MO", ELSEWHERE)]
-    assert [one.note for one in await record(sqlite_url) if one.what is What.REFUSED] == [ELSEWHERE]
+    assert [one.note for one in await record(sqlite_url) if one.kind is EventKind.REFUSED] == [
+        ELSEWHERE
+    ]
 
 
 @ONE_TRANSPORT
@@ -647,8 +651,8 @@ async def test_what_is_sent_twice_is_done_once(
         await sees_in_all_views(mo, "✓ kicked")
     assert kicks_stored(sqlite_url) == ["done"]
     assert len(kick_calls(place)) == 1
-    events = [one.what for one in await record(sqlite_url)]
-    assert events.count(What.APPROVED) == 1
+    events = [one.kind for one in await record(sqlite_url)]
+    assert events.count(EventKind.APPROVED) == 1
 
 
 @ONE_TRANSPORT
@@ -782,13 +786,15 @@ async def unknown(place: Place, start: Start, maya: Person) -> AsyncIterator[Mes
     async with start(clock=clock):
         await to_review(maya)
         clock.awake.clear()
-        place.rooms.faults.switch_on("reset_after", op="kick", times=1)
-        await asyncio.gather(maya.submit(), place.rooms.until(lambda: bool(kick_calls(place))))
-        place.rooms.faults.switch_on("server_error", op="participants")
+        place.realtimekit.faults.switch_on("reset_after", op="kick", times=1)
+        await asyncio.gather(
+            maya.submit(), place.realtimekit.until(lambda: bool(kick_calls(place)))
+        )
+        place.realtimekit.faults.switch_on("server_error", op="participants")
         await maya.until(lambda sees: "Looking" in sees.modal)
         clock.awake.set()
         posted = await result(maya)
-        place.rooms.faults.switch_off()
+        place.realtimekit.faults.switch_off()
         yield posted
 
 
@@ -810,7 +816,7 @@ async def test_what_was_not_known_is_looked_into_again(
 async def test_what_is_still_not_known_is_said_to_be_so(
     place: Place, unknown: Message, maya: Person
 ) -> None:
-    place.rooms.faults.switch_on("server_error", op="participants")
+    place.realtimekit.faults.switch_on("server_error", op="participants")
     await maya.click(unknown, "check_again")
     words = "Still not known: Mallory."
     await maya.until(lambda sees: words in sees.read(sees.messages("C0LIVE")[-1]))

@@ -71,11 +71,11 @@ async def test_anyone_of_ten_thousand_is_found_and_kicked(
     place: Place, maya: Person, bot: Bot
 ) -> None:
     # The stand-in holds each row against the contract, which is slower than all else here.
-    place.rooms.checks_replies = False
+    place.realtimekit.checks_replies = False
     guests = place.cast.world.fill(only_meeting(place), 10_000)
     await to_form(maya)
     await maya.type_ahead("who")
-    await place.rooms.until(lambda: pages_read(place) == 50)
+    await place.realtimekit.until(lambda: pages_read(place) == 50)
     assert len(await maya.type_ahead("who")) == 100
     last = guests[9_998]
     for query in ("guest 9999", last.custom_id, last.id):
@@ -92,7 +92,7 @@ async def test_anyone_of_ten_thousand_is_found_and_kicked(
 
 def pages_read(place: Place) -> int:
     return sum(
-        call.op == "participants" and call.ended_at is not None for call in place.rooms.calls
+        call.op == "participants" and call.ended_at is not None for call in place.realtimekit.calls
     )
 
 

@@ -12,5 +12,5 @@ async def test_two_taps_from_the_command_to_the_kick(place: Place, bot: Bot) -> 
     await maya.submit()
     assert "Mallory — ✓ kicked" in maya.read(await result(maya))
     assert [effect.participant.name for effect in place.cast.world.kicks] == ["Mallory"]
-    assert [call.op for call in place.rooms.calls].count("kick") == 1
+    assert [call.op for call in place.realtimekit.calls].count("kick") == 1
     await maya.until(lambda sees: "✓ kicked" in str(sees.modal))

@@ -47,7 +47,7 @@ async def test_connections_are_kept_from_one_kick_to_the_next(
         await maya.submit()
         await maya.until(lambda sees: "✓ kicked" in sees.modal)
         await told(maya, number)
-        opened.append((place.slack.connections, place.rooms.connections))
+        opened.append((place.slack.connections, place.realtimekit.connections))
     assert opened == opened[:1] * 5
 
 
@@ -60,7 +60,7 @@ async def test_a_call_costs_no_connection_of_its_own(place: Place, maya: Person,
         await to_form(maya)
         await maya.type_ahead("who", "mal")
         await maya.dismiss()
-    assert place.rooms.connections <= 2
+    assert place.realtimekit.connections <= 2
     assert place.slack.connections <= 2
 
 
@@ -107,10 +107,12 @@ class Gate:
 
 @pytest.fixture
 async def gates(place: Place, start: Start) -> AsyncIterator[tuple[Gate, Gate]]:
-    async with Gate(place.slack.url) as slack, Gate(place.rooms.origin) as rooms:
+    async with Gate(place.slack.url) as slack, Gate(place.realtimekit.origin) as rooms:
         behind = {
             "SLACK_API_URL": f"{slack.url}/api/",
-            "CLOUDFLARE_BASE_URL": place.rooms.url.replace(place.rooms.origin, rooms.url),
+            "CLOUDFLARE_BASE_URL": place.realtimekit.url.replace(
+                place.realtimekit.origin, rooms.url
+            ),
         }
         async with start(**behind):
             yield slack, rooms
@@ -251,7 +253,7 @@ async def test_of_twenty_five_calls_eight_are_in_flight(
     place: Place, maya: Person, start: Start
 ) -> None:
     guests = place.cast.world.fill(place.cast.ama, 25)
-    place.rooms.faults.switch_on("slow", op="kick", seconds=1, times=8)
+    place.realtimekit.faults.switch_on("slow", op="kick", seconds=1, times=8)
     async with start(rules={"max_targets": "100/10m"}):
         await to_form(maya)
         await maya.write("ids", "\n".join(one.id for one in guests))
@@ -260,7 +262,7 @@ async def test_of_twenty_five_calls_eight_are_in_flight(
         await maya.until(lambda sees: sees.modal.submit == "Kick")
         await maya.submit()
         assert "removed 25 people" in maya.read(await result(maya))
-    assert place.rooms.peak == 8
+    assert place.realtimekit.peak == 8
     assert len(kick_calls(place)) == 25
 
 
@@ -268,13 +270,13 @@ async def test_many_type_aheads_at_once_share_one_read(place: Place, bot: Bot) -
     people = [place.slack.person(user) for user in ("U0MAYA", "U0LEA", "U0MO", "U0MIA")]
     for person in people:
         await to_form(person)
-    place.rooms.faults.switch_on("slow", op="participants", seconds=0.2)
+    place.realtimekit.faults.switch_on("slow", op="participants", seconds=0.2)
     typed = [
         person.type_ahead("who", "mallory"[:length]) for person in people for length in (1, 3, 7)
     ]
     found = await asyncio.gather(*typed)
     assert all("Mallory" in [option.text for option in options] for options in found)
-    reads = [call.op for call in place.rooms.calls]
+    reads = [call.op for call in place.realtimekit.calls]
     assert reads.count("participants") == 1
     assert reads.count("active-session") == 1
     assert reads.count("sessions") == 1
@@ -284,7 +286,7 @@ async def test_typing_on_reads_nothing_again(place: Place, maya: Person, bot: Bo
     await to_form(maya)
     for length in range(len("mallory") + 1):
         await maya.type_ahead("who", "mallory"[:length])
-    assert [call.op for call in place.rooms.calls].count("participants") == 1
+    assert [call.op for call in place.realtimekit.calls].count("participants") == 1
 
 
 async def test_a_kick_of_one_takes_no_more_calls_than_it_needs(
@@ -292,11 +294,11 @@ async def test_a_kick_of_one_takes_no_more_calls_than_it_needs(
 ) -> None:
     await maya.command("C0LIVE", "/kick mallory spam")
     await maya.until(lambda sees: sees.modal.submit == "Kick")
-    before = len(place.rooms.calls), len(place.slack.calls)
+    before = len(place.realtimekit.calls), len(place.slack.calls)
     await maya.submit()
     await result(maya)
     await maya.until(lambda sees: "✓ kicked" in sees.modal)
-    assert [call.op for call in place.rooms.calls[before[0] :]] == [
+    assert [call.op for call in place.realtimekit.calls[before[0] :]] == [
         "active-session",
         "participants",
         "kick",

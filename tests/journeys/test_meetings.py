@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.core.kick import Outcome, State, Why
+from bot.core.kick import Outcome, OutcomeReason, State
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
     ONE_TRANSPORT,
@@ -107,14 +107,14 @@ async def test_who_is_chosen_before_the_session_ends_is_looked_up_in_the_records
     told = "Mallory — ✗ failed: nobody with this id in the session"
     assert told in maya.read(await result(maya))
     [target] = (await stored(sqlite_url)).targets
-    assert (target.outcome, target.why) == (Outcome.FAILED, Why.NOBODY)
+    assert (target.outcome, target.outcome_reason) == (Outcome.FAILED, OutcomeReason.NOBODY)
 
 
 @ONE_TRANSPORT
 async def test_a_session_that_just_starts_is_told_as_unreadable_and_then_works(
     place: Place, maya: Person
 ) -> None:
-    place.rooms.faults.switch_on("session_starting", seconds=3600)
+    place.realtimekit.faults.switch_on("session_starting", seconds=3600)
     await to_form(maya)
     assert await maya.type_ahead("who") == []
     await maya.write("ids", place.cast.mallory.id)
@@ -122,7 +122,7 @@ async def test_a_session_that_just_starts_is_told_as_unreadable_and_then_works(
     await maya.submit()
     await maya.until(lambda sees: "RealtimeKit could not be read: HTTP 500" in sees.modal)
     assert maya.modal.submit is None
-    place.rooms.faults.switch_off()
+    place.realtimekit.faults.switch_off()
     await maya.cancel()
     await maya.submit()
     await maya.until(lambda sees: sees.modal.submit == "Kick")
@@ -175,7 +175,7 @@ async def test_who_left_between_review_and_kick_is_gone_not_kicked(
     assert "Mallory — ○ gone: had left before the kick" in posted
     assert "can rejoin" not in posted
     [target] = (await stored(sqlite_url)).targets
-    assert (target.outcome, target.why) == (Outcome.GONE, Why.NOT_FOUND)
+    assert (target.outcome, target.outcome_reason) == (Outcome.GONE, OutcomeReason.NOT_FOUND)
     assert place.cast.world.kicks == []
 
 
@@ -235,7 +235,7 @@ async def test_a_kick_of_one_who_became_a_host_says_that_they_are_protected(
 async def test_an_empty_list_of_sessions_does_not_hide_a_meeting(
     place: Place, maya: Person, by: str
 ) -> None:
-    place.rooms.faults.switch_on("empty_sessions")
+    place.realtimekit.faults.switch_on("empty_sessions")
     await to_form(maya)
     assert "RealtimeKit lists no live meeting that you may act in." in maya.modal
     ama = place.cast.ama
@@ -254,7 +254,7 @@ async def test_an_empty_list_of_sessions_does_not_hide_a_meeting(
 async def test_who_just_came_is_not_in_the_list_yet_and_is_kicked_by_id(
     place: Place, maya: Person, sqlite_url: str
 ) -> None:
-    place.rooms.faults.switch_on("lagging_list", seconds=30)
+    place.realtimekit.faults.switch_on("lagging_list", seconds=30)
     troll = place.cast.world.add_participant(place.cast.ama, "Troll")
     place.cast.world.join(troll)
     await to_form(maya)
@@ -273,7 +273,7 @@ async def test_who_just_came_is_not_in_the_list_yet_and_is_kicked_by_id(
 async def test_an_empty_list_of_people_does_not_hide_one_who_is_known_by_id(
     place: Place, maya: Person
 ) -> None:
-    place.rooms.faults.switch_on("empty_participants")
+    place.realtimekit.faults.switch_on("empty_participants")
     await to_form(maya)
     await maya.write("ids", place.cast.mallory.custom_id)
     await maya.write("reason", "spam")

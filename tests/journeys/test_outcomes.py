@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.kick import Outcome, State, Why
+from bot.core.kick import Outcome, OutcomeReason, State
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
     LEFT,
@@ -30,7 +30,7 @@ from tests.sandbox.place import Place
 class Case:
     fault: str
     outcome: Outcome
-    why: Why
+    why: OutcomeReason
     words: str
     gone: bool = False
     posts: int = 1
@@ -43,19 +43,23 @@ BUSY = "✗ failed: RealtimeKit was too busy"
 
 
 def refused(name: str, words: str, **how: Any) -> Any:
-    case = Case(name, Outcome.FAILED, Why.REFUSED, f"{REFUSED} (HTTP {words}", how=how)
+    case = Case(name, Outcome.FAILED, OutcomeReason.REFUSED, f"{REFUSED} (HTTP {words}", how=how)
     return pytest.param(case, id=f"{name}-{how or 'plain'}")
 
 
 def lost_before(name: str, **how: Any) -> Any:
     """Make a case of an answer lost, or not to be trusted, without the effect."""
-    case = Case(name, Outcome.FAILED, Why.STILL_THERE, STILL, how={"effect": False, **how})
+    case = Case(
+        name, Outcome.FAILED, OutcomeReason.STILL_THERE, STILL, how={"effect": False, **how}
+    )
     return pytest.param(case, id=f"{name}-{how or 'plain'}-without-effect")
 
 
 def lost_after(name: str, **how: Any) -> Any:
     """Make a case of an answer lost, or not to be trusted, with the effect."""
-    case = Case(name, Outcome.GONE, Why.LEFT, LEFT, gone=True, how={"effect": True, **how})
+    case = Case(
+        name, Outcome.GONE, OutcomeReason.LEFT, LEFT, gone=True, how={"effect": True, **how}
+    )
     return pytest.param(case, id=f"{name}-{how or 'plain'}-with-effect")
 
 
@@ -65,14 +69,14 @@ CASES = [
     refused("unauthorized", "401: Authentication error (the API token is not valid))"),
     refused("forbidden", "403: Authentication error (the API token needs the permission"),
     pytest.param(
-        Case("server_error", Outcome.FAILED, Why.STILL_THERE, STILL, how={"status": 404}),
+        Case("server_error", Outcome.FAILED, OutcomeReason.STILL_THERE, STILL, how={"status": 404}),
         id="404-although-they-are-there",
     ),
     pytest.param(
         Case(
             "rate_limited",
             Outcome.KICKED,
-            Why.CONFIRMED,
+            OutcomeReason.CONFIRMED,
             "Mallory — ✓ kicked",
             gone=True,
             posts=2,
@@ -84,14 +88,14 @@ CASES = [
         Case(
             "rate_limited",
             Outcome.FAILED,
-            Why.BUSY,
+            OutcomeReason.BUSY,
             "; try again in 120 s)",
             how={"retry_after": 120},
         ),
         id="429-with-a-long-wait",
     ),
     pytest.param(
-        Case("rate_limited", Outcome.FAILED, Why.BUSY, BUSY),
+        Case("rate_limited", Outcome.FAILED, OutcomeReason.BUSY, BUSY),
         id="429-without-a-wait",
     ),
     lost_before("server_error"),
@@ -130,14 +134,14 @@ async def test_what_is_told_and_stored_is_what_happened(
 ) -> None:
     maya = place.slack.person("U0MAYA")
     await to_review(maya)
-    place.rooms.faults.switch_on(case.fault, op="kick", times=case.times, **case.how)
+    place.realtimekit.faults.switch_on(case.fault, op="kick", times=case.times, **case.how)
     await maya.submit()
     posted = maya.read(await result(maya))
     assert case.words in posted
     await maya.until(lambda sees: case.words in sees.modal)
     kick = await stored(sqlite_url)
     assert kick.state is State.DONE
-    assert [(one.outcome, one.why) for one in kick.targets] == [(case.outcome, case.why)]
+    assert [(one.outcome, one.outcome_reason) for one in kick.targets] == [(case.outcome, case.why)]
     is_gone = place.cast.mallory not in place.cast.world.who_is_in(place.cast.ama)
     assert is_gone is case.gone
     assert len(kick_calls(place)) == case.posts
@@ -151,12 +155,12 @@ async def test_each_person_of_a_kick_has_an_outcome_of_their_own(
     maya = place.slack.person("U0MAYA")
     tom, ana, jun, olu, mia = place.cast.crowd
     silent: dict[str, Any] = {"op": "kick", "times": 1}
-    place.rooms.faults.switch_on("hang", participant_id=tom.id, **silent)
-    place.rooms.faults.switch_on(
+    place.realtimekit.faults.switch_on("hang", participant_id=tom.id, **silent)
+    place.realtimekit.faults.switch_on(
         "dripping", participant_id=ana.id, endless=True, seconds=0.5, **silent
     )
-    place.rooms.faults.switch_on("reset_after", participant_id=jun.id, **silent)
-    place.rooms.faults.switch_on("forbidden", participant_id=olu.id, **silent)
+    place.realtimekit.faults.switch_on("reset_after", participant_id=jun.id, **silent)
+    place.realtimekit.faults.switch_on("forbidden", participant_id=olu.id, **silent)
     await choose(maya, "Tom", "Ana", "Jun", "Olu", "Mia")
     await maya.submit()
     posted = maya.read(await result(maya))
@@ -186,7 +190,7 @@ async def test_three_tabs_are_one_person_one_call_and_all_closed(
     place: Place, hasty: HastyClock, sqlite_url: str
 ) -> None:
     maya = place.slack.person("U0MAYA")
-    place.rooms.faults.switch_on("kick_answers_peer_ids")
+    place.realtimekit.faults.switch_on("kick_answers_peer_ids")
     await to_review(maya, "/kick yusuf three tabs")
     assert "3 connections" in maya.modal
     await maya.submit()
@@ -203,7 +207,7 @@ async def test_while_answers_are_looked_into_the_moderator_sees_so(
     maya = place.slack.person("U0MAYA")
     await to_review(maya)
     hasty.awake.clear()
-    place.rooms.faults.switch_on("reset_before", op="kick", times=1)
+    place.realtimekit.faults.switch_on("reset_before", op="kick", times=1)
     await maya.submit()
     await maya.until(lambda sees: "Looking who is still there" in sees.modal)
     assert "Mallory — … not known yet" in maya.modal
@@ -218,7 +222,7 @@ async def test_who_came_back_after_a_lost_answer_is_told_and_can_be_kicked_again
     maya = place.slack.person("U0MAYA")
     await to_review(maya)
     place.cast.world.comes_back(place.cast.mallory)
-    place.rooms.faults.switch_on("reset_after", op="kick", times=1)
+    place.realtimekit.faults.switch_on("reset_after", op="kick", times=1)
     await maya.submit()
     message = await result(maya)
     assert f"Mallory — {LEFT}, came back " in maya.read(message)
@@ -239,9 +243,9 @@ async def test_what_nothing_proves_stays_unknown(
     maya = place.slack.person("U0MAYA")
     await to_review(maya)
     hasty.awake.clear()
-    place.rooms.faults.switch_on("reset_after", op="kick", times=1)
-    await asyncio.gather(maya.submit(), place.rooms.until(lambda: bool(kick_calls(place))))
-    place.rooms.faults.switch_on(fault, op="participants")
+    place.realtimekit.faults.switch_on("reset_after", op="kick", times=1)
+    await asyncio.gather(maya.submit(), place.realtimekit.until(lambda: bool(kick_calls(place))))
+    place.realtimekit.faults.switch_on(fault, op="participants")
     await maya.until(lambda sees: "Looking" in sees.modal)
     hasty.awake.set()
     posted = maya.read(await result(maya))
@@ -256,9 +260,9 @@ async def test_a_lost_answer_is_settled_although_the_list_lags(
 ) -> None:
     maya = place.slack.person("U0MAYA")
     place.cast.world.clock = hasty.now
-    place.rooms.faults.switch_on("lagging_list", seconds=10)
+    place.realtimekit.faults.switch_on("lagging_list", seconds=10)
     await to_review(maya)
-    place.rooms.faults.switch_on("reset_after", op="kick", times=1)
+    place.realtimekit.faults.switch_on("reset_after", op="kick", times=1)
     await maya.submit()
     assert f"Mallory — {LEFT}" in maya.read(await result(maya))
     assert (await stored(sqlite_url)).targets[0].outcome is Outcome.GONE
@@ -271,20 +275,20 @@ async def test_what_was_never_sent_is_told_apart_from_what_may_have_happened(
     guests = place.cast.world.fill(place.cast.ama, 9)
     await choose(maya, *(f"Guest {number}" for number in range(1, 10)))
     hasty.awake.clear()
-    place.rooms.faults.switch_on("slow", op="kick", seconds=None)
-    all_lanes = place.rooms.until(lambda: len(kick_calls(place)) == 8)
+    place.realtimekit.faults.switch_on("slow", op="kick", seconds=None)
+    all_lanes = place.realtimekit.until(lambda: len(kick_calls(place)) == 8)
     await asyncio.gather(maya.submit(), all_lanes)
     # Eight calls have been read, and done; the ninth waits for its turn.
-    await place.rooms.until(lambda: len(place.cast.world.kicks) == 8)
-    await place.rooms.pause()
+    await place.realtimekit.until(lambda: len(place.cast.world.kicks) == 8)
+    await place.realtimekit.pause()
     await maya.until(lambda sees: "Looking who is still there" in sees.modal)
-    await place.rooms.resume()
+    await place.realtimekit.resume()
     hasty.awake.set()
     posted = maya.read(await result(maya))
     assert posted.count(LEFT) == 8
     assert posted.count("✗ failed: RealtimeKit could not be reached") == 1
     kick = await stored(sqlite_url)
-    unsent = [one for one in kick.targets if one.why is Why.UNREACHABLE]
+    unsent = [one for one in kick.targets if one.outcome_reason is OutcomeReason.UNREACHABLE]
     inside = place.cast.world.who_is_in(place.cast.ama)
     assert [one.participant_id for one in unsent] == [one.id for one in guests if one in inside]
     assert len(kick_calls(place)) == 8
@@ -295,7 +299,7 @@ async def test_nothing_is_called_when_the_last_look_fails(
 ) -> None:
     maya = place.slack.person("U0MAYA")
     await to_review(maya)
-    await place.rooms.pause()
+    await place.realtimekit.pause()
     await maya.submit()
     await maya.until(lambda sees: "could not be read right before the kick" in sees.modal)
     assert "Nobody was removed." in maya.modal
@@ -338,7 +342,7 @@ async def test_a_form_that_could_not_be_filled_says_why(
     place: Place, hasty: HastyClock, unread: Unread
 ) -> None:
     maya = place.slack.person("U0MAYA")
-    place.rooms.faults.switch_on(unread.fault, op="sessions", **unread.how)
+    place.realtimekit.faults.switch_on(unread.fault, op="sessions", **unread.how)
     await to_form(maya)
     assert unread.words in maya.modal
     helps = "You can still search a meeting and paste ids."
@@ -352,7 +356,7 @@ async def test_a_kick_before_which_nobody_could_look_is_refused(
 ) -> None:
     maya = place.slack.person("U0MAYA")
     await to_review(maya)
-    place.rooms.faults.switch_on(unread.fault, op="participants", **unread.how)
+    place.realtimekit.faults.switch_on(unread.fault, op="participants", **unread.how)
     await maya.submit()
     await maya.until(lambda sees: "Nobody was removed." in sees.modal)
     kick = await stored(sqlite_url)
@@ -371,7 +375,7 @@ async def test_a_review_that_could_not_be_drawn_says_why_and_offers_no_kick(
     await to_form(maya)
     await pick(maya, "Mallory")
     await maya.write("reason", "spam")
-    place.rooms.faults.switch_on("bad_gateway", op="participants")
+    place.realtimekit.faults.switch_on("bad_gateway", op="participants")
     await maya.submit()
     await maya.until(lambda sees: f"{UNREADABLE}HTTP 502: Bad Gateway." in sees.modal)
     assert maya.modal.submit is None
@@ -387,7 +391,7 @@ async def test_a_token_refused_right_before_the_kick_is_for_the_operator(
 ) -> None:
     maya = place.slack.person("U0MAYA")
     await to_review(maya)
-    place.rooms.faults.switch_on(fault)
+    place.realtimekit.faults.switch_on(fault)
     await maya.submit()
     await maya.until(lambda sees: "Nobody was removed." in sees.modal)
     assert "operator" in maya.modal
@@ -399,7 +403,7 @@ async def test_a_moderator_reads_no_names_of_a_program_s_parts(
     place: Place, hasty: HastyClock, fault: str
 ) -> None:
     maya = place.slack.person("U0MAYA")
-    place.rooms.faults.switch_on(fault, op="sessions")
+    place.realtimekit.faults.switch_on(fault, op="sessions")
     await to_form(maya)
     assert_in_plain_words(place)
     for inside in ("char ", "Field required", "Protocol"):
@@ -410,7 +414,7 @@ async def test_a_form_says_that_realtimekit_can_not_be_reached(
     place: Place, hasty: HastyClock
 ) -> None:
     maya = place.slack.person("U0MAYA")
-    await place.rooms.pause()
+    await place.realtimekit.pause()
     await to_form(maya)
     assert "RealtimeKit can't be reached." in maya.modal
-    await place.rooms.resume()
+    await place.realtimekit.resume()

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bot.core.kick import TAKE_UP_AFTER, State, What
-from bot.core.notice import DELIVER_WITHIN, Kind
+from bot.core.kick import RECOVER_AFTER, EventKind, State
+from bot.core.outbox_message import DELIVER_WITHIN, MessageKind
 from bot.slack import channel
 from tests.journeys import leftovers
 from tests.journeys.conftest import Start, database_of
@@ -177,11 +177,11 @@ async def test_a_result_is_posted_once_when_slack_can_be_reached_again(
         here = f"http://127.0.0.1:{line.port}/api/"
         async with start(clock=clock, SLACK_API_URL=here):
             await to_review(maya)
-            place.rooms.faults.switch_on("slow", op="kick", seconds=0.5)
+            place.realtimekit.faults.switch_on("slow", op="kick", seconds=0.5)
             await maya.submit()
-            await place.rooms.until(lambda: bool(kick_calls(place)))
+            await place.realtimekit.until(lambda: bool(kick_calls(place)))
             await line.cut()
-            assert not (await put_off(sqlite_url)).doubtful
+            assert not (await put_off(sqlite_url)).maybe_delivered
             done = await stored(sqlite_url)
             await line.mend()
             clock.pass_by(5)
@@ -264,7 +264,7 @@ async def test_what_nobody_could_be_told_in_any_way_is_due_again(
     async with start(clock=clock):
         notice = await put_off(sqlite_url)
         assert notice.due_at
-        assert not notice.doubtful
+        assert not notice.maybe_delivered
         place.slack.faults.switch_off()
         clock.pass_by(5)
         posted = maya.read(await result(maya))
@@ -287,7 +287,7 @@ async def test_what_could_not_be_told_in_a_day_is_given_up_and_on_record(
         clock.pass_by(A_DAY)
         await all_told(sqlite_url)
     untold = (await record(sqlite_url))[-1]
-    assert untold.what is What.UNTOLD
+    assert untold.kind is EventKind.DELIVERY_FAILED
     assert untold.note == "result: chat.postMessage: restricted_action"
     assert await stored(sqlite_url) == done
     place.slack.faults.switch_off()
@@ -312,9 +312,9 @@ async def test_whoever_asks_where_the_bot_may_not_post_hears_how_to_mend_that(
         await maya.until(lambda sees: remedy in sees.modal)
         assert "waits for a second person" in maya.modal
         assert remedy in await direct_message(maya)
-        await put_off(sqlite_url, Kind.CARD)
+        await put_off(sqlite_url, MessageKind.CARD)
         clock.pass_by(5)
-        await put_off(sqlite_url, Kind.CARD, attempts=2)
+        await put_off(sqlite_url, MessageKind.CARD, attempts=2)
         place.slack.recast(mods)
         clock.pass_by(15)
         card = (await mo.until(cards))[0]
@@ -338,7 +338,7 @@ async def test_a_request_that_slack_does_not_take_yet_is_posted_later_and_bother
         posts_fail(place, "rate_limited", retry_after=60)
         await maya.submit()
         await maya.until(lambda sees: f"{UNASKED} (ratelimited)" in sees.modal)
-        await put_off(sqlite_url, Kind.CARD)
+        await put_off(sqlite_url, MessageKind.CARD)
         place.slack.faults.switch_off()
         clock.pass_by(60)
         await maya.until(cards)
@@ -375,7 +375,7 @@ async def test_a_card_in_a_channel_archived_since_is_left_as_it_is(
         await maya.until(lambda sees: "It was taken back." in sees.modal)
         await all_told(sqlite_url)
     assert place.slack.calls[-1].error == "is_inactive"
-    assert What.UNTOLD not in [one.what for one in await record(sqlite_url)]
+    assert EventKind.DELIVERY_FAILED not in [one.kind for one in await record(sqlite_url)]
 
 
 @ONE_TRANSPORT
@@ -390,7 +390,7 @@ async def test_a_card_that_could_not_be_changed_is_changed_later(
         await mo.submit()
         await result(maya)
         assert cards(mo) == [card]
-        await put_off(sqlite_url, Kind.CARD)
+        await put_off(sqlite_url, MessageKind.CARD)
         place.slack.faults.switch_off()
         clock.pass_by(5)
         await settled(mo, "✓ Approved by @Mo.")
@@ -414,7 +414,7 @@ async def test_a_no_that_could_not_be_told_is_told_later(  # noqa: PLR0917 - a t
         await mo.write("note", "wrong person")
         posts_fail(place, fault)
         await mo.submit()
-        await put_off(sqlite_url, Kind.WORD)
+        await put_off(sqlite_url, MessageKind.REQUESTER)
         assert maya.dm() == []
         place.slack.faults.switch_off()
         clock.pass_by(5)
@@ -459,17 +459,19 @@ async def test_whoever_waits_hears_that_the_bot_can_not_go_on_and_later_how_it_w
     words = "What became of kick #1 is not known here; the bot looks again by itself"
     async with start(clock=clock):
         await to_review(maya)
-        place.rooms.calls.clear()
-        place.rooms.faults.switch_on("slow", op="participants", seconds=0.5, times=1)
+        place.realtimekit.calls.clear()
+        place.realtimekit.faults.switch_on("slow", op="participants", seconds=0.5, times=1)
         await maya.submit()
-        await place.rooms.until(lambda: "participants" in [one.op for one in place.rooms.calls])
+        await place.realtimekit.until(
+            lambda: "participants" in [one.op for one in place.realtimekit.calls]
+        )
         with closing(sqlite3.connect(database_of(sqlite_url))) as other:
             other.execute("BEGIN EXCLUSIVE")
             if not is_looking:
                 await maya.dismiss()
             await maya.until(lambda sees: words in (sees.modal if is_looking else read_dm(sees)))
             other.rollback()
-        clock.pass_by(TAKE_UP_AFTER.total_seconds())
+        clock.pass_by(RECOVER_AFTER.total_seconds())
         assert "Mallory — ✓ kicked" in maya.read(await result(maya))
         if is_looking:
             await maya.until(lambda sees: "✓ kicked" in sees.modal)

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from bot.__main__ import main
-from bot.app import CantStart
+from bot.app import StartupError
 from bot.check import check
 from bot.config import read_settings
-from bot.core.kick import LEASE, Outcome, State, What, Why
+from bot.core.kick import LEASE, EventKind, Outcome, OutcomeReason, State
 from tests.journeys.conftest import Start, database_of
 from tests.journeys.leftovers import asked, leave_ready, leave_running
 from tests.journeys.steps import (
@@ -81,12 +81,12 @@ async def test_a_kick_of_a_process_that_died_is_settled_by_evidence_and_never_ca
         assert "Kick again" in posted
     done = await stored(sqlite_url)
     assert done.state is State.DONE
-    assert [(one.name, one.outcome, one.why) for one in done.targets] == [
-        ("Mallory", Outcome.GONE, Why.LEFT),
-        ("Tom", Outcome.FAILED, Why.STILL_THERE),
-        ("Ana", Outcome.FAILED, Why.NOT_TRIED),
+    assert [(one.name, one.outcome, one.outcome_reason) for one in done.targets] == [
+        ("Mallory", Outcome.GONE, OutcomeReason.LEFT),
+        ("Tom", Outcome.FAILED, OutcomeReason.STILL_THERE),
+        ("Ana", Outcome.FAILED, OutcomeReason.NOT_TRIED),
     ]
-    assert What.TAKEN_OVER in [one.what for one in await record(sqlite_url)]
+    assert EventKind.TAKEN_OVER in [one.kind for one in await record(sqlite_url)]
     assert kick_calls(place) == []
 
 
@@ -94,7 +94,7 @@ async def test_what_a_dead_process_did_stays_unknown_where_nothing_proves_it(
     place: Place, maya: Person, start: Start, sqlite_url: str
 ) -> None:
     await leave_running(place, sqlite_url, asked(place, place.cast.mallory, ago=30), "Mallory")
-    place.rooms.faults.switch_on("empty_participants")
+    place.realtimekit.faults.switch_on("empty_participants")
     async with start(clock=HastyClock()):
         posted = maya.read(await result(maya))
         assert "Mallory — ? unknown: RealtimeKit's answer was lost" in posted
@@ -160,9 +160,9 @@ async def test_a_bot_told_to_stop_finishes_the_calls_it_has_sent(
 ) -> None:
     async with operated(place, transport, sqlite_url) as bot:
         await to_review(maya)
-        place.rooms.faults.switch_on("slow", op="kick", seconds=0.5)
+        place.realtimekit.faults.switch_on("slow", op="kick", seconds=0.5)
         await maya.submit()
-        await place.rooms.until(lambda: bool(kick_calls(place)))
+        await place.realtimekit.until(lambda: bool(kick_calls(place)))
         assert await bot.stop() == 0
     assert "Mallory — ✓ kicked" in maya.read(await result(maya))
     assert "Mallory — ✓ kicked" in maya.modal
@@ -178,9 +178,9 @@ async def test_a_bot_that_is_killed_is_survived_by_its_kick(
 ) -> None:
     async with operated(place, transport, sqlite_url) as bot:
         await to_review(maya)
-        place.rooms.faults.switch_on("hang", op="kick", times=1, effect=True)
+        place.realtimekit.faults.switch_on("hang", op="kick", times=1, effect=True)
         await maya.submit()
-        await place.rooms.until(lambda: bool(place.cast.world.kicks))
+        await place.realtimekit.until(lambda: bool(place.cast.world.kicks))
         await bot.kill()
     clock = HastyClock()
     clock.pass_by(LEASE.total_seconds())
@@ -195,14 +195,19 @@ async def test_no_secret_is_written_anywhere(
     place: Place, maya: Person, transport: str, sqlite_url: str
 ) -> None:
     async with operated(place, transport, sqlite_url, LOG_LEVEL="DEBUG") as bot:
-        place.rooms.faults.switch_on("forbidden", op="kick")
+        place.realtimekit.faults.switch_on("forbidden", op="kick")
         await to_review(maya)
         await maya.submit()
         await result(maya)
         await bot.stop()
     written = bot.text + await asyncio.to_thread(stored_text, database_of(sqlite_url))
     response_url = f"{place.slack.url}/respond/"
-    secrets = [place.slack.bot_token, place.slack.app_token, place.rooms.api_token, response_url]
+    secrets = [
+        place.slack.bot_token,
+        place.slack.app_token,
+        place.realtimekit.api_token,
+        response_url,
+    ]
     assert "kickbot is up" in written
     assert "spamming links" in written
     assert [one for one in secrets if one in written] == []
@@ -241,7 +246,7 @@ async def test_a_bot_that_slack_does_not_know_does_not_start(
     place: Place, start: Start, fault: str, words: str
 ) -> None:
     place.slack.faults.switch_on(fault)
-    with pytest.raises(CantStart, match=re.escape(words)):
+    with pytest.raises(StartupError, match=re.escape(words)):
         async with start():
             pass
 
@@ -261,7 +266,7 @@ async def test_a_bot_that_slack_does_not_know_does_not_start(
 async def test_a_bot_with_a_setting_that_leads_nowhere_does_not_start(
     place: Place, start: Start, name: str, value: str, words: str
 ) -> None:
-    with pytest.raises(CantStart, match=re.escape(words)):
+    with pytest.raises(StartupError, match=re.escape(words)):
         async with start(**{name: value}):
             pass
     join_database_threads()
@@ -270,7 +275,7 @@ async def test_a_bot_with_a_setting_that_leads_nowhere_does_not_start(
 @ONE_TRANSPORT
 async def test_a_port_that_is_taken_is_named(place: Place, start: Start) -> None:
     async with start() as first:
-        with pytest.raises(CantStart, match=f"PORT {first.port}: "):
+        with pytest.raises(StartupError, match=f"PORT {first.port}: "):
             async with start(PORT=f"{first.port}"):
                 pass
 
@@ -422,7 +427,7 @@ def at_slack(fault: str) -> Callable[[Place], None]:
 
 
 def at_realtimekit(fault: str) -> Callable[[Place], None]:
-    return lambda place: place.rooms.faults.switch_on(fault)
+    return lambda place: place.realtimekit.faults.switch_on(fault)
 
 
 def without_scope(place: Place) -> None:

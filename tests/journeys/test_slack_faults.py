@@ -243,7 +243,7 @@ async def test_a_post_that_may_have_arrived_is_sent_again_and_says_so(  # noqa: 
         await maya.submit()
         await maya.until(lambda sees: "could not be told yet (" in sees.modal)
         assert "✓ kicked" in maya.modal
-        assert (await put_off(sqlite_url)).doubtful
+        assert (await put_off(sqlite_url)).maybe_delivered
         assert len(public(maya)) == posts
         clock.pass_by(5)
         await all_told(sqlite_url)
@@ -291,7 +291,7 @@ async def test_a_post_that_slack_wants_later_is_sent_once_later(  # noqa: PLR091
         assert notice.due_at
         assert begun + timedelta(seconds=wait) <= notice.due_at
         assert notice.due_at <= clock.now() + timedelta(seconds=wait)
-        assert not notice.doubtful
+        assert not notice.maybe_delivered
         await maya.until(lambda sees: "could not be told yet (ratelimited)" in sees.modal)
         assert public(maya) == []
         clock.pass_by(wait)

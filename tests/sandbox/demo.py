@@ -112,7 +112,7 @@ async def _stopped(process: Process) -> None:
 
 
 async def _stay(place: Place, page: str, process: Process) -> None:
-    _say(HOW_TO_GO_ON.format(page=page, slack=place.slack.url, rooms=place.rooms.origin))
+    _say(HOW_TO_GO_ON.format(page=page, slack=place.slack.url, rooms=place.realtimekit.origin))
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -56,7 +56,7 @@ class _Front:
         app.router.add_get("/live", self._live)
         for folder in ("script", "style"):
             app.router.add_static(f"/{folder}", PAGE / folder)
-        for name, stand_in in (("slack", self._place.slack), ("rooms", self._place.rooms)):
+        for name, stand_in in (("slack", self._place.slack), ("rooms", self._place.realtimekit)):
             inner = web.Application()
             inner.add_routes(stand_in.control())
             app.add_subapp(f"/{name}", inner)
@@ -89,7 +89,7 @@ class _Front:
 
     def _now(self) -> dict[str, int | str]:
         """Say of each part of the page how it stands: another value, once that has changed."""
-        slack, rooms = self._place.slack, self._place.rooms
+        slack, rooms = self._place.slack, self._place.realtimekit
         ended = sum(call.ended_at is not None for call in rooms.calls)
         faults = (("slack", slack.faults), ("rooms", rooms.faults))
         return {

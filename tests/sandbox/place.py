@@ -19,7 +19,7 @@ class Place:
     """Slack, RealtimeKit, and who is in the meetings."""
 
     slack: SlackStandIn
-    rooms: RealtimeKitStandIn
+    realtimekit: RealtimeKitStandIn
     cast: Cast
 
     def settings(self, *, http: bool, database_url: str, port: int = 0) -> dict[str, str]:
@@ -34,10 +34,10 @@ class Place:
             **transport,
             "SLACK_BOT_TOKEN": slack.bot_token,
             "SLACK_API_URL": slack.api_url,
-            "CLOUDFLARE_API_TOKEN": self.rooms.api_token,
-            "CLOUDFLARE_ACCOUNT_ID": self.rooms.account_id,
-            "REALTIMEKIT_APP_ID": self.rooms.app_id,
-            "CLOUDFLARE_BASE_URL": self.rooms.url,
+            "CLOUDFLARE_API_TOKEN": self.realtimekit.api_token,
+            "CLOUDFLARE_ACCOUNT_ID": self.realtimekit.account_id,
+            "REALTIMEKIT_APP_ID": self.realtimekit.app_id,
+            "CLOUDFLARE_BASE_URL": self.realtimekit.url,
             "DATABASE_URL": database_url,
             "KICKBOT_POLICY": str(EXAMPLE_POLICY),
             "PORT": str(port),
@@ -53,6 +53,6 @@ async def open_place(*, port: int = 0, patience: float = ACK_LIMIT) -> AsyncIter
     cast = weekly_ama()
     async with (
         SlackStandIn(MANIFEST, port=port, ack_limit=patience, trigger_life=patience) as slack,
-        RealtimeKitStandIn(cast.world) as rooms,
+        RealtimeKitStandIn(cast.world) as realtimekit,
     ):
-        yield Place(slack, rooms, cast)
+        yield Place(slack, realtimekit, cast)

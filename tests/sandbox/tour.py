@@ -123,7 +123,7 @@ class Tour:
 
     def _verify(self, *wanted: Participant) -> None:
         """Check that these are out by one call each, nobody else, and that nothing went wrong."""
-        world = self._place.rooms.world
+        world = self._place.realtimekit.world
         named = {one.id: one.name for one in wanted}
         kicked = [effect.participant.id for effect in world.kicks]
         if sorted(kicked) != sorted(named):
@@ -131,7 +131,7 @@ class Tour:
         still = {person.id for person in world.who_is_in(self._place.cast.ama)} & set(named)
         if still:
             raise NotSo(f"{still} are still in the meeting")
-        problems = [*self._place.slack.problems, *self._place.rooms.problems]
+        problems = [*self._place.slack.problems, *self._place.realtimekit.problems]
         if problems:
             raise NotSo(f"a stand-in complains: {problems}")
 
@@ -143,7 +143,7 @@ class Tour:
 
     def _show(self, person: Person | None = None) -> None:
         self._say(_indented(str((person or self._maya).modal)))
-        calls = self._place.rooms.calls[self._told_calls :]
+        calls = self._place.realtimekit.calls[self._told_calls :]
         self._told_calls += len(calls)
         self._say(_calls(calls))
 

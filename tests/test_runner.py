@@ -5,47 +5,47 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.execution import STORE_TRIES, Execution
 from bot.core.kick import (
-    CALL_LASTS,
     LEASE,
+    LIST_LAG,
+    MAX_CALL_TIME,
     RENEW_EVERY,
     SEND_WITHIN,
-    SETTLED_AFTER,
     ChannelId,
     Event,
-    IllegalMove,
+    EventKind,
+    InvalidTransition,
     Kick,
     KickId,
     Outcome,
-    Seen,
+    OutcomeReason,
+    SeenPeer,
     State,
     Target,
     UserId,
-    What,
-    Why,
 )
 from bot.core.ports import (
-    Busy,
-    NotThere,
-    Overtaken,
-    Refused,
-    RoomsError,
-    StoreDown,
-    Unreachable,
-    Unsure,
+    GatewayError,
+    NotFound,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    StoreUnavailable,
+    VersionConflict,
 )
 from bot.core.roster import (
     CustomId,
-    Key,
     Meeting,
     MeetingId,
     ParticipantId,
+    ParticipantKey,
     Peer,
     PeerId,
     Session,
     SessionId,
 )
+from bot.core.runner import STORE_ATTEMPTS, KickRunner
 from tests.fakes import NOW, TEAM, FakeClock, FakeRooms, FlakyStore, after, peer
 
 AMA = Meeting(MeetingId("m1"), "Weekly AMA")
@@ -56,7 +56,7 @@ ANN_ROWS = (peer("e1", "p1", "c1"), peer("e2", "p1", "c1"))
 BOB_ROWS = (peer("e3", None, "c2", name="Bob"),)
 
 
-class HeldBack(Busy):
+class HeldBack(RateLimited):
     """A client's own kind of Busy."""
 
 
@@ -71,12 +71,12 @@ class Scene:
         store: FlakyStore | None = None,
     ) -> None:
         self.clock = clock or FakeClock()
-        self.rooms = FakeRooms(self.clock)
+        self.gateway = FakeRooms(self.clock)
         self.store = store or FlakyStore()
-        self.rooms.go_live(LIVE, *ANN_ROWS, *BOB_ROWS)
+        self.gateway.go_live(LIVE, *ANN_ROWS, *BOB_ROWS)
         ready = Kick(
             id=KickId("k1"),
-            key="view 1",
+            idempotency_key="view 1",
             team_id=TEAM,
             app_id="app",
             channel_id=ChannelId("C1"),
@@ -90,21 +90,23 @@ class Scene:
         )
         claimed = ready.claim("one", NOW, session)
         self.store.kicks[ready.id] = claimed
-        self.execution = Execution(claimed, rooms=self.rooms, store=self.store, clock=self.clock)
+        self.runner = KickRunner(claimed, gateway=self.gateway, store=self.store, clock=self.clock)
 
     @property
     def stored(self) -> Kick:
         return self.store.kicks[KickId("k1")]
 
-    def rows(self) -> dict[Key | None, tuple[Peer, ...]]:
+    def rows(self) -> dict[ParticipantKey | None, tuple[Peer, ...]]:
         return {ANN.key: ANN_ROWS, BOB.key: BOB_ROWS}
 
-    async def carry_out(self, peers: dict[Key | None, tuple[Peer, ...]] | None = None) -> Kick:
+    async def carry_out(
+        self, peers: dict[ParticipantKey | None, tuple[Peer, ...]] | None = None
+    ) -> Kick:
         """Call, clear up and end, as the flow does."""
-        await self.execution.call(self.rows() if peers is None else peers)
-        await self.execution.clear_up()
-        await self.execution.finish()
-        assert self.execution.kick == self.stored
+        await self.runner.call_targets(self.rows() if peers is None else peers)
+        await self.runner.resolve_unknown()
+        await self.runner.finish()
+        assert self.runner.kick == self.stored
         assert self.stored.state is State.DONE
         return self.stored
 
@@ -112,11 +114,11 @@ class Scene:
         def fail(_: str) -> Sequence[str]:
             raise error
 
-        self.rooms.on_kick = fail
+        self.gateway.on_kick = fail
 
 
-def told(kick: Kick) -> list[tuple[Outcome | None, Why | None]]:
-    return [(target.outcome, target.why) for target in kick.targets]
+def told(kick: Kick) -> list[tuple[Outcome | None, OutcomeReason | None]]:
+    return [(target.outcome, target.outcome_reason) for target in kick.targets]
 
 
 # --- calls that are answered
@@ -125,19 +127,19 @@ def told(kick: Kick) -> list[tuple[Outcome | None, Why | None]]:
 async def test_each_target_is_called_by_itself_and_by_its_own_kind_of_id() -> None:
     scene = Scene()
     kick = await scene.carry_out()
-    assert sorted(scene.rooms.sent) == ["c2", "p1"]
-    assert scene.rooms.sent_to == {AMA.id}
-    assert told(kick) == [(Outcome.KICKED, Why.CONFIRMED)] * 2
-    assert scene.rooms.reads == []
+    assert sorted(scene.gateway.sent) == ["c2", "p1"]
+    assert scene.gateway.sent_to == {AMA.id}
+    assert told(kick) == [(Outcome.KICKED, OutcomeReason.CONFIRMED)] * 2
+    assert scene.gateway.reads == []
 
 
 async def test_every_step_is_on_record() -> None:
     scene = Scene(ANN)
     await scene.carry_out()
-    assert [(event.what, event.note) for event in scene.store.log] == [
-        (What.CALLED, "Ann [participant:p1]"),
-        (What.SETTLED, "Ann [participant:p1]: kicked (confirmed)"),
-        (What.FINISHED, ""),
+    assert [(event.kind, event.note) for event in scene.store.log] == [
+        (EventKind.CALLED, "Ann [participant:p1]"),
+        (EventKind.SETTLED, "Ann [participant:p1]: kicked (confirmed)"),
+        (EventKind.FINISHED, ""),
     ]
 
 
@@ -149,44 +151,48 @@ async def test_a_target_is_marked_in_the_store_before_its_call_is_sent() -> None
         at_the_call[wanted] = scene.stored.target(ANN.key if wanted == "p1" else BOB.key)
         return [wanted]
 
-    scene.rooms.on_kick = look
+    scene.gateway.on_kick = look
     await scene.carry_out()
     assert at_the_call["p1"].called_at == NOW
     assert [seen.peer_id for seen in at_the_call["p1"].peers] == ["e1", "e2"]
-    assert at_the_call["c2"].peers == (Seen(PeerId("e3"), after(-60)),)
+    assert at_the_call["c2"].peers == (SeenPeer(PeerId("e3"), after(-60)),)
     assert at_the_call["p1"].outcome is None
 
 
 @pytest.mark.parametrize("named", [["p1"], ["e1"], ["another"], ["p1", "e1"], ["x", "y", "z"]])
 async def test_a_reply_that_names_anybody_says_kicked(named: list[str]) -> None:
     scene = Scene(ANN)
-    scene.rooms.on_kick = lambda _: named
-    assert told(await scene.carry_out()) == [(Outcome.KICKED, Why.CONFIRMED)]
+    scene.gateway.on_kick = lambda _: named
+    assert told(await scene.carry_out()) == [(Outcome.KICKED, OutcomeReason.CONFIRMED)]
 
 
 @pytest.mark.parametrize(
     ("error", "why", "detail"),
     [
-        (Refused("no permission"), Why.REFUSED, "no permission"),
-        (Busy("slow down"), Why.BUSY, "slow down"),
-        (Busy("slow down", 0), Why.BUSY, "slow down"),
-        (Busy("slow down", 7.2), Why.BUSY, "slow down; try again in 8 s"),
-        (Busy("slow down", 0.3), Why.BUSY, "slow down; try again in 1 s"),
-        (HeldBack("few calls are left", 30), Why.BUSY, "few calls are left; try again in 30 s"),
-        (Unreachable("no route"), Why.UNREACHABLE, "no route"),
+        (Rejected("no permission"), OutcomeReason.REFUSED, "no permission"),
+        (RateLimited("slow down"), OutcomeReason.BUSY, "slow down"),
+        (RateLimited("slow down", 0), OutcomeReason.BUSY, "slow down"),
+        (RateLimited("slow down", 7.2), OutcomeReason.BUSY, "slow down; try again in 8 s"),
+        (RateLimited("slow down", 0.3), OutcomeReason.BUSY, "slow down; try again in 1 s"),
+        (
+            HeldBack("few calls are left", 30),
+            OutcomeReason.BUSY,
+            "few calls are left; try again in 30 s",
+        ),
+        (NotSent("no route"), OutcomeReason.UNREACHABLE, "no route"),
     ],
 )
 async def test_a_call_that_surely_did_nothing_failed_and_is_not_repeated(
-    error: RoomsError, why: Why, detail: str
+    error: GatewayError, why: OutcomeReason, detail: str
 ) -> None:
     scene = Scene(ANN)
     scene.raise_on_kick(error)
     kick = await scene.carry_out()
     assert told(kick) == [(Outcome.FAILED, why)]
     assert kick.targets[0].detail == detail
-    assert scene.rooms.sent == ["p1"]
-    assert scene.rooms.reads == []
-    assert not scene.execution.in_doubt
+    assert scene.gateway.sent == ["p1"]
+    assert scene.gateway.reads == []
+    assert not scene.runner.has_unresolved
 
 
 async def test_what_fails_for_one_target_leaves_the_others_alone() -> None:
@@ -194,30 +200,33 @@ async def test_what_fails_for_one_target_leaves_the_others_alone() -> None:
 
     def only_bob(wanted: str) -> Sequence[str]:
         if wanted == "p1":
-            raise Refused("no")
+            raise Rejected("no")
         return [wanted]
 
-    scene.rooms.on_kick = only_bob
+    scene.gateway.on_kick = only_bob
     assert told(await scene.carry_out()) == [
-        (Outcome.FAILED, Why.REFUSED),
-        (Outcome.KICKED, Why.CONFIRMED),
+        (Outcome.FAILED, OutcomeReason.REFUSED),
+        (Outcome.KICKED, OutcomeReason.CONFIRMED),
     ]
 
 
 async def test_a_target_without_any_id_is_not_sent() -> None:
     scene = Scene(Target(None, None, "ghost"))
     kick = await scene.carry_out()
-    assert told(kick) == [(Outcome.FAILED, Why.REFUSED)]
-    assert scene.rooms.sent == []
+    assert told(kick) == [(Outcome.FAILED, OutcomeReason.REFUSED)]
+    assert scene.gateway.sent == []
 
 
 async def test_whom_the_policy_spares_by_now_is_not_called() -> None:
     scene = Scene()
-    await scene.execution.spare(ANN.key, "host")
+    await scene.runner.skip_protected(ANN.key, "host")
     kick = await scene.carry_out()
-    assert told(kick) == [(Outcome.FAILED, Why.PROTECTED), (Outcome.KICKED, Why.CONFIRMED)]
+    assert told(kick) == [
+        (Outcome.FAILED, OutcomeReason.PROTECTED),
+        (Outcome.KICKED, OutcomeReason.CONFIRMED),
+    ]
     assert kick.targets[0].detail == "host"
-    assert scene.rooms.sent == ["c2"]
+    assert scene.gateway.sent == ["c2"]
 
 
 # --- 404
@@ -225,61 +234,63 @@ async def test_whom_the_policy_spares_by_now_is_not_called() -> None:
 
 async def test_nobody_there_and_never_seen_is_a_failure() -> None:
     scene = Scene(replace(ANN, live=False))
-    scene.raise_on_kick(NotThere("No user found"))
+    scene.raise_on_kick(NotFound("No user found"))
     kick = await scene.carry_out({})
-    assert told(kick) == [(Outcome.FAILED, Why.NOBODY)]
+    assert told(kick) == [(Outcome.FAILED, OutcomeReason.NOBODY)]
     assert kick.targets[0].detail == "No user found"
-    assert scene.rooms.reads == []
+    assert scene.gateway.reads == []
 
 
 @pytest.mark.parametrize("peers", [{ANN.key: ANN_ROWS}, {}])
 async def test_not_there_after_being_seen_is_gone_once_a_read_shows_so(
-    peers: dict[Key | None, tuple[Peer, ...]],
+    peers: dict[ParticipantKey | None, tuple[Peer, ...]],
 ) -> None:
     scene = Scene(ANN)
-    scene.raise_on_kick(NotThere("No user found"))
-    scene.rooms.on_roster = lambda _: [replace(row, left_at=NOW) for row in ANN_ROWS]
-    assert told(await scene.carry_out(peers)) == [(Outcome.GONE, Why.NOT_FOUND)]
-    assert scene.rooms.reads == [("roster", True)]
+    scene.raise_on_kick(NotFound("No user found"))
+    scene.gateway.on_roster = lambda _: [replace(row, left_at=NOW) for row in ANN_ROWS]
+    assert told(await scene.carry_out(peers)) == [(Outcome.GONE, OutcomeReason.NOT_FOUND)]
+    assert scene.gateway.reads == [("roster", True)]
 
 
 async def test_not_there_and_no_row_of_theirs_is_gone() -> None:
     scene = Scene(ANN)
-    scene.raise_on_kick(NotThere("No user found"))
-    scene.rooms.on_roster = lambda _: BOB_ROWS
-    assert told(await scene.carry_out()) == [(Outcome.GONE, Why.NOT_FOUND)]
+    scene.raise_on_kick(NotFound("No user found"))
+    scene.gateway.on_roster = lambda _: BOB_ROWS
+    assert told(await scene.carry_out()) == [(Outcome.GONE, OutcomeReason.NOT_FOUND)]
 
 
 async def test_not_there_but_back_by_now_says_so() -> None:
     scene = Scene(ANN)
-    scene.raise_on_kick(NotThere("No user found"))
+    scene.raise_on_kick(NotFound("No user found"))
     left = [replace(row, left_at=NOW) for row in ANN_ROWS]
-    scene.rooms.on_roster = lambda _: [*left, peer("e9", "p1", joined=1)]
+    scene.gateway.on_roster = lambda _: [*left, peer("e9", "p1", joined=1)]
     kick = await scene.carry_out()
-    assert told(kick) == [(Outcome.GONE, Why.NOT_FOUND)]
-    assert kick.targets[0].back_at == after(1)
+    assert told(kick) == [(Outcome.GONE, OutcomeReason.NOT_FOUND)]
+    assert kick.targets[0].rejoined_at == after(1)
 
 
 async def test_not_there_but_open_until_the_lag_is_over_was_not_kicked() -> None:
     scene = Scene(ANN)
-    scene.raise_on_kick(NotThere("No user found"))
-    assert told(await scene.carry_out()) == [(Outcome.FAILED, Why.STILL_THERE)]
+    scene.raise_on_kick(NotFound("No user found"))
+    assert told(await scene.carry_out()) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
 
 
 async def test_not_there_but_still_open_with_nothing_stored_is_unknown() -> None:
     scene = Scene(ANN)
-    scene.raise_on_kick(NotThere("No user found"))
+    scene.raise_on_kick(NotFound("No user found"))
     kick = await scene.carry_out({})
-    assert told(kick) == [(Outcome.UNKNOWN, Why.NOT_FOUND)]
+    assert told(kick) == [(Outcome.UNKNOWN, OutcomeReason.NOT_FOUND)]
     assert kick.targets[0].detail == "No user found"
 
 
-@pytest.mark.parametrize("error", [NotThere("404"), Unsure("500"), Busy("429"), Refused("401")])
-async def test_not_there_and_a_session_that_cannot_be_read_is_unknown(error: RoomsError) -> None:
+@pytest.mark.parametrize(
+    "error", [NotFound("404"), OutcomeUnknown("500"), RateLimited("429"), Rejected("401")]
+)
+async def test_not_there_and_a_session_that_cannot_be_read_is_unknown(error: GatewayError) -> None:
     scene = Scene(ANN)
-    scene.raise_on_kick(NotThere("No user found"))
-    scene.rooms.faults["roster"] = [error] * 3
-    assert told(await scene.carry_out()) == [(Outcome.UNKNOWN, Why.NOT_FOUND)]
+    scene.raise_on_kick(NotFound("No user found"))
+    scene.gateway.faults["roster"] = [error] * 3
+    assert told(await scene.carry_out()) == [(Outcome.UNKNOWN, OutcomeReason.NOT_FOUND)]
 
 
 # --- answers that were lost
@@ -296,7 +307,7 @@ def rows_at(script: dict[float, Sequence[Peer]]) -> Callable[[Scene], None]:
             age = (scene.clock.now() - NOW).total_seconds()
             return script[max(since for since in script if since <= age)]
 
-        scene.rooms.on_roster = show
+        scene.gateway.on_roster = show
 
     return arrange
 
@@ -304,72 +315,72 @@ def rows_at(script: dict[float, Sequence[Peer]]) -> Callable[[Scene], None]:
 @pytest.mark.parametrize(
     ("rows", "outcome", "why", "took", "back"),
     [
-        ({0: LEFT}, Outcome.GONE, Why.LEFT, 0, None),
-        ({0: ANN_ROWS, 2: LEFT}, Outcome.GONE, Why.LEFT, 2, None),
-        ({0: ANN_ROWS, 11: LEFT}, Outcome.GONE, Why.LEFT, 12, None),
-        ({0: (*LEFT, BACK)}, Outcome.GONE, Why.LEFT, 0, after(4)),
-        ({0: ANN_ROWS}, Outcome.FAILED, Why.STILL_THERE, 12, None),
-        ({0: (LEFT[0], ANN_ROWS[1])}, Outcome.FAILED, Why.STILL_THERE, 12, None),
-        ({0: ()}, Outcome.UNKNOWN, Why.NO_ANSWER, 12, None),
-        ({0: LEFT[:1]}, Outcome.UNKNOWN, Why.NO_ANSWER, 12, None),
-        ({0: (BACK,)}, Outcome.UNKNOWN, Why.NO_ANSWER, 12, None),
-        ({0: BOB_ROWS}, Outcome.UNKNOWN, Why.NO_ANSWER, 12, None),
+        ({0: LEFT}, Outcome.GONE, OutcomeReason.LEFT, 0, None),
+        ({0: ANN_ROWS, 2: LEFT}, Outcome.GONE, OutcomeReason.LEFT, 2, None),
+        ({0: ANN_ROWS, 11: LEFT}, Outcome.GONE, OutcomeReason.LEFT, 12, None),
+        ({0: (*LEFT, BACK)}, Outcome.GONE, OutcomeReason.LEFT, 0, after(4)),
+        ({0: ANN_ROWS}, Outcome.FAILED, OutcomeReason.STILL_THERE, 12, None),
+        ({0: (LEFT[0], ANN_ROWS[1])}, Outcome.FAILED, OutcomeReason.STILL_THERE, 12, None),
+        ({0: ()}, Outcome.UNKNOWN, OutcomeReason.NO_ANSWER, 12, None),
+        ({0: LEFT[:1]}, Outcome.UNKNOWN, OutcomeReason.NO_ANSWER, 12, None),
+        ({0: (BACK,)}, Outcome.UNKNOWN, OutcomeReason.NO_ANSWER, 12, None),
+        ({0: BOB_ROWS}, Outcome.UNKNOWN, OutcomeReason.NO_ANSWER, 12, None),
     ],
 )
 async def test_a_lost_answer_is_settled_by_what_later_reads_show(
     rows: dict[float, Sequence[Peer]],
     outcome: Outcome,
-    why: Why,
+    why: OutcomeReason,
     *,
     took: float,
     back: object,
 ) -> None:
     scene = Scene(ANN)
-    scene.raise_on_kick(Unsure("reset"))
+    scene.raise_on_kick(OutcomeUnknown("reset"))
     rows_at(rows)(scene)
     kick = await scene.carry_out()
     assert told(kick) == [(outcome, why)]
-    assert (kick.targets[0].detail, kick.targets[0].back_at) == ("reset", back)
+    assert (kick.targets[0].detail, kick.targets[0].rejoined_at) == ("reset", back)
     assert scene.clock.now() - NOW == timedelta(seconds=took)
-    assert scene.rooms.sent == ["p1"]
+    assert scene.gateway.sent == ["p1"]
 
 
 async def test_a_lost_answer_of_whom_no_connection_was_stored_stays_unknown() -> None:
     scene = Scene(ANN)
-    scene.raise_on_kick(Unsure("reset"))
+    scene.raise_on_kick(OutcomeUnknown("reset"))
     rows_at({0: LEFT})(scene)
-    assert told(await scene.carry_out({})) == [(Outcome.UNKNOWN, Why.NO_ANSWER)]
+    assert told(await scene.carry_out({})) == [(Outcome.UNKNOWN, OutcomeReason.NO_ANSWER)]
 
 
 async def test_reads_that_fail_are_tried_again_at_the_next_moment() -> None:
     scene = Scene(ANN)
-    scene.raise_on_kick(Unsure("reset"))
-    scene.rooms.faults["roster"] = [Unsure("500"), NotThere("404")]
+    scene.raise_on_kick(OutcomeUnknown("reset"))
+    scene.gateway.faults["roster"] = [OutcomeUnknown("500"), NotFound("404")]
     rows_at({0: LEFT})(scene)
-    assert told(await scene.carry_out()) == [(Outcome.GONE, Why.LEFT)]
-    assert scene.rooms.reads == [("roster", True)] * 3
+    assert told(await scene.carry_out()) == [(Outcome.GONE, OutcomeReason.LEFT)]
+    assert scene.gateway.reads == [("roster", True)] * 3
 
 
 async def test_without_a_session_there_is_nothing_to_read() -> None:
     scene = Scene(replace(ANN, live=False), session=None)
-    scene.raise_on_kick(Unsure("reset"))
-    assert told(await scene.carry_out({})) == [(Outcome.UNKNOWN, Why.NO_ANSWER)]
-    assert scene.rooms.reads == []
+    scene.raise_on_kick(OutcomeUnknown("reset"))
+    assert told(await scene.carry_out({})) == [(Outcome.UNKNOWN, OutcomeReason.NO_ANSWER)]
+    assert scene.gateway.reads == []
 
 
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        ({0: LEFT}, (Outcome.GONE, Why.LEFT)),
-        ({0: ANN_ROWS}, (Outcome.FAILED, Why.STILL_THERE)),
-        ({0: ()}, (Outcome.UNKNOWN, Why.EMPTY_ANSWER)),
+        ({0: LEFT}, (Outcome.GONE, OutcomeReason.LEFT)),
+        ({0: ANN_ROWS}, (Outcome.FAILED, OutcomeReason.STILL_THERE)),
+        ({0: ()}, (Outcome.UNKNOWN, OutcomeReason.EMPTY_ANSWER)),
     ],
 )
 async def test_success_that_names_nobody_is_never_taken_for_a_kick(
-    rows: dict[float, Sequence[Peer]], expected: tuple[Outcome, Why]
+    rows: dict[float, Sequence[Peer]], expected: tuple[Outcome, OutcomeReason]
 ) -> None:
     scene = Scene(ANN)
-    scene.rooms.on_kick = lambda _: []
+    scene.gateway.on_kick = lambda _: []
     rows_at(rows)(scene)
     assert told(await scene.carry_out()) == [expected]
 
@@ -382,23 +393,29 @@ async def test_a_call_that_breaks_in_an_unforeseen_way_is_in_doubt_too() -> None
             raise KeyError("participants")
         return [wanted]
 
-    scene.rooms.on_kick = odd
+    scene.gateway.on_kick = odd
     rows_at({0: ()})(scene)
     kick = await scene.carry_out()
-    assert told(kick) == [(Outcome.UNKNOWN, Why.NO_ANSWER), (Outcome.KICKED, Why.CONFIRMED)]
+    assert told(kick) == [
+        (Outcome.UNKNOWN, OutcomeReason.NO_ANSWER),
+        (Outcome.KICKED, OutcomeReason.CONFIRMED),
+    ]
     assert kick.targets[0].detail == ""
 
 
 async def test_doubts_are_cleared_up_one_by_one() -> None:
     scene = Scene()
-    scene.raise_on_kick(Unsure("reset"))
+    scene.raise_on_kick(OutcomeUnknown("reset"))
     rows_at({0: (*LEFT, *BOB_ROWS)})(scene)
-    await scene.execution.call(scene.rows())
-    in_doubt = [scene.execution.in_doubt]
-    await scene.execution.clear_up()
-    in_doubt.append(scene.execution.in_doubt)
+    await scene.runner.call_targets(scene.rows())
+    in_doubt = [scene.runner.has_unresolved]
+    await scene.runner.resolve_unknown()
+    in_doubt.append(scene.runner.has_unresolved)
     assert in_doubt == [True, False]
-    assert told(scene.stored) == [(Outcome.GONE, Why.LEFT), (Outcome.FAILED, Why.STILL_THERE)]
+    assert told(scene.stored) == [
+        (Outcome.GONE, OutcomeReason.LEFT),
+        (Outcome.FAILED, OutcomeReason.STILL_THERE),
+    ]
 
 
 async def test_the_last_read_waits_for_the_latest_call() -> None:
@@ -406,9 +423,9 @@ async def test_the_last_read_waits_for_the_latest_call() -> None:
 
     def slow(_: str) -> Sequence[str]:
         scene.clock.pass_by(8)
-        raise Unsure("no answer within 8 s")
+        raise OutcomeUnknown("no answer within 8 s")
 
-    scene.rooms.on_kick = slow
+    scene.gateway.on_kick = slow
     await scene.carry_out()
     assert scene.clock.now() - NOW == timedelta(seconds=8 + 12)
 
@@ -416,9 +433,11 @@ async def test_the_last_read_waits_for_the_latest_call() -> None:
 async def test_all_connections_under_a_custom_id_must_have_left() -> None:
     several = (peer("e3", "p3", "c2"), peer("e4", "p4", "c2"))
     scene = Scene(BOB)
-    scene.raise_on_kick(Unsure("reset"))
+    scene.raise_on_kick(OutcomeUnknown("reset"))
     rows_at({0: (replace(several[0], left_at=after(1)), several[1])})(scene)
-    assert told(await scene.carry_out({BOB.key: several})) == [(Outcome.FAILED, Why.STILL_THERE)]
+    assert told(await scene.carry_out({BOB.key: several})) == [
+        (Outcome.FAILED, OutcomeReason.STILL_THERE)
+    ]
 
 
 # --- a store that fails
@@ -426,63 +445,69 @@ async def test_all_connections_under_a_custom_id_must_have_left() -> None:
 
 async def test_a_target_that_cannot_be_marked_is_not_called() -> None:
     scene = Scene()
-    scene.store.down[What.CALLED] = 1
+    scene.store.down[EventKind.CALLED] = 1
     kick = await scene.carry_out()
-    assert told(kick) == [(Outcome.FAILED, Why.NOT_TRIED), (Outcome.KICKED, Why.CONFIRMED)]
+    assert told(kick) == [
+        (Outcome.FAILED, OutcomeReason.NOT_TRIED),
+        (Outcome.KICKED, OutcomeReason.CONFIRMED),
+    ]
     assert kick.targets[0].detail == "the database is locked"
-    assert scene.rooms.sent == ["c2"]
+    assert scene.gateway.sent == ["c2"]
 
 
 async def test_a_mark_whose_commit_was_lost_is_not_called_either() -> None:
     scene = Scene()
-    scene.store.lost[What.CALLED] = 1
+    scene.store.lost[EventKind.CALLED] = 1
     kick = await scene.carry_out()
-    assert told(kick) == [(Outcome.FAILED, Why.NOT_TRIED), (Outcome.KICKED, Why.CONFIRMED)]
-    assert scene.rooms.sent == ["c2"]
+    assert told(kick) == [
+        (Outcome.FAILED, OutcomeReason.NOT_TRIED),
+        (Outcome.KICKED, OutcomeReason.CONFIRMED),
+    ]
+    assert scene.gateway.sent == ["c2"]
 
 
-@pytest.mark.parametrize("what", [What.SETTLED, What.FINISHED])
+@pytest.mark.parametrize("what", [EventKind.SETTLED, EventKind.FINISHED])
 @pytest.mark.parametrize("kind", ["down", "lost"])
-async def test_what_happened_is_written_down_patiently(what: What, kind: str) -> None:
+async def test_what_happened_is_written_down_patiently(what: EventKind, kind: str) -> None:
     scene = Scene()
-    getattr(scene.store, kind)[what] = STORE_TRIES - 1
+    getattr(scene.store, kind)[what] = STORE_ATTEMPTS - 1
     kick = await scene.carry_out()
-    assert told(kick) == [(Outcome.KICKED, Why.CONFIRMED)] * 2
-    assert sorted(scene.rooms.sent) == ["c2", "p1"]
-    assert [event.what for event in scene.store.log].count(What.FINISHED) == 1
+    assert told(kick) == [(Outcome.KICKED, OutcomeReason.CONFIRMED)] * 2
+    assert sorted(scene.gateway.sent) == ["c2", "p1"]
+    assert [event.kind for event in scene.store.log].count(EventKind.FINISHED) == 1
 
 
 @pytest.mark.parametrize("lost", range(1, 4))
 async def test_lost_commits_of_one_target_lose_no_other(lost: int) -> None:
     scene = Scene(*(Target(ParticipantId(f"x{at}"), None, f"X {at}") for at in range(8)))
-    scene.rooms.on_kick = lambda wanted: [wanted]
-    scene.store.lost[What.SETTLED] = lost
-    scene.store.lost[What.CALLED] = lost
+    scene.gateway.on_kick = lambda wanted: [wanted]
+    scene.store.lost[EventKind.SETTLED] = lost
+    scene.store.lost[EventKind.CALLED] = lost
     kick = await scene.carry_out({})
-    assert len(scene.rooms.sent) == 8 - lost
-    assert told(kick).count((Outcome.KICKED, Why.CONFIRMED)) == 8 - lost
-    assert told(kick).count((Outcome.FAILED, Why.NOT_TRIED)) == lost
+    assert len(scene.gateway.sent) == 8 - lost
+    assert told(kick).count((Outcome.KICKED, OutcomeReason.CONFIRMED)) == 8 - lost
+    assert told(kick).count((Outcome.FAILED, OutcomeReason.NOT_TRIED)) == lost
 
 
 async def test_a_store_that_stays_down_is_raised_and_the_other_calls_are_finished() -> None:
     scene = Scene()
-    scene.store.down[What.SETTLED] = STORE_TRIES
-    with pytest.raises(StoreDown):
-        await scene.execution.call(scene.rows())
-    assert sorted(scene.rooms.sent) == ["c2", "p1"]
-    assert set(told(scene.stored)) == {(None, None), (Outcome.KICKED, Why.CONFIRMED)}
+    scene.store.down[EventKind.SETTLED] = STORE_ATTEMPTS
+    with pytest.raises(StoreUnavailable):
+        await scene.runner.call_targets(scene.rows())
+    assert sorted(scene.gateway.sent) == ["c2", "p1"]
+    assert set(told(scene.stored)) == {(None, None), (Outcome.KICKED, OutcomeReason.CONFIRMED)}
     assert all(target.called_at for target in scene.stored.targets)
 
 
 async def test_a_kick_that_somebody_else_took_over_is_left_to_them_uncalled() -> None:
     scene = Scene()
     before = scene.stored
-    await scene.store.move(
-        before, before.take_over("two", NOW + LEASE), Event(NOW, What.TAKEN_OVER, None)
+    await scene.store.transition(
+        before, before.take_over("two", NOW + LEASE), Event(NOW, EventKind.TAKEN_OVER, None)
     )
-    with pytest.raises(Overtaken):
-        await scene.execution.call(scene.rows())
-    assert scene.rooms.sent == []
+    with pytest.raises(VersionConflict):
+        await scene.runner.call_targets(scene.rows())
+    assert scene.gateway.sent == []
     assert scene.stored.owner == "two"
 
 
@@ -494,22 +519,27 @@ async def test_a_kick_that_is_taken_over_during_the_call_keeps_what_the_other_wr
         scene.store.kicks[now.id] = now.take_over("two", NOW + LEASE)
         return [wanted]
 
-    scene.rooms.on_kick = meanwhile
-    with pytest.raises(Overtaken):
-        await scene.execution.call(scene.rows())
+    scene.gateway.on_kick = meanwhile
+    with pytest.raises(VersionConflict):
+        await scene.runner.call_targets(scene.rows())
     assert (scene.stored.owner, told(scene.stored)) == ("two", [(None, None)])
 
 
 async def test_two_executions_of_one_claim_call_each_target_once() -> None:
     scene = Scene()
-    twin = Execution(
-        replace(scene.stored, owner="two"), rooms=scene.rooms, store=scene.store, clock=scene.clock
+    twin = KickRunner(
+        replace(scene.stored, owner="two"),
+        gateway=scene.gateway,
+        store=scene.store,
+        clock=scene.clock,
     )
     ends = await asyncio.gather(
-        scene.execution.call(scene.rows()), twin.call(scene.rows()), return_exceptions=True
+        scene.runner.call_targets(scene.rows()),
+        twin.call_targets(scene.rows()),
+        return_exceptions=True,
     )
-    assert sorted(scene.rooms.sent) == ["c2", "p1"]
-    assert any(isinstance(end, Overtaken) for end in ends)
+    assert sorted(scene.gateway.sent) == ["c2", "p1"]
+    assert any(isinstance(end, VersionConflict) for end in ends)
 
 
 # --- holding on to it
@@ -533,7 +563,7 @@ class WatchfulClock(FakeClock):
 async def test_a_kick_is_held_on_to_while_its_evidence_is_waited_for() -> None:
     clock = WatchfulClock()
     clock.scene = scene = Scene(ANN, clock=clock)
-    scene.raise_on_kick(Unsure("reset"))
+    scene.raise_on_kick(OutcomeUnknown("reset"))
     at_reads: list[timedelta] = []
 
     def look(_: SessionId) -> Sequence[Peer]:
@@ -541,8 +571,8 @@ async def test_a_kick_is_held_on_to_while_its_evidence_is_waited_for() -> None:
         at_reads.append(scene.stored.lease_until - clock.now())
         return ANN_ROWS
 
-    scene.rooms.on_roster = look
-    assert told(await scene.carry_out()) == [(Outcome.FAILED, Why.STILL_THERE)]
+    scene.gateway.on_roster = look
+    assert told(await scene.carry_out()) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
     # A read may last 8 s, and each begins with a whole lease.
     assert at_reads == [LEASE] * 3
     assert min(clock.left) >= LEASE - RENEW_EVERY
@@ -550,34 +580,34 @@ async def test_a_kick_is_held_on_to_while_its_evidence_is_waited_for() -> None:
 
 async def test_a_lease_that_can_not_be_renewed_at_once_is_renewed_patiently() -> None:
     scene = Scene(ANN)
-    scene.raise_on_kick(Unsure("reset"))
-    scene.store.down[None] = STORE_TRIES - 2
+    scene.raise_on_kick(OutcomeUnknown("reset"))
+    scene.store.down[None] = STORE_ATTEMPTS - 2
     scene.store.lost[None] = 1
-    assert told(await scene.carry_out()) == [(Outcome.FAILED, Why.STILL_THERE)]
+    assert told(await scene.carry_out()) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
 
 
 async def test_who_can_not_hold_on_to_a_kick_reads_no_further() -> None:
     scene = Scene(ANN)
-    scene.raise_on_kick(Unsure("reset"))
-    await scene.execution.call(scene.rows())
-    scene.store.down[None] = STORE_TRIES
-    with pytest.raises(StoreDown):
-        await scene.execution.clear_up()
-    assert scene.rooms.reads == []
+    scene.raise_on_kick(OutcomeUnknown("reset"))
+    await scene.runner.call_targets(scene.rows())
+    scene.store.down[None] = STORE_ATTEMPTS
+    with pytest.raises(StoreUnavailable):
+        await scene.runner.resolve_unknown()
+    assert scene.gateway.reads == []
 
 
 async def test_who_was_overtaken_while_waiting_settles_nothing() -> None:
     scene = Scene(ANN)
-    scene.raise_on_kick(Unsure("reset"))
+    scene.raise_on_kick(OutcomeUnknown("reset"))
 
     def meanwhile(_: SessionId) -> Sequence[Peer]:
         scene.store.kicks[scene.stored.id] = scene.stored.take_over("two", NOW + LEASE)
         return LEFT
 
-    scene.rooms.on_roster = meanwhile
-    await scene.execution.call(scene.rows())
-    with pytest.raises(Overtaken):
-        await scene.execution.clear_up()
+    scene.gateway.on_roster = meanwhile
+    await scene.runner.call_targets(scene.rows())
+    with pytest.raises(VersionConflict):
+        await scene.runner.resolve_unknown()
     assert (scene.stored.owner, told(scene.stored)) == ("two", [(None, None)])
 
 
@@ -590,9 +620,9 @@ class SlowStore(FlakyStore):
         self._takes = takes
         self.meanwhile: Callable[[], None] = lambda: None
 
-    async def move(self, before: Kick, after: Kick, *events: Event) -> Kick:
-        moved = await super().move(before, after, *events)
-        if events and events[0].what is What.CALLED:
+    async def transition(self, before: Kick, after: Kick, *events: Event) -> Kick:
+        moved = await super().transition(before, after, *events)
+        if events and events[0].kind is EventKind.CALLED:
             self._clock.pass_by(self._takes)
             self.meanwhile()
         return moved
@@ -607,9 +637,9 @@ async def test_who_took_too_long_to_write_the_call_down_does_not_send_it(
     clock = FakeClock()
     scene = Scene(ANN, clock=clock, store=SlowStore(clock, takes))
     kick = await scene.carry_out()
-    assert scene.rooms.sent == (["p1"] if is_sent else [])
+    assert scene.gateway.sent == (["p1"] if is_sent else [])
     if not is_sent:
-        assert told(kick) == [(Outcome.FAILED, Why.NOT_TRIED)]
+        assert told(kick) == [(Outcome.FAILED, OutcomeReason.NOT_TRIED)]
         assert kick.targets[0].detail == "it took too long to write the call down"
 
 
@@ -622,9 +652,9 @@ async def test_who_was_overtaken_after_a_mark_sends_nothing_at_all() -> None:
         scene.store.kicks[scene.stored.id] = scene.stored.take_over("two", clock.now())
 
     store.meanwhile = take_over
-    with pytest.raises(Overtaken):
-        await scene.execution.call(scene.rows())
-    assert (scene.rooms.sent, scene.stored.owner) == ([], "two")
+    with pytest.raises(VersionConflict):
+        await scene.runner.call_targets(scene.rows())
+    assert (scene.gateway.sent, scene.stored.owner) == ([], "two")
     assert sum(target.called_at is not None for target in scene.stored.targets) == 1
 
 
@@ -633,57 +663,60 @@ async def test_who_was_overtaken_after_a_mark_sends_nothing_at_all() -> None:
 
 async def test_whoever_was_never_called_was_not_tried() -> None:
     scene = Scene()
-    await scene.execution.take_up()
-    await scene.execution.clear_up()
-    await scene.execution.finish()
-    assert told(scene.stored) == [(Outcome.FAILED, Why.NOT_TRIED)] * 2
-    assert scene.rooms.sent == []
+    await scene.runner.classify_interrupted()
+    await scene.runner.resolve_unknown()
+    await scene.runner.finish()
+    assert told(scene.stored) == [(Outcome.FAILED, OutcomeReason.NOT_TRIED)] * 2
+    assert scene.gateway.sent == []
 
 
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        (LEFT, (Outcome.GONE, Why.LEFT)),
-        (ANN_ROWS, (Outcome.FAILED, Why.STILL_THERE)),
-        ((), (Outcome.UNKNOWN, Why.NO_ANSWER)),
+        (LEFT, (Outcome.GONE, OutcomeReason.LEFT)),
+        (ANN_ROWS, (Outcome.FAILED, OutcomeReason.STILL_THERE)),
+        ((), (Outcome.UNKNOWN, OutcomeReason.NO_ANSWER)),
     ],
 )
 async def test_whoever_was_called_is_settled_by_reading_and_never_called_again(
-    rows: Sequence[Peer], expected: tuple[Outcome, Why]
+    rows: Sequence[Peer], expected: tuple[Outcome, OutcomeReason]
 ) -> None:
-    seen = tuple(Seen(row.id, row.joined_at) for row in ANN_ROWS)
+    seen = tuple(SeenPeer(row.id, row.joined_at) for row in ANN_ROWS)
     scene = Scene(replace(ANN, called_at=after(-3600), peers=seen))
-    scene.rooms.on_roster = lambda _: rows
-    await scene.execution.take_up()
-    await scene.execution.clear_up()
-    await scene.execution.finish()
+    scene.gateway.on_roster = lambda _: rows
+    await scene.runner.classify_interrupted()
+    await scene.runner.resolve_unknown()
+    await scene.runner.finish()
     assert told(scene.stored) == [expected]
-    assert scene.rooms.sent == []
+    assert scene.gateway.sent == []
     if expected[0] is not Outcome.UNKNOWN:
         assert scene.clock.now() == NOW
 
 
 async def test_outcomes_that_another_process_stored_stay() -> None:
-    scene = Scene(replace(ANN, outcome=Outcome.KICKED, why=Why.CONFIRMED), BOB)
-    await scene.execution.take_up()
-    assert told(scene.stored) == [(Outcome.KICKED, Why.CONFIRMED), (Outcome.FAILED, Why.NOT_TRIED)]
+    scene = Scene(replace(ANN, outcome=Outcome.KICKED, outcome_reason=OutcomeReason.CONFIRMED), BOB)
+    await scene.runner.classify_interrupted()
+    assert told(scene.stored) == [
+        (Outcome.KICKED, OutcomeReason.CONFIRMED),
+        (Outcome.FAILED, OutcomeReason.NOT_TRIED),
+    ]
 
 
 async def test_a_kick_with_a_target_unsettled_does_not_end() -> None:
     scene = Scene()
-    with pytest.raises(IllegalMove):
-        await scene.execution.finish()
+    with pytest.raises(InvalidTransition):
+        await scene.runner.finish()
     assert scene.stored.state is State.RUNNING
 
 
 async def test_a_call_of_a_process_that_died_must_have_ended_before_its_evidence_counts() -> None:
-    seen = tuple(Seen(row.id, row.joined_at) for row in ANN_ROWS)
+    seen = tuple(SeenPeer(row.id, row.joined_at) for row in ANN_ROWS)
     scene = Scene(replace(ANN, called_at=NOW, peers=seen))
     scene.clock.pass_by(LEASE.total_seconds())
-    await scene.execution.take_up()
-    await scene.execution.clear_up()
-    assert told(scene.stored) == [(Outcome.FAILED, Why.STILL_THERE)]
-    assert scene.clock.now() - NOW == CALL_LASTS + SETTLED_AFTER
+    await scene.runner.classify_interrupted()
+    await scene.runner.resolve_unknown()
+    assert told(scene.stored) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
+    assert scene.clock.now() - NOW == MAX_CALL_TIME + LIST_LAG
 
 
 # --- looking again
@@ -691,9 +724,9 @@ async def test_a_call_of_a_process_that_died_must_have_ended_before_its_evidence
 CALLED = replace(
     ANN,
     called_at=after(-60),
-    peers=tuple(Seen(row.id, row.joined_at) for row in ANN_ROWS),
+    peers=tuple(SeenPeer(row.id, row.joined_at) for row in ANN_ROWS),
     outcome=Outcome.UNKNOWN,
-    why=Why.NO_ANSWER,
+    outcome_reason=OutcomeReason.NO_ANSWER,
     detail="reset",
 )
 
@@ -702,25 +735,25 @@ def done(*targets: Target, session: SessionId | None = LIVE.id) -> Scene:
     """Make a kick that ended so."""
     scene = Scene(*targets, session=session)
     scene.store.kicks[scene.stored.id] = ended = scene.stored.finish(NOW)
-    scene.execution = Execution(ended, rooms=scene.rooms, store=scene.store, clock=scene.clock)
+    scene.runner = KickRunner(ended, gateway=scene.gateway, store=scene.store, clock=scene.clock)
     return scene
 
 
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        (LEFT, (Outcome.GONE, Why.LEFT)),
-        (ANN_ROWS, (Outcome.FAILED, Why.STILL_THERE)),
-        ((), (Outcome.UNKNOWN, Why.NO_ANSWER)),
+        (LEFT, (Outcome.GONE, OutcomeReason.LEFT)),
+        (ANN_ROWS, (Outcome.FAILED, OutcomeReason.STILL_THERE)),
+        ((), (Outcome.UNKNOWN, OutcomeReason.NO_ANSWER)),
     ],
 )
 async def test_a_later_look_settles_what_shows_by_now(
-    rows: Sequence[Peer], expected: tuple[Outcome, Why]
+    rows: Sequence[Peer], expected: tuple[Outcome, OutcomeReason]
 ) -> None:
     scene = done(CALLED)
-    scene.rooms.on_roster = lambda _: rows
-    await scene.execution.look_again()
-    assert scene.execution.kick == scene.stored
+    scene.gateway.on_roster = lambda _: rows
+    await scene.runner.recheck_unknown()
+    assert scene.runner.kick == scene.stored
     assert (scene.stored.state, scene.stored.lease_until) == (State.DONE, None)
     assert told(scene.stored) == [expected]
     assert scene.stored.targets[0].detail == "reset"
@@ -728,38 +761,38 @@ async def test_a_later_look_settles_what_shows_by_now(
 
 
 async def test_whoever_was_not_found_and_left_did_not_leave_by_the_call() -> None:
-    scene = done(replace(CALLED, why=Why.NOT_FOUND))
-    scene.rooms.on_roster = lambda _: LEFT
-    await scene.execution.look_again()
-    assert told(scene.stored) == [(Outcome.GONE, Why.NOT_FOUND)]
+    scene = done(replace(CALLED, outcome_reason=OutcomeReason.NOT_FOUND))
+    scene.gateway.on_roster = lambda _: LEFT
+    await scene.runner.recheck_unknown()
+    assert told(scene.stored) == [(Outcome.GONE, OutcomeReason.NOT_FOUND)]
 
 
 async def test_a_look_again_does_not_take_a_call_for_ended_too_early() -> None:
     scene = done(replace(CALLED, called_at=after(-21.9)))
-    await scene.execution.look_again()
-    assert told(scene.stored) == [(Outcome.UNKNOWN, Why.NO_ANSWER)]
+    await scene.runner.recheck_unknown()
+    assert told(scene.stored) == [(Outcome.UNKNOWN, OutcomeReason.NO_ANSWER)]
     scene.clock.pass_by(0.1)
-    await scene.execution.look_again()
-    assert told(scene.stored) == [(Outcome.FAILED, Why.STILL_THERE)]
+    await scene.runner.recheck_unknown()
+    assert told(scene.stored) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
 
 
 @pytest.mark.parametrize(
     "target",
     [
-        replace(CALLED, outcome=Outcome.GONE, why=Why.LEFT),
-        replace(CALLED, outcome=Outcome.KICKED, why=Why.CONFIRMED),
+        replace(CALLED, outcome=Outcome.GONE, outcome_reason=OutcomeReason.LEFT),
+        replace(CALLED, outcome=Outcome.KICKED, outcome_reason=OutcomeReason.CONFIRMED),
         replace(CALLED, called_at=None),
     ],
 )
 async def test_there_is_nothing_to_look_for_where_nothing_is_unknown(target: Target) -> None:
     scene = done(target)
-    await scene.execution.look_again()
-    assert told(scene.stored) == [(target.outcome, target.why)]
-    assert scene.rooms.reads == []
+    await scene.runner.recheck_unknown()
+    assert told(scene.stored) == [(target.outcome, target.outcome_reason)]
+    assert scene.gateway.reads == []
 
 
 async def test_a_look_again_without_a_session_sees_nothing() -> None:
-    scene = done(replace(CALLED, why=None), session=None)
-    await scene.execution.look_again()
+    scene = done(replace(CALLED, outcome_reason=None), session=None)
+    await scene.runner.recheck_unknown()
     assert told(scene.stored) == [(Outcome.UNKNOWN, None)]
-    assert scene.rooms.reads == []
+    assert scene.gateway.reads == []

@@ -7,32 +7,39 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.execution import STORE_TRIES
-from bot.core.flow import ASK_NOW, Proposal
 from bot.core.kick import (
     Draft,
     Event,
+    EventKind,
     Kick,
     KickId,
     Outcome,
-    Seen,
+    OutcomeReason,
+    SeenPeer,
     State,
     Target,
     UserId,
-    What,
-    Why,
 )
-from bot.core.notice import Kind
+from bot.core.kick_service import ASK_NOW, SubmitResult
+from bot.core.outbox_message import MessageKind
 from bot.core.policy import (
-    Answer,
+    AccountStatus,
     Quota,
     Rules,
     SecondPerson,
-    Standing,
     Verdict,
+    VerdictKind,
 )
-from bot.core.ports import Busy, NotThere, Refused, StoreDown, Unreachable, Unreadable, Unsure
-from bot.core.review import NOWHERE_TO_ASK
+from bot.core.ports import (
+    DirectoryUnavailable,
+    NotFound,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    StoreUnavailable,
+)
+from bot.core.review_service import NO_APPROVALS_CHANNEL
 from bot.core.roster import (
     CustomId,
     Meeting,
@@ -44,6 +51,7 @@ from bot.core.roster import (
     Session,
     SessionId,
 )
+from bot.core.runner import STORE_ATTEMPTS
 from tests.fakes import NOW, TEAM, FlakyStore, after, peer
 from tests.scene import (
     AMA,
@@ -76,18 +84,23 @@ def scene() -> Scene:
 
 async def test_a_review_that_is_sent_becomes_a_ready_kick(scene: Scene) -> None:
     draft = await scene.draft(repeats=3)
-    proposed = await scene.flow.propose(draft.id, "view 1", AVA)
-    assert isinstance(proposed, Proposal)
-    assert proposed.is_new
+    proposed = await scene.kick_service.submit(draft.id, "view 1", AVA)
+    assert isinstance(proposed, SubmitResult)
+    assert proposed.created
     kick = proposed.kick
-    assert (kick.state, kick.number, kick.version, kick.key) == (State.READY, 1, 1, "view 1")
+    assert (kick.state, kick.number, kick.version, kick.idempotency_key) == (
+        State.READY,
+        1,
+        1,
+        "view 1",
+    )
     assert (kick.team_id, kick.app_id, kick.channel_id) == (TEAM, "app", CHANNEL)
     assert (kick.meeting, kick.session_id, kick.targets) == (AMA, LIVE.id, (ANN, BOB))
     assert (kick.requester, kick.reason, kick.created_at, kick.repeats) == (AVA, "spam", NOW, 3)
-    assert (kick.expires_at, kick.was_asked) == (None, False)
-    assert scene.store.log == [Event(NOW, What.ASKED, AVA, "2 in Weekly AMA: spam", kick.id)]
-    assert scene.people.asked == []
-    assert scene.rooms.reads == []
+    assert (kick.expires_at, kick.approval_requested) == (None, False)
+    assert scene.store.log == [Event(NOW, EventKind.ASKED, AVA, "2 in Weekly AMA: spam", kick.id)]
+    assert scene.directory.asked == []
+    assert scene.gateway.reads == []
 
 
 @pytest.mark.parametrize("age", [60, 3600])
@@ -96,7 +109,7 @@ async def test_who_is_not_known_for_sure_is_judged_when_the_kick_runs(
 ) -> None:
     scene.clock.pass_by(age)
     assert (await scene.ready()).state is State.READY
-    scene.people.cached.clear()
+    scene.directory.cached.clear()
     assert (await scene.ready()).state is State.READY
 
 
@@ -114,13 +127,15 @@ async def test_what_the_policy_does_not_allow_is_refused_in_words_and_kept(
     scene: Scene, changes: dict[str, object], word: str
 ) -> None:
     draft = await scene.draft(**changes)
-    proposed = await scene.flow.propose(draft.id, "view 1", draft.requester)
-    assert isinstance(proposed, Proposal)
+    proposed = await scene.kick_service.submit(draft.id, "view 1", draft.requester)
+    assert isinstance(proposed, SubmitResult)
     kick = proposed.kick
     assert (kick.state, kick.done_at) == (State.REFUSED, NOW)
     assert word in kick.refusal
     assert scene.stored(kick) == kick
-    assert [(event.what, event.note) for event in scene.store.log] == [(What.REFUSED, kick.refusal)]
+    assert [(event.kind, event.note) for event in scene.store.log] == [
+        (EventKind.REFUSED, kick.refusal)
+    ]
 
 
 @pytest.mark.parametrize("user", [BEN, LEA])
@@ -128,48 +143,49 @@ async def test_a_review_is_sent_by_nobody_but_whom_it_was_shown_to(
     scene: Scene, user: UserId
 ) -> None:
     draft = await scene.draft()
-    verdict = await scene.flow.propose(draft.id, "view 1", user)
+    verdict = await scene.kick_service.submit(draft.id, "view 1", user)
     assert isinstance(verdict, Verdict)
-    assert (verdict.answer, "not yours" in verdict.reason) == (Answer.REFUSED, True)
+    assert (verdict.kind, "not yours" in verdict.reason) == (VerdictKind.REFUSED, True)
     assert scene.store.kicks == {}
-    assert scene.store.log == [Event(NOW, What.REFUSED, user, verdict.reason)]
+    assert scene.store.log == [Event(NOW, EventKind.REFUSED, user, verdict.reason)]
 
 
 async def test_a_review_that_is_not_kept_any_more_is_refused(scene: Scene) -> None:
-    assert isinstance(await scene.flow.propose("none", "view 1", AVA), Verdict)
+    assert isinstance(await scene.kick_service.submit("none", "view 1", AVA), Verdict)
     assert scene.store.kicks == {}
 
 
 async def test_the_same_view_sent_twice_is_one_kick_that_runs_once(scene: Scene) -> None:
     draft = await scene.draft()
     first, second = await asyncio.gather(
-        scene.flow.propose(draft.id, "view 1", AVA), scene.flow.propose(draft.id, "view 1", AVA)
+        scene.kick_service.submit(draft.id, "view 1", AVA),
+        scene.kick_service.submit(draft.id, "view 1", AVA),
     )
-    assert isinstance(first, Proposal)
-    assert isinstance(second, Proposal)
+    assert isinstance(first, SubmitResult)
+    assert isinstance(second, SubmitResult)
     assert first.kick == second.kick
-    assert [first.is_new, second.is_new] == [True, False]
+    assert [first.created, second.created] == [True, False]
     assert len(scene.store.kicks) == 1
-    scene.flow.start(first.kick)
-    scene.flow.start(first.kick)
+    scene.kick_service.start(first.kick)
+    scene.kick_service.start(first.kick)
     await scene.spawn.finish()
-    assert sorted(scene.rooms.sent) == ["p1", "p2"]
+    assert sorted(scene.gateway.sent) == ["p1", "p2"]
     assert told(scene.result()) == [KICKED, KICKED]
 
 
 async def test_the_same_view_sent_again_later_shows_how_the_kick_stands(scene: Scene) -> None:
     kick = await scene.carry_out()
-    again = await scene.flow.propose("draft 0", kick.key, AVA)
-    assert again == Proposal(kick, is_new=False)
+    again = await scene.kick_service.submit("draft 0", kick.idempotency_key, AVA)
+    assert again == SubmitResult(kick, created=False)
     assert kick.state is State.DONE
 
 
 async def test_a_view_may_be_sent_again_after_its_kick_was_given_a_session(scene: Scene) -> None:
-    scene.rooms.kept_records[AMA.id] = [Participant(ANN.participant_id, None, "Ann", "guest")]
+    scene.gateway.kept_records[AMA.id] = [Participant(ANN.participant_id, None, "Ann", "guest")]
     kick = await scene.carry_out(ANN, session_id=None)
     assert kick.session_id == LIVE.id
-    again = await scene.flow.propose("draft 0", kick.key, AVA)
-    assert again == Proposal(kick, is_new=False)
+    again = await scene.kick_service.submit("draft 0", kick.idempotency_key, AVA)
+    assert again == SubmitResult(kick, created=False)
 
 
 @pytest.mark.parametrize(
@@ -180,11 +196,11 @@ async def test_the_same_view_with_other_content_changes_nothing(
 ) -> None:
     kick = await scene.ready()
     other = await scene.draft(**changes)
-    verdict = await scene.flow.propose(other.id, kick.key, AVA)
+    verdict = await scene.kick_service.submit(other.id, kick.idempotency_key, AVA)
     assert isinstance(verdict, Verdict)
     assert "already used" in verdict.reason
     assert scene.store.kicks == {kick.id: kick}
-    assert scene.store.log[-1] == Event(NOW, What.REFUSED, AVA, verdict.reason)
+    assert scene.store.log[-1] == Event(NOW, EventKind.REFUSED, AVA, verdict.reason)
 
 
 # --- running
@@ -194,22 +210,22 @@ async def test_a_ready_kick_is_claimed_called_and_told(scene: Scene) -> None:
     kick = await scene.carry_out()
     assert (kick.state, kick.owner, kick.session_id, kick.number) == (State.DONE, "one", LIVE.id, 1)
     assert told(kick) == [KICKED, KICKED]
-    assert [event.what for event in scene.store.log] == [
-        What.ASKED,
-        What.CLAIMED,
-        What.CALLED,
-        What.CALLED,
-        What.SETTLED,
-        What.SETTLED,
-        What.FINISHED,
+    assert [event.kind for event in scene.store.log] == [
+        EventKind.ASKED,
+        EventKind.CLAIMED,
+        EventKind.CALLED,
+        EventKind.CALLED,
+        EventKind.SETTLED,
+        EventKind.SETTLED,
+        EventKind.FINISHED,
     ]
-    assert scene.notices.shown == [kick]
+    assert scene.notifier.shown == [kick]
 
 
 async def test_right_before_the_calls_everything_is_read_anew(scene: Scene) -> None:
     await scene.carry_out()
-    assert scene.people.asked == [True]
-    assert scene.rooms.reads == [("active_session", True), ("roster", True)]
+    assert scene.directory.asked == [True]
+    assert scene.gateway.reads == [("active_session", True), ("roster", True)]
 
 
 async def test_a_kick_is_claimed_in_the_store_before_anything_is_called(scene: Scene) -> None:
@@ -219,17 +235,17 @@ async def test_a_kick_is_claimed_in_the_store_before_anything_is_called(scene: S
         states.extend(kick.state for kick in scene.store.kicks.values())
         return [wanted]
 
-    scene.rooms.on_kick = look
+    scene.gateway.on_kick = look
     await scene.carry_out(ANN)
     assert states == [State.RUNNING]
 
 
 async def test_two_processes_that_run_the_same_kick_call_each_target_once(scene: Scene) -> None:
     kick = await scene.ready()
-    scene.flow.start(kick)
-    scene.process("two").flow.start(kick)
+    scene.kick_service.start(kick)
+    scene.process("two").kick_service.start(kick)
     await scene.spawn.finish()
-    assert sorted(scene.rooms.sent) == ["p1", "p2"]
+    assert sorted(scene.gateway.sent) == ["p1", "p2"]
     assert told(scene.result()) == [KICKED, KICKED]
 
 
@@ -237,13 +253,13 @@ async def test_lost_answers_are_told_to_be_looked_into_and_then_how_they_ended(
     scene: Scene,
 ) -> None:
     def lost(wanted: str) -> Sequence[str]:
-        scene.rooms.remove(wanted)
-        raise Unsure("reset")
+        scene.gateway.remove(wanted)
+        raise OutcomeUnknown("reset")
 
-    scene.rooms.on_kick = lost
+    scene.gateway.on_kick = lost
     kick = await scene.carry_out()
-    assert told(kick) == [(Outcome.GONE, Why.LEFT)] * 2
-    [shown, ended] = scene.notices.shown
+    assert told(kick) == [(Outcome.GONE, OutcomeReason.LEFT)] * 2
+    [shown, ended] = scene.notifier.shown
     assert told(shown) == [(None, None)] * 2
     assert ended == kick
 
@@ -254,22 +270,22 @@ async def test_lost_answers_are_told_to_be_looked_into_and_then_how_they_ended(
 @pytest.mark.parametrize(
     ("standing", "word"),
     [
-        (Standing.DEACTIVATED, "deactivated"),
-        (Standing.GUEST, "a guest"),
-        (Standing.OUTSIDER, "another workspace"),
+        (AccountStatus.DEACTIVATED, "deactivated"),
+        (AccountStatus.GUEST, "a guest"),
+        (AccountStatus.OUTSIDER, "another workspace"),
     ],
 )
 async def test_who_lost_their_standing_meanwhile_removes_nobody(
-    scene: Scene, standing: Standing, word: str
+    scene: Scene, standing: AccountStatus, word: str
 ) -> None:
     kick = await scene.ready()
-    scene.people.add(AVA, standing=standing)
+    scene.directory.add(AVA, standing=standing)
     await scene.run(kick)
     refused = scene.result()
     assert (refused.state, refused.done_at) == (State.REFUSED, NOW)
     assert word in refused.refusal
-    assert scene.rooms.sent == []
-    assert scene.store.log[-1].what is What.REFUSED
+    assert scene.gateway.sent == []
+    assert scene.store.log[-1].kind is EventKind.REFUSED
 
 
 async def test_who_lost_their_role_meanwhile_removes_nobody(scene: Scene) -> None:
@@ -278,45 +294,45 @@ async def test_who_lost_their_role_meanwhile_removes_nobody(scene: Scene) -> Non
     scene.use(scene.process("two"))
     await scene.run(kick)
     assert "no role" in scene.result().refusal
-    assert scene.rooms.sent == []
+    assert scene.gateway.sent == []
 
 
 async def test_a_membership_that_cannot_be_read_means_no(scene: Scene) -> None:
     kick = await scene.ready()
-    scene.people.down = "timeout"
+    scene.directory.down = "timeout"
     await scene.run(kick)
     assert scene.result().refusal == "Your role could not be checked with Slack (timeout)."
-    assert scene.rooms.sent == []
+    assert scene.gateway.sent == []
 
 
 async def test_a_membership_older_than_a_minute_means_no(scene: Scene) -> None:
     kick = await scene.ready()
-    scene.people.late = timedelta(seconds=60)
+    scene.directory.late = timedelta(seconds=60)
     await scene.run(kick)
     assert scene.result().state is State.REFUSED
-    assert scene.rooms.sent == []
+    assert scene.gateway.sent == []
 
 
 @pytest.mark.parametrize("read", ["active_session", "roster"])
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (Unsure("500"), "could not be read right before the kick: 500."),
-        (Unreachable("down"), "could not be read right before the kick: down."),
-        (Busy("429"), "asks the bot to wait. Then try again."),
-        (Refused("401"), "refuses the bot: 401. Please tell its operator."),
+        (OutcomeUnknown("500"), "could not be read right before the kick: 500."),
+        (NotSent("down"), "could not be read right before the kick: down."),
+        (RateLimited("429"), "asks the bot to wait. Then try again."),
+        (Rejected("401"), "refuses the bot: 401. Please tell its operator."),
     ],
 )
 async def test_a_session_that_cannot_be_read_means_no(
     scene: Scene, read: str, error: Exception, words: str
 ) -> None:
     kick = await scene.ready()
-    scene.rooms.faults[read] = [error]
+    scene.gateway.faults[read] = [error]
     await scene.run(kick)
     refused = scene.result()
     assert refused.state is State.REFUSED
     assert words in refused.refusal
-    assert scene.rooms.sent == []
+    assert scene.gateway.sent == []
 
 
 @pytest.mark.parametrize(("now", "word"), [(None, "is over: nobody"), (LATER, "another one")])
@@ -324,12 +340,12 @@ async def test_a_kick_does_not_reach_into_another_session(
     scene: Scene, now: Session | None, word: str
 ) -> None:
     kick = await scene.ready()
-    scene.rooms.sessions.clear()
+    scene.gateway.sessions.clear()
     if now:
-        scene.rooms.go_live(now, ANN_ROW, BOB_ROW)
+        scene.gateway.go_live(now, ANN_ROW, BOB_ROW)
     await scene.run(kick)
     assert word in scene.result().refusal
-    assert scene.rooms.sent == []
+    assert scene.gateway.sent == []
 
 
 async def test_whoever_became_protected_meanwhile_is_spared_and_the_others_are_not(
@@ -339,9 +355,9 @@ async def test_whoever_became_protected_meanwhile_is_spared_and_the_others_are_n
     scene.change(ANN_ROW, preset="host")
     await scene.run(kick)
     ended = scene.result()
-    assert told(ended) == [(Outcome.FAILED, Why.PROTECTED), KICKED]
+    assert told(ended) == [(Outcome.FAILED, OutcomeReason.PROTECTED), KICKED]
     assert ended.targets[0].detail == "host"
-    assert scene.rooms.sent == ["p2"]
+    assert scene.gateway.sent == ["p2"]
 
 
 async def test_where_everybody_became_protected_nobody_is_removed(scene: Scene) -> None:
@@ -349,7 +365,7 @@ async def test_where_everybody_became_protected_nobody_is_removed(scene: Scene) 
     scene.change(ANN_ROW, preset="host")
     await scene.run(kick)
     assert scene.result().state is State.REFUSED
-    assert scene.rooms.sent == []
+    assert scene.gateway.sent == []
 
 
 @pytest.mark.parametrize("user", [AVA, LEA])
@@ -357,43 +373,45 @@ async def test_somebody_protected_is_spared_by_whichever_id_they_were_asked_for(
     scene: Scene, user: UserId
 ) -> None:
     # Found nowhere at the review, so taken for two; the list shows one host by now.
-    by_custom_id = Target(None, CustomId("c1"), "custom:c1", live=False, checked=False)
-    by_id = Target(ParticipantId("p1"), None, "participant:p1", live=False, checked=False)
+    by_custom_id = Target(None, CustomId("c1"), "custom:c1", live=False, protection_checked=False)
+    by_id = Target(
+        ParticipantId("p1"), None, "participant:p1", live=False, protection_checked=False
+    )
     kick = await scene.ready(by_custom_id, by_id, BOB, requester=LEA)
     kick = replace(kick, requester=user)
     scene.store.kicks[kick.id] = kick
     scene.change(ANN_ROW, preset="host")
     await scene.run(kick)
-    assert told(scene.result()) == [(Outcome.FAILED, Why.PROTECTED)] * 2 + [KICKED]
-    assert scene.rooms.sent == ["p2"]
+    assert told(scene.result()) == [(Outcome.FAILED, OutcomeReason.PROTECTED)] * 2 + [KICKED]
+    assert scene.gateway.sent == ["p2"]
 
 
 async def test_several_protected_records_of_one_custom_id_are_spared_as_one(scene: Scene) -> None:
-    shared = Target(None, CustomId("c9"), "custom:c9", live=False, checked=False)
+    shared = Target(None, CustomId("c9"), "custom:c9", live=False, protection_checked=False)
     kick = await scene.ready(shared, BOB, requester=LEA)
-    scene.rooms.rows[LIVE.id] += [
+    scene.gateway.rows[LIVE.id] += [
         peer("e8", "p8", "c9", preset="host"),
         peer("e9", "p9", "c9", preset="host"),
     ]
     await scene.run(kick)
-    assert told(scene.result()) == [(Outcome.FAILED, Why.PROTECTED), KICKED]
+    assert told(scene.result()) == [(Outcome.FAILED, OutcomeReason.PROTECTED), KICKED]
 
 
 async def test_one_protected_record_of_a_custom_id_protects_all_of_them(scene: Scene) -> None:
-    shared = Target(None, CustomId("c9"), "custom:c9", live=False, checked=False)
+    shared = Target(None, CustomId("c9"), "custom:c9", live=False, protection_checked=False)
     kick = await scene.ready(shared, BOB, requester=LEA)
-    scene.rooms.rows[LIVE.id] += [peer("e8", "p8", "c9"), peer("e9", "p9", "c9", preset="host")]
+    scene.gateway.rows[LIVE.id] += [peer("e8", "p8", "c9"), peer("e9", "p9", "c9", preset="host")]
     await scene.run(kick)
-    assert told(scene.result()) == [(Outcome.FAILED, Why.PROTECTED), KICKED]
-    assert scene.rooms.sent == ["p2"]
+    assert told(scene.result()) == [(Outcome.FAILED, OutcomeReason.PROTECTED), KICKED]
+    assert scene.gateway.sent == ["p2"]
 
 
 async def test_connections_of_all_records_of_a_custom_id_are_stored(scene: Scene) -> None:
-    shared = Target(None, CustomId("c9"), "custom:c9", live=False, checked=False)
-    scene.rooms.rows[LIVE.id] += [peer("e8", "p8", "c9"), peer("e9", "p9", "c9")]
+    shared = Target(None, CustomId("c9"), "custom:c9", live=False, protection_checked=False)
+    scene.gateway.rows[LIVE.id] += [peer("e8", "p8", "c9"), peer("e9", "p9", "c9")]
     kick = await scene.carry_out(shared, requester=LEA)
     assert {seen.peer_id for seen in kick.targets[0].peers} == {"e8", "e9"}
-    assert scene.rooms.sent == ["c9"]
+    assert scene.gateway.sent == ["c9"]
 
 
 async def test_whom_protection_can_not_be_checked_of_any_more_takes_a_lead(scene: Scene) -> None:
@@ -404,35 +422,35 @@ async def test_whom_protection_can_not_be_checked_of_any_more_takes_a_lead(scene
     assert refused.state is State.REFUSED
     assert "could not be checked" in refused.refusal
     assert ASK_NOW in refused.refusal
-    assert scene.rooms.sent == []
+    assert scene.gateway.sent == []
 
 
 async def test_whoever_is_not_in_the_list_any_more_takes_a_lead(scene: Scene) -> None:
     kick = await scene.ready(ANN)
-    scene.rooms.rows[LIVE.id].remove(ANN_ROW)
+    scene.gateway.rows[LIVE.id].remove(ANN_ROW)
     await scene.run(kick)
     assert ASK_NOW in scene.result().refusal
 
 
 async def test_a_lead_kicks_by_a_known_id_though_the_list_is_empty(scene: Scene) -> None:
-    scene.rooms.rows[LIVE.id].clear()
-    scene.rooms.on_kick = lambda wanted: [wanted]
+    scene.gateway.rows[LIVE.id].clear()
+    scene.gateway.on_kick = lambda wanted: [wanted]
     assert told(await scene.carry_out(ANN, requester=LEA)) == [KICKED]
 
 
 async def test_a_lead_kicks_where_no_session_is_seen(scene: Scene) -> None:
-    scene.rooms.sessions.clear()
-    scene.rooms.on_kick = lambda wanted: [wanted]
+    scene.gateway.sessions.clear()
+    scene.gateway.on_kick = lambda wanted: [wanted]
     kick = await scene.carry_out(replace(ANN, live=False), requester=LEA, session_id=None)
     assert (told(kick), kick.session_id) == ([KICKED], None)
-    assert scene.rooms.reads == [("active_session", True), ("records", True)]
+    assert scene.gateway.reads == [("active_session", True), ("records", True)]
 
 
 async def test_whoever_left_between_review_and_kick_is_gone_not_kicked(scene: Scene) -> None:
     kick = await scene.ready(ANN)
     scene.change(ANN_ROW, left_at=NOW)
     await scene.run(kick)
-    assert told(scene.result()) == [(Outcome.GONE, Why.NOT_FOUND)]
+    assert told(scene.result()) == [(Outcome.GONE, OutcomeReason.NOT_FOUND)]
 
 
 async def test_the_kick_itself_does_not_count_towards_its_quota() -> None:
@@ -443,39 +461,39 @@ async def test_the_kick_itself_does_not_count_towards_its_quota() -> None:
 async def test_kicks_made_since_the_review_count_towards_the_quota() -> None:
     scene = Scene(Rules(quota=Quota(3, timedelta(minutes=10))))
     first, second = await scene.draft(), await scene.draft()
-    scene.people.cached.clear()
-    kicks = [await scene.flow.propose(one.id, one.id, AVA) for one in (first, second)]
+    scene.directory.cached.clear()
+    kicks = [await scene.kick_service.submit(one.id, one.id, AVA) for one in (first, second)]
     for proposed in kicks:
-        assert isinstance(proposed, Proposal)
+        assert isinstance(proposed, SubmitResult)
         await scene.run(proposed.kick)
-    assert {told.state for told, _ in scene.notices.results} == {State.REFUSED, State.DONE}
-    assert sorted(scene.rooms.sent) == ["p1", "p2"]
+    assert {told.state for told, _ in scene.notifier.results} == {State.REFUSED, State.DONE}
+    assert sorted(scene.gateway.sent) == ["p1", "p2"]
 
 
 async def test_of_two_at_once_only_the_second_counts_both_towards_a_bulk() -> None:
     scene = Scene(Rules(second_person=SecondPerson.BULK, bulk=2))
     first, second = await scene.draft(), await scene.draft()
-    scene.people.cached.clear()
-    kicks = [await scene.flow.propose(one.id, one.id, AVA) for one in (first, second)]
+    scene.directory.cached.clear()
+    kicks = [await scene.kick_service.submit(one.id, one.id, AVA) for one in (first, second)]
     for proposed in kicks:
-        assert isinstance(proposed, Proposal)
+        assert isinstance(proposed, SubmitResult)
         await scene.run(proposed.kick)
-    assert [told.state for told, _ in scene.notices.results] == [State.DONE, State.REFUSED]
+    assert [told.state for told, _ in scene.notifier.results] == [State.DONE, State.REFUSED]
 
 
 async def test_what_needs_a_second_person_is_refused_in_words_when_it_runs() -> None:
     scene = Scene(Rules(second_person=SecondPerson.ALWAYS))
-    scene.people.cached.clear()
+    scene.directory.cached.clear()
     refused = await scene.carry_out()
     assert refused.state is State.REFUSED
     assert refused.refusal == f"The policy wants a second person for every kick. {ASK_NOW}"
-    assert scene.rooms.sent == []
+    assert scene.gateway.sent == []
 
 
 async def test_a_refusal_is_put_on_record_and_returned(scene: Scene) -> None:
-    verdict = await scene.flow.refused(BEN, "no", KickId("k1"))
-    assert verdict == Verdict(Answer.REFUSED, "no")
-    assert scene.store.log == [Event(NOW, What.REFUSED, BEN, "no", KickId("k1"))]
+    verdict = await scene.kick_service.record_refusal(BEN, "no", KickId("k1"))
+    assert verdict == Verdict(VerdictKind.REFUSED, "no")
+    assert scene.store.log == [Event(NOW, EventKind.REFUSED, BEN, "no", KickId("k1"))]
 
 
 # --- lapsing
@@ -489,7 +507,7 @@ async def test_a_kick_that_nobody_took_up_within_a_minute_lapses(
     scene.clock.pass_by(age)
     await scene.run(kick)
     assert scene.result().state is state
-    assert bool(scene.rooms.sent) is (state is State.DONE)
+    assert bool(scene.gateway.sent) is (state is State.DONE)
 
 
 async def test_a_kick_whose_checks_took_too_long_lapses(scene: Scene) -> None:
@@ -497,17 +515,17 @@ async def test_a_kick_whose_checks_took_too_long_lapses(scene: Scene) -> None:
 
     def slow(session: SessionId) -> Sequence[Peer]:
         scene.clock.pass_by(61)
-        scene.people.add(AVA)
-        return scene.rooms.rows_of(session)
+        scene.directory.add(AVA)
+        return scene.gateway.rows_of(session)
 
-    scene.rooms.on_roster = slow
-    scene.people.late = timedelta(seconds=-61)
+    scene.gateway.on_roster = slow
+    scene.directory.late = timedelta(seconds=-61)
     await scene.run(kick)
     assert scene.result().state is State.EXPIRED
     assert scene.store.log[-1] == Event(
-        scene.clock.now(), What.EXPIRED, None, "not claimed in time", kick.id
+        scene.clock.now(), EventKind.EXPIRED, None, "not claimed in time", kick.id
     )
-    assert scene.rooms.sent == []
+    assert scene.gateway.sent == []
 
 
 # --- the store
@@ -518,19 +536,19 @@ async def test_a_kick_that_cannot_be_claimed_calls_nobody_and_says_so(
     scene: Scene, kind: str
 ) -> None:
     kick = await scene.ready()
-    getattr(scene.store, kind)[What.CLAIMED] = 1
+    getattr(scene.store, kind)[EventKind.CLAIMED] = 1
     await scene.run(kick)
-    assert [words.startswith("the ") for _, words in scene.notices.troubles] == [True]
-    assert (scene.notices.results, scene.rooms.sent) == ([], [])
+    assert [words.startswith("the ") for _, words in scene.notifier.troubles] == [True]
+    assert (scene.notifier.results, scene.gateway.sent) == ([], [])
 
 
 async def test_a_store_that_stays_down_after_the_calls_is_told_as_trouble(scene: Scene) -> None:
     kick = await scene.ready()
-    scene.store.down[What.SETTLED] = 2 * STORE_TRIES
+    scene.store.down[EventKind.SETTLED] = 2 * STORE_ATTEMPTS
     await scene.run(kick)
-    assert [words for _, words in scene.notices.troubles] == ["the database is locked"]
-    assert scene.notices.results == []
-    assert sorted(scene.rooms.sent) == ["p1", "p2"]
+    assert [words for _, words in scene.notifier.troubles] == ["the database is locked"]
+    assert scene.notifier.results == []
+    assert sorted(scene.gateway.sent) == ["p1", "p2"]
     assert scene.stored(kick).state is State.RUNNING
 
 
@@ -538,50 +556,50 @@ async def test_what_could_not_be_written_down_is_settled_by_whoever_takes_it_ove
     scene: Scene,
 ) -> None:
     kick = await scene.ready()
-    scene.store.down[What.SETTLED] = 2 * STORE_TRIES
+    scene.store.down[EventKind.SETTLED] = 2 * STORE_ATTEMPTS
     await scene.run(kick)
-    scene.notices.troubles.clear()
+    scene.notifier.troubles.clear()
     scene.clock.pass_by(15)
     scene.use(scene.process("two"))
     await scene.look()
-    assert told(scene.result()) == [(Outcome.GONE, Why.LEFT)] * 2
-    assert sorted(scene.rooms.sent) == ["p1", "p2"]
+    assert told(scene.result()) == [(Outcome.GONE, OutcomeReason.LEFT)] * 2
+    assert sorted(scene.gateway.sent) == ["p1", "p2"]
 
 
 async def test_a_store_that_is_down_at_submit_is_raised(scene: Scene) -> None:
     class Down(FlakyStore):
-        async def draft(self, draft_id: str) -> Draft | None:
-            raise StoreDown(draft_id)
+        async def get_draft(self, draft_id: str) -> Draft | None:
+            raise StoreUnavailable(draft_id)
 
     scene.store = Down()
-    with pytest.raises(StoreDown):
-        await scene.process("two").flow.propose("draft 0", "view 1", AVA)
+    with pytest.raises(StoreUnavailable):
+        await scene.process("two").kick_service.submit("draft 0", "view 1", AVA)
 
 
 async def test_a_fault_of_the_bot_is_told_without_its_details(scene: Scene) -> None:
     kick = await scene.ready()
-    scene.rooms.faults["roster"] = [ZeroDivisionError("secret")]
+    scene.gateway.faults["roster"] = [ZeroDivisionError("secret")]
     await scene.run(kick)
-    assert [words for _, words in scene.notices.troubles] == ["The bot failed. Its log says how."]
-    assert scene.rooms.sent == []
+    assert [words for _, words in scene.notifier.troubles] == ["The bot failed. Its log says how."]
+    assert scene.gateway.sent == []
 
 
 # --- taking up what is due
 
-SEEN = (Seen(ANN_ROW.id, ANN_ROW.joined_at),)
+SEEN = (SeenPeer(ANN_ROW.id, ANN_ROW.joined_at),)
 
 
 async def running(scene: Scene, *targets: Target) -> Kick:
     """Leave a kick behind as a process does that dies while it runs; its lease is over."""
     kick = await scene.ready(*targets)
     claimed = kick.claim("dead", scene.clock.now(), LIVE.id)
-    moved = await scene.store.move(kick, claimed, Event(NOW, What.CLAIMED, None))
+    moved = await scene.store.transition(kick, claimed, Event(NOW, EventKind.CLAIMED, None))
     scene.clock.pass_by(15)
     return moved
 
 
 async def take_up(scene: Scene, kick: Kick) -> None:
-    scene.flow.take_up(kick)
+    scene.kick_service.recover(kick)
     await scene.spawn.finish()
 
 
@@ -596,10 +614,10 @@ async def test_a_ready_kick_that_nobody_began_is_carried_out(scene: Scene) -> No
 async def test_an_old_ready_kick_lapses_and_nobody_is_asked(scene: Scene, down: str) -> None:
     kick = await scene.ready()
     scene.clock.pass_by(61)
-    scene.people.down = down
+    scene.directory.down = down
     await take_up(scene, kick)
     assert scene.result().state is State.EXPIRED
-    assert (scene.rooms.sent, scene.rooms.reads, scene.people.asked) == ([], [], [])
+    assert (scene.gateway.sent, scene.gateway.reads, scene.directory.asked) == ([], [], [])
 
 
 async def test_a_request_that_nobody_decided_expires_and_whoever_asked_hears_so(
@@ -611,32 +629,32 @@ async def test_a_request_that_nobody_decided_expires_and_whoever_asked_hears_so(
     expired = scene.result()
     assert (expired.state, expired.approver) == (State.EXPIRED, None)
     assert scene.store.log[-1] == Event(
-        scene.clock.now(), What.EXPIRED, None, "not decided in time", kick.id
+        scene.clock.now(), EventKind.EXPIRED, None, "not decided in time", kick.id
     )
-    assert scene.notices.kinds() == [Kind.CARD, Kind.CARD, Kind.WORD]
+    assert scene.notifier.kinds() == [MessageKind.CARD, MessageKind.CARD, MessageKind.REQUESTER]
 
 
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        ([replace(ANN_ROW, left_at=NOW)], (Outcome.GONE, Why.LEFT)),
-        ([ANN_ROW], (Outcome.FAILED, Why.STILL_THERE)),
-        ([], (Outcome.UNKNOWN, Why.NO_ANSWER)),
+        ([replace(ANN_ROW, left_at=NOW)], (Outcome.GONE, OutcomeReason.LEFT)),
+        ([ANN_ROW], (Outcome.FAILED, OutcomeReason.STILL_THERE)),
+        ([], (Outcome.UNKNOWN, OutcomeReason.NO_ANSWER)),
     ],
 )
 async def test_a_running_kick_is_settled_by_reading_and_never_called(
-    scene: Scene, rows: list[Peer], expected: tuple[Outcome, Why]
+    scene: Scene, rows: list[Peer], expected: tuple[Outcome, OutcomeReason]
 ) -> None:
     called = replace(ANN, called_at=after(-60), peers=SEEN)
     kick = await running(scene, called, BOB)
-    scene.rooms.rows[LIVE.id] = rows
+    scene.gateway.rows[LIVE.id] = rows
     await take_up(scene, kick)
     ended = scene.result()
-    assert told(ended) == [expected, (Outcome.FAILED, Why.NOT_TRIED)]
+    assert told(ended) == [expected, (Outcome.FAILED, OutcomeReason.NOT_TRIED)]
     assert (ended.state, ended.owner) == (State.DONE, "one")
-    assert scene.rooms.sent == []
-    assert What.TAKEN_OVER in {event.what for event in scene.store.log}
-    assert [told(shown)[0] for shown in scene.notices.shown] == [(None, None), expected]
+    assert scene.gateway.sent == []
+    assert EventKind.TAKEN_OVER in {event.kind for event in scene.store.log}
+    assert [told(shown)[0] for shown in scene.notifier.shown] == [(None, None), expected]
 
 
 async def test_a_lost_answer_is_not_called_lost_before_its_call_must_have_ended(
@@ -644,37 +662,37 @@ async def test_a_lost_answer_is_not_called_lost_before_its_call_must_have_ended(
 ) -> None:
     kick = await running(scene, replace(ANN, called_at=NOW, peers=SEEN))
     await take_up(scene, kick)
-    assert told(scene.result()) == [(Outcome.FAILED, Why.STILL_THERE)]
+    assert told(scene.result()) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
     assert scene.clock.now() - NOW == timedelta(seconds=2 + 8 + 12)
 
 
 async def test_of_two_processes_one_takes_a_kick_over(scene: Scene) -> None:
     kick = await running(scene, replace(ANN, called_at=after(-60), peers=SEEN))
-    scene.flow.take_up(kick)
-    scene.process("two").flow.take_up(kick)
+    scene.kick_service.recover(kick)
+    scene.process("two").kick_service.recover(kick)
     await scene.spawn.finish()
-    assert told(scene.result()) == [(Outcome.FAILED, Why.STILL_THERE)]
-    assert [event.what for event in scene.store.log].count(What.TAKEN_OVER) == 1
+    assert told(scene.result()) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
+    assert [event.kind for event in scene.store.log].count(EventKind.TAKEN_OVER) == 1
 
 
 async def test_whoever_lost_shows_how_it_stands_and_posts_nothing(scene: Scene) -> None:
     kick = await scene.waiting()
     denied = kick.deny(MAX, "no", scene.clock.now())
-    moved = await scene.store.move(kick, denied, Event(NOW, What.DENIED, MAX))
+    moved = await scene.store.transition(kick, denied, Event(NOW, EventKind.DENIED, MAX))
     scene.clock.pass_by(600)
-    scene.notices.shown.clear()
+    scene.notifier.shown.clear()
     await take_up(scene, kick)
-    assert scene.notices.shown == [moved]
-    assert scene.notices.kinds() == [Kind.CARD]
+    assert scene.notifier.shown == [moved]
+    assert scene.notifier.kinds() == [MessageKind.CARD]
 
 
 async def test_of_two_processes_one_lets_a_request_expire(scene: Scene) -> None:
     kick = await scene.waiting()
     scene.clock.pass_by(600)
-    scene.flow.take_up(kick)
-    scene.process("two").flow.take_up(kick)
+    scene.kick_service.recover(kick)
+    scene.process("two").kick_service.recover(kick)
     await scene.spawn.finish()
-    assert [event.what for event in scene.store.log].count(What.EXPIRED) == 1
+    assert [event.kind for event in scene.store.log].count(EventKind.EXPIRED) == 1
     assert scene.result().state is State.EXPIRED
 
 
@@ -683,12 +701,12 @@ async def test_one_process_takes_a_kick_up_once_at_a_time(scene: Scene, state: S
     kick = await (scene.waiting() if state is State.WAITING else scene.ready())
     if state is State.RUNNING:
         claimed = kick.claim("dead", NOW, LIVE.id)
-        kick = await scene.store.move(kick, claimed, Event(NOW, What.CLAIMED, None))
+        kick = await scene.store.transition(kick, claimed, Event(NOW, EventKind.CLAIMED, None))
     scene.clock.pass_by(600 if state is State.WAITING else 15)
-    scene.flow.take_up(kick)
-    scene.flow.take_up(kick)
+    scene.kick_service.recover(kick)
+    scene.kick_service.recover(kick)
     if state is State.READY:
-        scene.flow.start(kick)
+        scene.kick_service.start(kick)
     assert len(scene.spawn.works) == 1
     await scene.spawn.finish()
     assert scene.result().state in {State.EXPIRED, State.DONE}
@@ -697,8 +715,8 @@ async def test_one_process_takes_a_kick_up_once_at_a_time(scene: Scene, state: S
 @pytest.mark.parametrize("state", [State.DONE, State.DENIED, State.REFUSED])
 async def test_what_has_ended_is_left_alone(scene: Scene, state: State) -> None:
     kick = replace(await scene.ready(), state=state)
-    scene.flow.take_up(kick)
-    scene.flow.start(kick)
+    scene.kick_service.recover(kick)
+    scene.kick_service.start(kick)
     assert scene.spawn.works == []
 
 
@@ -707,37 +725,37 @@ async def test_a_take_over_that_the_store_does_not_take_is_tried_again_in_silenc
     scene: Scene, kind: str
 ) -> None:
     kick = await running(scene, ANN)
-    getattr(scene.store, kind)[What.TAKEN_OVER] = 1
+    getattr(scene.store, kind)[EventKind.TAKEN_OVER] = 1
     await take_up(scene, kick)
-    assert (scene.notices.troubles, scene.notices.results) == ([], [])
+    assert (scene.notifier.troubles, scene.notifier.results) == ([], [])
     scene.clock.pass_by(15)
     await scene.look()
-    assert told(scene.result()) == [(Outcome.FAILED, Why.NOT_TRIED)]
+    assert told(scene.result()) == [(Outcome.FAILED, OutcomeReason.NOT_TRIED)]
 
 
 async def test_a_fault_of_the_bot_is_told_once_and_not_tried_again_by_this_process(
     scene: Scene,
 ) -> None:
     await running(scene, replace(ANN, called_at=after(-60), peers=SEEN))
-    scene.rooms.faults["roster"] = [ZeroDivisionError("secret")]
+    scene.gateway.faults["roster"] = [ZeroDivisionError("secret")]
     for _ in range(3):
         await scene.look()
         scene.clock.pass_by(20)
-    assert [words for _, words in scene.notices.troubles] == ["The bot failed. Its log says how."]
-    scene.notices.troubles.clear()
+    assert [words for _, words in scene.notifier.troubles] == ["The bot failed. Its log says how."]
+    scene.notifier.troubles.clear()
     scene.use(scene.process("two"))
     await scene.look()
-    assert told(scene.result()) == [(Outcome.FAILED, Why.STILL_THERE)]
+    assert told(scene.result()) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
 
 
 async def test_whom_somebody_waits_for_hears_that_the_store_is_down_and_it_goes_on(
     scene: Scene,
 ) -> None:
     kick = await scene.ready()
-    scene.store.down[What.CLAIMED] = 1
+    scene.store.down[EventKind.CLAIMED] = 1
     await scene.run(kick)
-    assert [words for _, words in scene.notices.troubles] == ["the database is locked"]
-    scene.notices.troubles.clear()
+    assert [words for _, words in scene.notifier.troubles] == ["the database is locked"]
+    scene.notifier.troubles.clear()
     scene.clock.pass_by(5)
     await scene.look()
     assert told(scene.result()) == [KICKED, KICKED]
@@ -750,11 +768,13 @@ async def test_what_a_helper_asks_for_waits_and_a_card_is_owed_at_once(scene: Sc
     kick = await scene.proposed(requester=BEN)
     assert (kick.state, kick.expires_at) == (State.WAITING, NOW + timedelta(minutes=10))
     assert (kick.refusal, kick.done_at, kick.approver) == ("", None, None)
-    scene.flow.start(kick)
+    scene.kick_service.start(kick)
     await scene.spawn.finish()
-    assert [(notice.kind, told) for notice, told in scene.notices.delivered] == [(Kind.CARD, kick)]
-    assert scene.notices.shown == [kick]
-    assert [event.what for event in scene.store.log] == [What.ASKED]
+    assert [(notice.kind, told) for notice, told in scene.notifier.delivered] == [
+        (MessageKind.CARD, kick)
+    ]
+    assert scene.notifier.shown == [kick]
+    assert [event.kind for event in scene.store.log] == [EventKind.ASKED]
 
 
 async def test_a_request_waits_for_as_long_as_the_policy_says() -> None:
@@ -779,8 +799,8 @@ async def test_who_was_told_that_somebody_is_asked_is_not_taken_at_their_word_by
     scene: Scene, user: UserId, *, known: bool, asks: bool, state: State
 ) -> None:
     if not known:
-        scene.people.cached.clear()
-    kick = await scene.proposed(requester=user, asks=asks)
+        scene.directory.cached.clear()
+    kick = await scene.proposed(requester=user, needs_approval=asks)
     assert kick.state is state
 
 
@@ -791,47 +811,49 @@ async def test_where_there_is_nowhere_to_ask_it_is_refused_in_words(
     scene.policy = replace(scene.policy, approvals_channel=None)
     scene.use(scene.process("two"))
     if not known:
-        scene.people.cached.clear()
-    kick = await scene.proposed(requester=BEN, asks=True)
-    assert (kick.state, kick.refusal, kick.done_at) == (State.REFUSED, NOWHERE_TO_ASK, NOW)
-    assert scene.store.notices == {}
+        scene.directory.cached.clear()
+    kick = await scene.proposed(requester=BEN, needs_approval=True)
+    assert (kick.state, kick.refusal, kick.done_at) == (State.REFUSED, NO_APPROVALS_CHANNEL, NOW)
+    assert scene.store.messages == {}
 
 
 async def approved(scene: Scene, *targets: Target, by: UserId = MAX) -> Kick:
     kick = await scene.waiting(*targets)
     after = kick.approve(by, scene.clock.now())
-    return await scene.store.move(kick, after, Event(scene.clock.now(), What.APPROVED, by))
+    return await scene.store.transition(
+        kick, after, Event(scene.clock.now(), EventKind.APPROVED, by)
+    )
 
 
 async def test_an_approved_kick_is_carried_out_and_both_are_judged_again(scene: Scene) -> None:
     kick = await approved(scene)
-    scene.people.asked.clear()
+    scene.directory.asked.clear()
     await scene.run(kick)
     assert told(scene.result()) == [KICKED, KICKED]
-    assert scene.people.asked == [True, False]
-    claimed = next(event for event in scene.store.log if event.what is What.CLAIMED)
+    assert scene.directory.asked == [True, False]
+    claimed = next(event for event in scene.store.log if event.kind is EventKind.CLAIMED)
     assert claimed.note == "moderator in Weekly AMA"
 
 
 @pytest.mark.parametrize(
     ("who", "standing", "word"),
     [
-        (BEN, Standing.DEACTIVATED, "deactivated"),
-        (BEN, Standing.OUTSIDER, "another workspace"),
-        (MAX, Standing.DEACTIVATED, "deactivated"),
-        (MAX, Standing.GUEST, "a guest"),
+        (BEN, AccountStatus.DEACTIVATED, "deactivated"),
+        (BEN, AccountStatus.OUTSIDER, "another workspace"),
+        (MAX, AccountStatus.DEACTIVATED, "deactivated"),
+        (MAX, AccountStatus.GUEST, "a guest"),
     ],
 )
 async def test_who_lost_their_standing_after_the_approval_removes_nobody(
-    scene: Scene, who: UserId, standing: Standing, word: str
+    scene: Scene, who: UserId, standing: AccountStatus, word: str
 ) -> None:
     kick = await approved(scene)
-    scene.people.add(who, standing=standing)
+    scene.directory.add(who, standing=standing)
     await scene.run(kick)
     refused = scene.result()
     assert (refused.state, word in refused.refusal) == (State.REFUSED, True)
-    assert scene.rooms.sent == []
-    assert scene.notices.kinds() == [Kind.CARD, Kind.CARD, Kind.WORD]
+    assert scene.gateway.sent == []
+    assert scene.notifier.kinds() == [MessageKind.CARD, MessageKind.CARD, MessageKind.REQUESTER]
 
 
 @pytest.mark.parametrize("at", [1, 3])
@@ -842,20 +864,20 @@ async def test_who_lost_their_role_after_the_approval_removes_nobody(scene: Scen
     scene.use(scene.process("two"))
     await scene.run(kick)
     assert "no role" in scene.result().refusal
-    assert scene.rooms.sent == []
+    assert scene.gateway.sent == []
 
 
 async def test_an_approver_who_can_not_be_read_means_no(scene: Scene) -> None:
     kick = await approved(scene)
-    scene.people.late = timedelta(seconds=60)
+    scene.directory.late = timedelta(seconds=60)
     await scene.run(kick)
     assert scene.result().state is State.REFUSED
-    assert scene.rooms.sent == []
+    assert scene.gateway.sent == []
 
 
 async def test_who_could_do_it_alone_by_now_needs_no_approver(scene: Scene) -> None:
     kick = await approved(scene)
-    scene.people.add(MAX, standing=Standing.GUEST)
+    scene.directory.add(MAX, standing=AccountStatus.GUEST)
     kick = replace(kick, requester=LEA)
     scene.store.kicks[kick.id] = kick
     await scene.run(kick)
@@ -875,11 +897,13 @@ async def test_an_approved_kick_lapses_a_minute_after_the_approval(scene: Scene)
     kick = await scene.waiting()
     scene.clock.pass_by(300)
     after = kick.approve(MAX, scene.clock.now())
-    kick = await scene.store.move(kick, after, Event(scene.clock.now(), What.APPROVED, MAX))
+    kick = await scene.store.transition(
+        kick, after, Event(scene.clock.now(), EventKind.APPROVED, MAX)
+    )
     scene.clock.pass_by(61)
     await scene.look()
     assert scene.result().state is State.EXPIRED
-    assert scene.rooms.sent == []
+    assert scene.gateway.sent == []
 
 
 # --- checking again
@@ -889,15 +913,15 @@ async def unknown(scene: Scene, *targets: Target) -> Kick:
     """Carry out a kick all of whose answers were lost, while the list was empty."""
 
     def lost(wanted: str) -> Sequence[str]:
-        raise Unsure("reset")
+        raise OutcomeUnknown("reset")
 
-    scene.rooms.on_kick = lost
-    before = scene.rooms.on_roster
+    scene.gateway.on_kick = lost
+    before = scene.gateway.on_roster
     reads = iter(range(9))
-    scene.rooms.on_roster = lambda session: [] if next(reads) else before(session)
+    scene.gateway.on_roster = lambda session: [] if next(reads) else before(session)
     kick = await scene.carry_out(*targets)
     assert {target.outcome for target in kick.targets} == {Outcome.UNKNOWN}
-    scene.rooms.on_roster = before
+    scene.gateway.on_roster = before
     scene.clock.pass_by(10)
     return kick
 
@@ -905,41 +929,47 @@ async def unknown(scene: Scene, *targets: Target) -> Kick:
 async def test_what_shows_later_settles_what_was_unknown(scene: Scene) -> None:
     kick = await unknown(scene)
     scene.change(ANN_ROW, left_at=scene.clock.now())
-    checked = await scene.flow.check_again(kick.id, AVA)
+    checked = await scene.kick_service.check_again(kick.id, AVA)
     await scene.spawn.finish()
     assert isinstance(checked, Kick)
-    assert scene.notices.results[-1] == (checked, checked)
-    assert told(checked) == [(Outcome.GONE, Why.LEFT), (Outcome.FAILED, Why.STILL_THERE)]
+    assert scene.notifier.results[-1] == (checked, checked)
+    assert told(checked) == [
+        (Outcome.GONE, OutcomeReason.LEFT),
+        (Outcome.FAILED, OutcomeReason.STILL_THERE),
+    ]
     assert checked == scene.stored(kick)
     assert checked.state is State.DONE
-    assert len(scene.rooms.sent) == 2
+    assert len(scene.gateway.sent) == 2
 
 
 async def test_what_still_does_not_show_stays_unknown(scene: Scene) -> None:
     kick = await unknown(scene)
-    scene.rooms.rows[LIVE.id].clear()
-    assert await scene.flow.check_again(kick.id, AVA) == kick
-    scene.rooms.faults["roster"] = [Unsure("500")]
-    assert await scene.flow.check_again(kick.id, LEA) == kick
+    scene.gateway.rows[LIVE.id].clear()
+    assert await scene.kick_service.check_again(kick.id, AVA) == kick
+    scene.gateway.faults["roster"] = [OutcomeUnknown("500")]
+    assert await scene.kick_service.check_again(kick.id, LEA) == kick
 
 
 async def test_what_was_settled_is_not_looked_at_again(scene: Scene) -> None:
     kick = await scene.carry_out()
-    scene.rooms.reads.clear()
-    assert await scene.flow.check_again(kick.id, AVA) == kick
-    assert scene.rooms.reads == []
+    scene.gateway.reads.clear()
+    assert await scene.kick_service.check_again(kick.id, AVA) == kick
+    assert scene.gateway.reads == []
 
 
 async def test_two_who_check_at_once_hear_the_same(scene: Scene) -> None:
     kick = await unknown(scene)
     scene.change(ANN_ROW, left_at=scene.clock.now())
-    other = scene.process("two").flow
+    other = scene.process("two").kick_service
     both = await asyncio.gather(
-        scene.flow.check_again(kick.id, AVA), other.check_again(kick.id, LEA)
+        scene.kick_service.check_again(kick.id, AVA), other.check_again(kick.id, LEA)
     )
     await scene.spawn.finish()
     assert list(both) == [scene.stored(kick)] * 2
-    assert told(scene.stored(kick)) == [(Outcome.GONE, Why.LEFT), (Outcome.FAILED, Why.STILL_THERE)]
+    assert told(scene.stored(kick)) == [
+        (Outcome.GONE, OutcomeReason.LEFT),
+        (Outcome.FAILED, OutcomeReason.STILL_THERE),
+    ]
 
 
 async def test_who_looks_at_the_same_moment_and_sees_more_changes_nothing_again(
@@ -949,14 +979,14 @@ async def test_who_looks_at_the_same_moment_and_sees_more_changes_nothing_again(
     left = replace(ANN_ROW, left_at=scene.clock.now())
     back = peer("e9", "p1", "c1", joined=20)
     rows = iter([[left], [left, back]])
-    scene.rooms.on_roster = lambda _: next(rows)
-    other = scene.process("two").flow
+    scene.gateway.on_roster = lambda _: next(rows)
+    other = scene.process("two").kick_service
     both = await asyncio.gather(
-        scene.flow.check_again(kick.id, AVA), other.check_again(kick.id, LEA)
+        scene.kick_service.check_again(kick.id, AVA), other.check_again(kick.id, LEA)
     )
     await scene.spawn.finish()
     assert list(both) == [scene.stored(kick)] * 2
-    assert scene.stored(kick).targets[0].back_at is None
+    assert scene.stored(kick).targets[0].rejoined_at is None
 
 
 @pytest.mark.parametrize(("user", "word"), [(EVE, "gives you no role"), (BEN, "deactivated")])
@@ -964,31 +994,31 @@ async def test_who_may_not_see_the_meeting_checks_nothing_and_it_is_on_record(
     scene: Scene, user: UserId, word: str
 ) -> None:
     kick = await unknown(scene)
-    scene.people.add(BEN, standing=Standing.DEACTIVATED)
-    scene.rooms.reads.clear()
-    verdict = await scene.flow.check_again(kick.id, user)
+    scene.directory.add(BEN, standing=AccountStatus.DEACTIVATED)
+    scene.gateway.reads.clear()
+    verdict = await scene.kick_service.check_again(kick.id, user)
     assert isinstance(verdict, Verdict)
     assert word in verdict.reason
-    assert scene.rooms.reads == []
+    assert scene.gateway.reads == []
     assert scene.store.log[-1] == Event(
-        scene.clock.now(), What.REFUSED, user, verdict.reason, kick.id
+        scene.clock.now(), EventKind.REFUSED, user, verdict.reason, kick.id
     )
 
 
 async def test_a_kick_that_is_not_on_record_is_not_checked(scene: Scene) -> None:
-    verdict = await scene.flow.check_again(KickId("none"), AVA)
+    verdict = await scene.kick_service.check_again(KickId("none"), AVA)
     assert isinstance(verdict, Verdict)
     assert "not in this bot's record" in verdict.reason
 
 
 async def test_what_could_not_be_read_or_written_is_raised(scene: Scene) -> None:
     kick = await unknown(scene)
-    scene.store.down[What.SETTLED] = STORE_TRIES
-    with pytest.raises(StoreDown):
-        await scene.flow.check_again(kick.id, AVA)
-    scene.people.down = "timeout"
-    with pytest.raises(Unreadable):
-        await scene.flow.check_again(kick.id, AVA)
+    scene.store.down[EventKind.SETTLED] = STORE_ATTEMPTS
+    with pytest.raises(StoreUnavailable):
+        await scene.kick_service.check_again(kick.id, AVA)
+    scene.directory.down = "timeout"
+    with pytest.raises(DirectoryUnavailable):
+        await scene.kick_service.check_again(kick.id, AVA)
 
 
 # --- the truth, whatever happens
@@ -1003,8 +1033,8 @@ class Service:
         self._rows = [peer(f"e {one}", one, f"c {one}") for one in self._ends]
         self._lag, self._back = timedelta(seconds=lag), back
         self.removed: dict[str, datetime] = {}
-        scene.rooms.go_live(LIVE, *self._rows)
-        scene.rooms.on_kick, scene.rooms.on_roster = self._kick, self._roster
+        scene.gateway.go_live(LIVE, *self._rows)
+        scene.gateway.on_kick, scene.gateway.on_roster = self._kick, self._roster
 
     def targets(self) -> tuple[Target, ...]:
         return tuple(Target(ParticipantId(one), None, one, "guest") for one in self._ends)
@@ -1014,12 +1044,12 @@ class Service:
         if end in {"kicked", "lost after", "empty", "broken", "left"}:
             self.removed[wanted] = self._scene.clock.now()
         errors = {
-            "refused": Refused("no"),
-            "busy": Busy("later", 3),
-            "unsent": Unreachable("no route"),
-            "lost before": Unsure("reset"),
-            "lost after": Unsure("reset"),
-            "left": NotThere("nobody"),
+            "refused": Rejected("no"),
+            "busy": RateLimited("later", 3),
+            "unsent": NotSent("no route"),
+            "lost before": OutcomeUnknown("reset"),
+            "lost after": OutcomeUnknown("reset"),
+            "left": NotFound("nobody"),
             "broken": KeyError("odd"),
         }
         if end in errors:
@@ -1042,7 +1072,7 @@ class Service:
 
 ENDS = ["kicked", "refused", "busy", "unsent", "lost before", "lost after", "empty", "left"]
 FAULTS = st.fixed_dictionaries(
-    {what: st.integers(0, 2) for what in (What.CALLED, What.SETTLED, What.FINISHED)}
+    {what: st.integers(0, 2) for what in (EventKind.CALLED, EventKind.SETTLED, EventKind.FINISHED)}
 )
 
 
@@ -1057,8 +1087,8 @@ FAULTS = st.fixed_dictionaries(
 async def test_every_claim_is_true_of_the_meeting(
     ends: list[str],
     *,
-    down: dict[What, int],
-    lost: dict[What, int],
+    down: dict[EventKind, int],
+    lost: dict[EventKind, int],
     lag: float,
     back: float | None,
     unreadable: int,
@@ -1069,18 +1099,18 @@ async def test_every_claim_is_true_of_the_meeting(
     scene.store.down.update(down)
     scene.store.lost.update(lost)
     reads = iter(range(99))
-    rows = scene.rooms.on_roster
+    rows = scene.gateway.on_roster
 
     def read(session: SessionId) -> Sequence[Peer]:
         if 0 < next(reads) <= unreadable:
-            raise Unsure("500")
+            raise OutcomeUnknown("500")
         return rows(session)
 
-    scene.rooms.on_roster = read
+    scene.gateway.on_roster = read
     await scene.run(kick)
     ended = scene.result()
     assert ended.state is State.DONE
-    assert len(scene.rooms.sent) == len(set(scene.rooms.sent))
+    assert len(scene.gateway.sent) == len(set(scene.gateway.sent))
     for target, end in zip(ended.targets, ends, strict=True):
         removed = target.participant_id in service.removed
         assert target.outcome
@@ -1090,5 +1120,5 @@ async def test_every_claim_is_true_of_the_meeting(
             assert not removed
         if target.outcome is Outcome.KICKED:
             assert end == "kicked"
-        if target.why is Why.NOT_TRIED:
-            assert target.participant_id not in scene.rooms.sent
+        if target.outcome_reason is OutcomeReason.NOT_TRIED:
+            assert target.participant_id not in scene.gateway.sent

@@ -8,10 +8,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from bot.core.ports import Rooms, Unsure
+from bot.core.ports import MeetingGateway, OutcomeUnknown
 from bot.core.roster import CustomId, MeetingId, ParticipantId, SessionId
-from bot.realtimekit import App, RealtimeKit, SharedRooms, http_client
-from bot.realtimekit.rooms import Shared
+from bot.realtimekit import App, CachedGateway, RealtimeKit, http_client
+from bot.realtimekit.gateway import SharedReads
 from tests.sandbox.realtimekit.cast import Cast, weekly_ama
 from tests.sandbox.realtimekit.server import RealtimeKitStandIn
 
@@ -48,7 +48,7 @@ async def settle() -> None:
 
 
 async def test_all_who_wait_share_one_read() -> None:
-    source, shared = Source(), Shared(HOURS, 48)
+    source, shared = Source(), SharedReads(HOURS, 48)
     callers = [asyncio.create_task(shared.get("key", source.read)) for _ in range(20)]
     await settle()
     source.go.set()
@@ -57,14 +57,14 @@ async def test_all_who_wait_share_one_read() -> None:
 
 
 async def test_different_things_are_read_separately() -> None:
-    source, shared = Source(), Shared(HOURS, 48)
+    source, shared = Source(), SharedReads(HOURS, 48)
     source.go.set()
     assert await shared.get("one", source.read) == 1
     assert await shared.get("other", source.read) == 2
 
 
 async def test_a_read_is_dropped_when_it_is_old() -> None:
-    source, shared = Source(), Shared(0.0, 48)
+    source, shared = Source(), SharedReads(0.0, 48)
     source.go.set()
     assert await shared.get("key", source.read) == 1
     await settle()
@@ -74,7 +74,7 @@ async def test_a_read_is_dropped_when_it_is_old() -> None:
 
 
 async def test_only_so_many_are_kept_the_newest() -> None:
-    source, shared = Source(), Shared(HOURS, 2)
+    source, shared = Source(), SharedReads(HOURS, 2)
     source.go.set()
     for key in ("a", "b", "c"):
         await shared.get(key, source.read)
@@ -83,7 +83,7 @@ async def test_only_so_many_are_kept_the_newest() -> None:
 
 
 async def test_a_caller_who_is_cancelled_takes_the_read_from_nobody() -> None:
-    source, shared = Source(), Shared(HOURS, 48)
+    source, shared = Source(), SharedReads(HOURS, 48)
     first, second = (asyncio.create_task(shared.get("key", source.read)) for _ in range(2))
     await settle()
     first.cancel()
@@ -95,8 +95,8 @@ async def test_a_caller_who_is_cancelled_takes_the_read_from_nobody() -> None:
 
 
 async def test_an_error_goes_to_all_who_wait_and_is_not_kept() -> None:
-    source, shared = Source(), Shared(HOURS, 48)
-    source.error = Unsure("HTTP 500")
+    source, shared = Source(), SharedReads(HOURS, 48)
+    source.error = OutcomeUnknown("HTTP 500")
     callers = [asyncio.create_task(shared.get("key", source.read)) for _ in range(3)]
     await settle()
     source.go.set()
@@ -107,8 +107,8 @@ async def test_an_error_goes_to_all_who_wait_and_is_not_kept() -> None:
 
 
 async def test_an_error_that_nobody_waits_for_is_no_noise() -> None:
-    source, shared = Source(), Shared(HOURS, 48)
-    source.error = Unsure("HTTP 500")
+    source, shared = Source(), SharedReads(HOURS, 48)
+    source.error = OutcomeUnknown("HTTP 500")
     caller = asyncio.create_task(shared.get("key", source.read))
     await settle()
     caller.cancel()
@@ -119,7 +119,7 @@ async def test_an_error_that_nobody_waits_for_is_no_noise() -> None:
 
 
 async def test_a_fresh_read_joins_none_that_began_before_and_replaces_it() -> None:
-    source, shared = Source(), Shared(HOURS, 48)
+    source, shared = Source(), SharedReads(HOURS, 48)
     old = asyncio.create_task(shared.get("key", source.read))
     await settle()
     fresh = asyncio.create_task(shared.get("key", source.read, fresh=True))
@@ -134,20 +134,20 @@ async def test_a_fresh_read_joins_none_that_began_before_and_replaces_it() -> No
 
 
 async def test_an_old_read_that_ends_late_does_not_replace_a_fresh_one() -> None:
-    late, source, shared = Source(), Source(), Shared(0.0, 48)
+    late, source, shared = Source(), Source(), SharedReads(0.0, 48)
     old = asyncio.create_task(shared.get("key", late.read))
     await settle()
     source.go.set()
     fresh = asyncio.create_task(shared.get("key", source.read, fresh=True))
-    late.error = Unsure("HTTP 500")
+    late.error = OutcomeUnknown("HTTP 500")
     late.go.set()
     assert await fresh == 1
-    with pytest.raises(Unsure):
+    with pytest.raises(OutcomeUnknown):
         await old
 
 
 async def test_closing_ends_the_reads_under_way() -> None:
-    source, shared = Source(), Shared(HOURS, 48)
+    source, shared = Source(), SharedReads(HOURS, 48)
     caller = asyncio.create_task(shared.get("key", source.read))
     await settle()
     await shared.aclose()
@@ -173,8 +173,8 @@ async def test_the_port_over_real_http() -> None:
         RealtimeKitStandIn(cast.world) as stand_in,
         http_client(stand_in.url) as http,
     ):
-        shared = SharedRooms(client(stand_in, http))
-        rooms: Rooms = shared
+        shared = CachedGateway(client(stand_in, http))
+        rooms: MeetingGateway = shared
         (session,) = await rooms.live_sessions()
         everybody = len(cast.world.who_is_in(cast.ama))
         assert (session.meeting.title, session.people) == ("Weekly AMA", everybody)
@@ -207,7 +207,7 @@ async def test_ten_moderators_cost_one_read() -> None:
         RealtimeKitStandIn(cast.world) as stand_in,
         http_client(stand_in.url) as http,
     ):
-        rooms = SharedRooms(client(stand_in, http))
+        rooms = CachedGateway(client(stand_in, http))
         session = cast.world.live_session(cast.ama)
         assert session
         rosters = await asyncio.gather(*(rooms.roster(SessionId(session.id)) for _ in range(10)))

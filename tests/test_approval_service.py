@@ -5,30 +5,44 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.approval import NO_SUCH_KICK, OVER, YOURS, Hearing, Part
-from bot.core.identify import Mark
+from bot.core.approval_service import (
+    OWN_REQUEST,
+    SESSION_ENDED,
+    UNKNOWN_REQUEST,
+    ApprovalView,
+    Participation,
+)
+from bot.core.identify import CandidateStatus
 from bot.core.kick import (
     Event,
+    EventKind,
     Kick,
     KickId,
     Outcome,
+    OutcomeReason,
     State,
     Target,
     UserId,
-    What,
-    Why,
 )
-from bot.core.notice import Kind
+from bot.core.outbox_message import MessageKind
 from bot.core.policy import (
-    Answer,
+    AccountStatus,
     Grant,
     Quota,
     Role,
     Rules,
-    Standing,
     Verdict,
+    VerdictKind,
 )
-from bot.core.ports import Busy, Refused, RoomsError, StoreDown, Unreachable, Unreadable, Unsure
+from bot.core.ports import (
+    DirectoryUnavailable,
+    GatewayError,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    StoreUnavailable,
+)
 from bot.core.roster import CustomId, ParticipantId, Peer, Session, SessionId
 from tests.fakes import NOW, FlakyStore, peer
 from tests.scene import (
@@ -60,23 +74,27 @@ async def scene() -> AsyncIterator[Scene]:
 
 async def seen(scene: Scene, kick: Kick, user: UserId = MAX) -> tuple[str, ...]:
     """Open the review, and take from it what is sent along with an approval."""
-    hearing = await scene.approvals.hear(kick.id, user)
-    assert isinstance(hearing, Hearing)
-    assert (hearing.part, hearing.is_open, hearing.trouble) == (Part.APPROVER, True, None)
+    hearing = await scene.approval_service.open_request(kick.id, user)
+    assert isinstance(hearing, ApprovalView)
+    assert (hearing.participation, hearing.is_open, hearing.error) == (
+        Participation.APPROVER,
+        True,
+        None,
+    )
     return hearing.seen
 
 
 async def approve(
     scene: Scene, kick: Kick, user: UserId = MAX, shown: Sequence[str] | None = None
-) -> Kick | Hearing | Verdict:
+) -> Kick | ApprovalView | Verdict:
     """Approve what was just shown, or shown before."""
     shown = await seen(scene, kick, user) if shown is None else shown
-    return await scene.approvals.approve(kick.id, user, shown)
+    return await scene.approval_service.approve(kick.id, user, shown)
 
 
 def refusals(scene: Scene) -> list[tuple[UserId | None, str, KickId | None]]:
     """List what is on record of refused clicks."""
-    events = [event for event in scene.store.log if event.what is What.REFUSED]
+    events = [event for event in scene.store.log if event.kind is EventKind.REFUSED]
     return [(event.actor, event.note, event.kick_id) for event in events]
 
 
@@ -84,8 +102,8 @@ async def nothing_happened(scene: Scene, kick: Kick) -> None:
     """Check that it waits as before, that nobody was called, and no more than the card told."""
     await scene.spawn.finish()
     assert scene.stored(kick) == kick
-    assert scene.rooms.sent == []
-    assert scene.notices.kinds() == [Kind.CARD]
+    assert scene.gateway.sent == []
+    assert scene.notifier.kinds() == [MessageKind.CARD]
 
 
 # --- hearing
@@ -96,26 +114,36 @@ async def test_who_may_decide_is_shown_the_request_as_it_is_now(
     scene: Scene, user: UserId, role: str
 ) -> None:
     kick = await scene.waiting()
-    scene.rooms.reads.clear()
+    scene.gateway.reads.clear()
     scene.change(BOB_ROW, left_at=NOW)
-    hearing = await scene.approvals.hear(kick.id, user)
-    assert isinstance(hearing, Hearing)
-    assert (hearing.kick, hearing.part, hearing.session) == (kick, Part.APPROVER, LIVE)
-    assert hearing.verdict == Verdict(Answer.ALLOWED, f"{role} in Weekly AMA")
-    assert [line.mark for line in hearing.lines] == [Mark.LIVE, Mark.LEFT]
-    assert (len(hearing.seen), hearing.changed, hearing.trouble) == (2, False, None)
-    assert scene.rooms.reads == [("active_session", True), ("roster", True)]
+    hearing = await scene.approval_service.open_request(kick.id, user)
+    assert isinstance(hearing, ApprovalView)
+    assert (hearing.kick, hearing.participation, hearing.session) == (
+        kick,
+        Participation.APPROVER,
+        LIVE,
+    )
+    assert hearing.verdict == Verdict(VerdictKind.ALLOWED, f"{role} in Weekly AMA")
+    assert [line.status for line in hearing.candidates] == [
+        CandidateStatus.LIVE,
+        CandidateStatus.LEFT,
+    ]
+    assert (len(hearing.seen), hearing.changed, hearing.error) == (2, False, None)
+    assert scene.gateway.reads == [("active_session", True), ("roster", True)]
     await nothing_happened(scene, kick)
     assert refusals(scene) == []
 
 
 async def test_whoever_asked_sees_it_and_may_only_take_it_back(scene: Scene) -> None:
     kick = await scene.waiting()
-    hearing = await scene.approvals.hear(kick.id, BEN)
-    assert isinstance(hearing, Hearing)
-    assert (hearing.part, hearing.is_open) == (Part.REQUESTER, True)
-    assert hearing.verdict == Verdict(Answer.REFUSED, YOURS)
-    assert [line.mark for line in hearing.lines] == [Mark.LIVE, Mark.LIVE]
+    hearing = await scene.approval_service.open_request(kick.id, BEN)
+    assert isinstance(hearing, ApprovalView)
+    assert (hearing.participation, hearing.is_open) == (Participation.REQUESTER, True)
+    assert hearing.verdict == Verdict(VerdictKind.REFUSED, OWN_REQUEST)
+    assert [line.status for line in hearing.candidates] == [
+        CandidateStatus.LIVE,
+        CandidateStatus.LIVE,
+    ]
     assert refusals(scene) == []
 
 
@@ -123,38 +151,38 @@ async def test_whoever_asked_and_lost_their_role_may_still_take_it_back(scene: S
     kick = await scene.waiting()
     scene.policy = replace(scene.policy, grants=(scene.policy.grants[0],))
     scene.use(scene.process("two"))
-    assert isinstance(await scene.approvals.hear(kick.id, BEN), Hearing)
-    cancelled = await scene.approvals.cancel(kick.id, BEN)
+    assert isinstance(await scene.approval_service.open_request(kick.id, BEN), ApprovalView)
+    cancelled = await scene.approval_service.cancel(kick.id, BEN)
     assert isinstance(cancelled, Kick)
 
 
 STRANGERS = [
-    pytest.param(EVE, Standing.MEMBER, "no role", id="a stranger"),
-    pytest.param(UserId("U9"), Standing.MEMBER, "A helper may ask", id="another helper"),
-    pytest.param(MAX, Standing.DEACTIVATED, "deactivated", id="deactivated"),
-    pytest.param(MAX, Standing.GUEST, "a guest", id="a guest"),
-    pytest.param(LEA, Standing.BOT, "a bot", id="a bot"),
-    pytest.param(LEA, Standing.OUTSIDER, "another workspace", id="an outsider"),
-    pytest.param(BEN, Standing.DEACTIVATED, "deactivated", id="whoever asked, deactivated"),
-    pytest.param(BEN, Standing.OUTSIDER, "another workspace", id="whoever asked, an outsider"),
+    pytest.param(EVE, AccountStatus.MEMBER, "no role", id="a stranger"),
+    pytest.param(UserId("U9"), AccountStatus.MEMBER, "A helper may ask", id="another helper"),
+    pytest.param(MAX, AccountStatus.DEACTIVATED, "deactivated", id="deactivated"),
+    pytest.param(MAX, AccountStatus.GUEST, "a guest", id="a guest"),
+    pytest.param(LEA, AccountStatus.BOT, "a bot", id="a bot"),
+    pytest.param(LEA, AccountStatus.OUTSIDER, "another workspace", id="an outsider"),
+    pytest.param(BEN, AccountStatus.DEACTIVATED, "deactivated", id="whoever asked, deactivated"),
+    pytest.param(BEN, AccountStatus.OUTSIDER, "another workspace", id="whoever asked, an outsider"),
 ]
 CLICKS = ["hear", "approve", "deny", "cancel"]
 
 
 async def click(scene: Scene, name: str, kick_id: KickId, user: UserId) -> object:
     """Click on one of the four, as somebody may who knows no more than the kick's id."""
-    approvals = scene.approvals
+    approvals = scene.approval_service
     if name == "approve":
         return await approvals.approve(kick_id, user, ("?", "?"))
     if name == "deny":
         return await approvals.deny(kick_id, user, "")
-    return await (approvals.hear if name == "hear" else approvals.cancel)(kick_id, user)
+    return await (approvals.open_request if name == "hear" else approvals.cancel)(kick_id, user)
 
 
 @pytest.mark.parametrize("name", CLICKS)
 @pytest.mark.parametrize(("user", "standing", "word"), STRANGERS)
 async def test_who_may_not_decide_is_refused_in_words_and_on_record(
-    scene: Scene, name: str, user: UserId, standing: Standing, word: str
+    scene: Scene, name: str, user: UserId, standing: AccountStatus, word: str
 ) -> None:
     scene.policy = replace(
         scene.policy,
@@ -162,13 +190,13 @@ async def test_who_may_not_decide_is_refused_in_words_and_on_record(
     )
     scene.use(scene.process("two"))
     kick = await scene.waiting()
-    scene.rooms.reads.clear()
-    scene.people.add(user, standing=standing)
+    scene.gateway.reads.clear()
+    scene.directory.add(user, standing=standing)
     refused = await click(scene, name, kick.id, user)
     assert isinstance(refused, Verdict)
-    assert (refused.answer, word in refused.reason) == (Answer.REFUSED, True)
+    assert (refused.kind, word in refused.reason) == (VerdictKind.REFUSED, True)
     assert refusals(scene) == [(user, refused.reason, kick.id)]
-    assert scene.rooms.reads == []
+    assert scene.gateway.reads == []
     await nothing_happened(scene, kick)
 
 
@@ -190,9 +218,9 @@ async def test_a_forged_button_is_answered_and_changes_nothing(
     scene: Scene, name: str, user: UserId
 ) -> None:
     refused = await click(scene, name, KickId("forged"), user)
-    assert refused == Verdict(Answer.REFUSED, NO_SUCH_KICK)
-    assert refusals(scene) == [(user, NO_SUCH_KICK, KickId("forged"))]
-    assert (scene.store.kicks, scene.rooms.reads) == ({}, [])
+    assert refused == Verdict(VerdictKind.REFUSED, UNKNOWN_REQUEST)
+    assert refusals(scene) == [(user, UNKNOWN_REQUEST, KickId("forged"))]
+    assert (scene.store.kicks, scene.gateway.reads) == ({}, [])
 
 
 @pytest.mark.parametrize("name", CLICKS)
@@ -201,13 +229,13 @@ async def test_a_refusal_is_heard_though_it_could_not_be_put_on_record(
     scene: Scene, name: str, user: UserId, caplog: pytest.LogCaptureFixture
 ) -> None:
     class NoRecord(FlakyStore):
-        async def record(self, event: Event) -> None:
-            raise StoreDown(f"the database is full: {event.what}")
+        async def record_event(self, event: Event) -> None:
+            raise StoreUnavailable(f"the database is full: {event.kind}")
 
     scene.store = NoRecord()
     scene.use(scene.process("two"))
     kick = await scene.waiting()
-    scene.people.add(BEN, standing=Standing.GUEST)
+    scene.directory.add(BEN, standing=AccountStatus.GUEST)
     assert isinstance(await click(scene, name, kick.id, user), Verdict)
     assert "not on record: the database is full" in caplog.text
 
@@ -217,8 +245,8 @@ async def test_that_slack_can_not_be_read_is_raised_and_nothing_is_decided(
     scene: Scene, name: str
 ) -> None:
     kick = await scene.waiting()
-    scene.people.down = "timeout"
-    with pytest.raises(Unreadable):
+    scene.directory.down = "timeout"
+    with pytest.raises(DirectoryUnavailable):
         await click(scene, name, kick.id, MAX)
     await nothing_happened(scene, kick)
 
@@ -226,7 +254,7 @@ async def test_that_slack_can_not_be_read_is_raised_and_nothing_is_decided(
 @pytest.mark.parametrize("name", CLICKS)
 async def test_a_membership_a_minute_old_decides_nothing(scene: Scene, name: str) -> None:
     kick = await scene.waiting()
-    scene.people.late = timedelta(seconds=60)
+    scene.directory.late = timedelta(seconds=60)
     assert isinstance(await click(scene, name, kick.id, MAX), Verdict)
     await nothing_happened(scene, kick)
 
@@ -242,15 +270,15 @@ async def test_an_approved_request_is_carried_out_and_told(scene: Scene, user: U
     assert isinstance(approved, Kick)
     assert (approved.state, approved.approver) == (State.READY, user)
     assert approved.decided_at == scene.clock.now()
-    assert scene.rooms.sent == []
+    assert scene.gateway.sent == []
     await scene.spawn.finish()
     done = scene.result()
     assert (done.state, done.approver, told(done)) == (State.DONE, user, [KICKED, KICKED])
-    assert sorted(scene.rooms.sent) == ["p1", "p2"]
-    [event] = [event for event in scene.store.log if event.what is What.APPROVED]
+    assert sorted(scene.gateway.sent) == ["p1", "p2"]
+    [event] = [event for event in scene.store.log if event.kind is EventKind.APPROVED]
     assert (event.actor, event.kick_id) == (user, kick.id)
     assert "in Weekly AMA" in event.note
-    assert scene.notices.delivered[-1][1] == done
+    assert scene.notifier.delivered[-1][1] == done
 
 
 @pytest.mark.parametrize("requester", [BEN, AVA, LEA])
@@ -259,15 +287,17 @@ async def test_an_approved_request_is_carried_out_and_told(scene: Scene, user: U
 async def test_nobody_approves_their_own_request_not_even_a_lead(
     scene: Scene, requester: UserId, session: Session | None, *, shown: bool
 ) -> None:
-    kick = await scene.waiting(requester=requester, asks=True)
-    hearing = await scene.approvals.hear(kick.id, requester)
-    assert isinstance(hearing, Hearing)
-    scene.rooms.sessions.clear()
+    kick = await scene.waiting(requester=requester, needs_approval=True)
+    hearing = await scene.approval_service.open_request(kick.id, requester)
+    assert isinstance(hearing, ApprovalView)
+    scene.gateway.sessions.clear()
     if session:
-        scene.rooms.go_live(session, ANN_ROW, BOB_ROW)
-    refused = await scene.approvals.approve(kick.id, requester, hearing.seen if shown else ())
-    assert refused == Verdict(Answer.REFUSED, YOURS)
-    assert refusals(scene) == [(requester, YOURS, kick.id)]
+        scene.gateway.go_live(session, ANN_ROW, BOB_ROW)
+    refused = await scene.approval_service.approve(
+        kick.id, requester, hearing.seen if shown else ()
+    )
+    assert refused == Verdict(VerdictKind.REFUSED, OWN_REQUEST)
+    assert refusals(scene) == [(requester, OWN_REQUEST, kick.id)]
     await nothing_happened(scene, kick)
 
 
@@ -283,11 +313,11 @@ async def test_an_approval_loses_against_a_deadline_that_passed(
     answer = await approve(scene, kick, MAX, shown)
     assert scene.stored(kick).state is state
     if state is State.EXPIRED:
-        assert isinstance(answer, Hearing)
+        assert isinstance(answer, ApprovalView)
         assert answer.kick == scene.stored(kick)
         assert not answer.is_open
     await scene.spawn.finish()
-    assert bool(scene.rooms.sent) is (state is State.READY)
+    assert bool(scene.gateway.sent) is (state is State.READY)
 
 
 async def test_a_deadline_that_comes_while_everything_is_judged_wins(scene: Scene) -> None:
@@ -297,15 +327,15 @@ async def test_a_deadline_that_comes_while_everything_is_judged_wins(scene: Scen
 
     def slow(session: SessionId) -> Sequence[Peer]:
         scene.clock.pass_by(5)
-        return scene.rooms.rows_of(session)
+        return scene.gateway.rows_of(session)
 
-    scene.rooms.on_roster = slow
+    scene.gateway.on_roster = slow
     answer = await approve(scene, kick, MAX, shown)
-    assert isinstance(answer, Hearing)
+    assert isinstance(answer, ApprovalView)
     assert answer.kick.state is State.EXPIRED
     await scene.spawn.finish()
     assert scene.result().state is State.EXPIRED
-    assert scene.rooms.sent == []
+    assert scene.gateway.sent == []
 
 
 async def test_whoever_opens_a_request_whose_time_is_over_ends_it_right_there(
@@ -313,14 +343,14 @@ async def test_whoever_opens_a_request_whose_time_is_over_ends_it_right_there(
 ) -> None:
     kick = await scene.waiting()
     scene.clock.pass_by(600)
-    scene.rooms.reads.clear()
-    hearing = await scene.approvals.hear(kick.id, MAX)
-    assert isinstance(hearing, Hearing)
-    assert (hearing.kick.state, hearing.lines) == (State.EXPIRED, ())
-    assert scene.rooms.reads == []
+    scene.gateway.reads.clear()
+    hearing = await scene.approval_service.open_request(kick.id, MAX)
+    assert isinstance(hearing, ApprovalView)
+    assert (hearing.kick.state, hearing.candidates) == (State.EXPIRED, ())
+    assert scene.gateway.reads == []
     await scene.spawn.finish()
     assert scene.result() == hearing.kick
-    assert scene.notices.kinds() == [Kind.CARD, Kind.CARD, Kind.WORD]
+    assert scene.notifier.kinds() == [MessageKind.CARD, MessageKind.CARD, MessageKind.REQUESTER]
 
 
 async def test_a_request_whose_time_is_over_is_ended_once(scene: Scene) -> None:
@@ -328,14 +358,14 @@ async def test_a_request_whose_time_is_over_is_ended_once(scene: Scene) -> None:
     scene.clock.pass_by(600)
     other = scene.process("two")
     hearings = await asyncio.gather(
-        scene.approvals.hear(kick.id, MAX),
-        other.approvals.hear(kick.id, LEA),
-        other.approvals.cancel(kick.id, BEN),
+        scene.approval_service.open_request(kick.id, MAX),
+        other.approval_service.open_request(kick.id, LEA),
+        other.approval_service.cancel(kick.id, BEN),
     )
-    assert {one.kick.state for one in hearings if isinstance(one, Hearing)} == {State.EXPIRED}
+    assert {one.kick.state for one in hearings if isinstance(one, ApprovalView)} == {State.EXPIRED}
     assert len(hearings) == 3
     await scene.spawn.finish()
-    assert [event.what for event in scene.store.log].count(What.EXPIRED) == 1
+    assert [event.kind for event in scene.store.log].count(EventKind.EXPIRED) == 1
 
 
 # --- what changed since it was shown
@@ -359,7 +389,7 @@ async def test_who_is_not_as_they_were_shown_is_shown_again_instead(
     shown = await seen(scene, kick)
     scene.change(row, **changes)
     answer = await approve(scene, kick, MAX, shown)
-    assert isinstance(answer, Hearing)
+    assert isinstance(answer, ApprovalView)
     assert (answer.changed, answer.verdict.is_allowed) == (True, True)
     assert answer.seen != shown
     await nothing_happened(scene, kick)
@@ -378,7 +408,7 @@ async def test_each_approver_is_held_to_what_they_were_shown_themselves(scene: S
     before = await seen(scene, kick, MAX)
     scene.change(ANN_ROW, name="Anna")
     later = await seen(scene, kick, LEA)
-    assert isinstance(await approve(scene, kick, MAX, before), Hearing)
+    assert isinstance(await approve(scene, kick, MAX, before), ApprovalView)
     assert isinstance(await approve(scene, kick, LEA, later), Kick)
 
 
@@ -388,7 +418,7 @@ async def test_an_approval_of_something_else_is_shown_first(
 ) -> None:
     kick = await scene.waiting()
     answer = await approve(scene, kick, MAX, shown)
-    assert isinstance(answer, Hearing)
+    assert isinstance(answer, ApprovalView)
     assert answer.changed
     await nothing_happened(scene, kick)
 
@@ -398,29 +428,29 @@ async def test_someone_who_left_is_no_reason(scene: Scene, *, gone: bool) -> Non
     kick = await scene.waiting()
     shown = await seen(scene, kick)
     if gone:
-        scene.rooms.rows[LIVE.id].remove(ANN_ROW)
+        scene.gateway.rows[LIVE.id].remove(ANN_ROW)
     else:
         scene.change(ANN_ROW, left_at=NOW)
     assert isinstance(await approve(scene, kick, MAX, shown), Kick)
     await scene.spawn.finish()
-    assert told(scene.result()) == [(Outcome.GONE, Why.NOT_FOUND), KICKED]
+    assert told(scene.result()) == [(Outcome.GONE, OutcomeReason.NOT_FOUND), KICKED]
 
 
 async def test_someone_who_comes_back_under_the_same_name_is_none_either(scene: Scene) -> None:
     kick = await scene.waiting()
-    scene.rooms.rows[LIVE.id].remove(ANN_ROW)
+    scene.gateway.rows[LIVE.id].remove(ANN_ROW)
     shown = await seen(scene, kick)
-    scene.rooms.rows[LIVE.id].append(peer("e9", "p1", "c1", name="Ann", joined=3))
+    scene.gateway.rows[LIVE.id].append(peer("e9", "p1", "c1", name="Ann", joined=3))
     assert isinstance(await approve(scene, kick, MAX, shown), Kick)
 
 
 async def test_someone_who_comes_back_under_another_name_is_shown_again(scene: Scene) -> None:
     kick = await scene.waiting()
-    scene.rooms.rows[LIVE.id].remove(ANN_ROW)
+    scene.gateway.rows[LIVE.id].remove(ANN_ROW)
     shown = await seen(scene, kick)
-    scene.rooms.rows[LIVE.id].append(peer("e9", "p1", "c1", name="The boss", joined=3))
+    scene.gateway.rows[LIVE.id].append(peer("e9", "p1", "c1", name="The boss", joined=3))
     answer = await approve(scene, kick, MAX, shown)
-    assert isinstance(answer, Hearing)
+    assert isinstance(answer, ApprovalView)
     assert answer.changed
 
 
@@ -441,9 +471,9 @@ async def test_with_everybody_protected_by_now_there_is_nothing_to_approve(scene
         scene.change(row, preset="host")
     shown = await seen(scene, kick)
     answer = await approve(scene, kick, MAX, shown)
-    assert isinstance(answer, Hearing)
+    assert isinstance(answer, ApprovalView)
     assert "protects everybody" in answer.verdict.reason
-    assert [line.mark for line in answer.lines] == [Mark.PROTECTED] * 2
+    assert [line.status for line in answer.candidates] == [CandidateStatus.PROTECTED] * 2
     await nothing_happened(scene, kick)
 
 
@@ -452,20 +482,20 @@ async def test_one_who_is_protected_by_now_is_spared_and_the_other_is_not(scene:
     scene.change(ANN_ROW, preset="host")
     assert isinstance(await approve(scene, kick), Kick)
     await scene.spawn.finish()
-    assert told(scene.result()) == [(Outcome.FAILED, Why.PROTECTED), KICKED]
+    assert told(scene.result()) == [(Outcome.FAILED, OutcomeReason.PROTECTED), KICKED]
 
 
-@pytest.mark.parametrize("standing", [Standing.DEACTIVATED, Standing.OUTSIDER])
+@pytest.mark.parametrize("standing", [AccountStatus.DEACTIVATED, AccountStatus.OUTSIDER])
 async def test_a_request_of_somebody_who_may_not_ask_any_more_is_not_approved(
-    scene: Scene, standing: Standing
+    scene: Scene, standing: AccountStatus
 ) -> None:
     kick = await scene.waiting()
-    scene.people.add(BEN, standing=standing)
+    scene.directory.add(BEN, standing=standing)
     answer = await approve(scene, kick)
-    assert isinstance(answer, Hearing)
+    assert isinstance(answer, ApprovalView)
     assert "Whoever asked may not any more" in answer.verdict.reason
     await nothing_happened(scene, kick)
-    assert isinstance(await scene.approvals.deny(kick.id, MAX, ""), Kick)
+    assert isinstance(await scene.approval_service.deny(kick.id, MAX, ""), Kick)
 
 
 async def test_a_request_of_somebody_who_lost_their_role_is_not_approved(scene: Scene) -> None:
@@ -474,19 +504,19 @@ async def test_a_request_of_somebody_who_lost_their_role_is_not_approved(scene: 
     scene.policy = replace(scene.policy, grants=grants)
     scene.use(scene.process("two"))
     answer = await approve(scene, kick)
-    assert isinstance(answer, Hearing)
+    assert isinstance(answer, ApprovalView)
     assert "no role" in answer.verdict.reason
     await nothing_happened(scene, kick)
 
 
 async def test_only_what_was_asked_before_counts_towards_the_quota() -> None:
     scene = Scene(Rules(quota=Quota(2, TEN)))
-    scene.people.cached.clear()
-    kicks = [await scene.waiting(asks=True) for _ in range(2)]
+    scene.directory.cached.clear()
+    kicks = [await scene.waiting(needs_approval=True) for _ in range(2)]
     assert isinstance(await approve(scene, kicks[0]), Kick)
     await scene.spawn.finish()
     answer = await approve(scene, kicks[1])
-    assert isinstance(answer, Hearing)
+    assert isinstance(answer, ApprovalView)
     assert "allows one moderator 2" in answer.verdict.reason
 
 
@@ -496,26 +526,26 @@ async def test_a_session_that_is_over_can_not_be_approved_but_denied(
 ) -> None:
     kick = await scene.waiting()
     shown = await seen(scene, kick)
-    scene.rooms.sessions.clear()
+    scene.gateway.sessions.clear()
     if session:
-        scene.rooms.go_live(session, ANN_ROW, BOB_ROW)
-    hearing = await scene.approvals.hear(kick.id, MAX)
-    assert isinstance(hearing, Hearing)
-    assert (hearing.verdict.reason, hearing.lines) == (OVER, ())
+        scene.gateway.go_live(session, ANN_ROW, BOB_ROW)
+    hearing = await scene.approval_service.open_request(kick.id, MAX)
+    assert isinstance(hearing, ApprovalView)
+    assert (hearing.verdict.reason, hearing.candidates) == (SESSION_ENDED, ())
     answer = await approve(scene, kick, MAX, shown)
-    assert isinstance(answer, Hearing)
-    assert answer.verdict == Verdict(Answer.REFUSED, OVER)
+    assert isinstance(answer, ApprovalView)
+    assert answer.verdict == Verdict(VerdictKind.REFUSED, SESSION_ENDED)
     await nothing_happened(scene, kick)
-    assert isinstance(await scene.approvals.deny(kick.id, MAX, ""), Kick)
+    assert isinstance(await scene.approval_service.deny(kick.id, MAX, ""), Kick)
 
 
 async def test_whoever_asked_can_take_it_back_when_the_session_is_over(scene: Scene) -> None:
     kick = await scene.waiting()
-    scene.rooms.sessions.clear()
-    hearing = await scene.approvals.hear(kick.id, BEN)
-    assert isinstance(hearing, Hearing)
-    assert (hearing.verdict.reason, hearing.is_open) == (YOURS, True)
-    assert isinstance(await scene.approvals.cancel(kick.id, BEN), Kick)
+    scene.gateway.sessions.clear()
+    hearing = await scene.approval_service.open_request(kick.id, BEN)
+    assert isinstance(hearing, ApprovalView)
+    assert (hearing.verdict.reason, hearing.is_open) == (OWN_REQUEST, True)
+    assert isinstance(await scene.approval_service.cancel(kick.id, BEN), Kick)
 
 
 async def test_a_request_made_where_no_session_was_seen_goes_into_the_one_there_is(
@@ -529,16 +559,16 @@ async def test_a_request_made_where_no_session_was_seen_goes_into_the_one_there_
 
 async def test_a_request_without_any_session_is_judged_by_its_meeting(scene: Scene) -> None:
     kick = await scene.waiting(session_id=None)
-    scene.rooms.sessions.clear()
-    hearing = await scene.approvals.hear(kick.id, MAX)
-    assert isinstance(hearing, Hearing)
+    scene.gateway.sessions.clear()
+    hearing = await scene.approval_service.open_request(kick.id, MAX)
+    assert isinstance(hearing, ApprovalView)
     assert (hearing.session, hearing.verdict.is_allowed) == (None, True)
-    assert [line.mark for line in hearing.lines] == [Mark.NOWHERE] * 2
+    assert [line.status for line in hearing.candidates] == [CandidateStatus.NOWHERE] * 2
 
 
 async def test_one_of_the_records_under_a_custom_id_stands_for_it(scene: Scene) -> None:
     shared = Target(None, CustomId("c9"), "Nine", "guest")
-    scene.rooms.rows[LIVE.id] += [peer("e8", "p8", "c9"), peer("e9", "p9", "c9")]
+    scene.gateway.rows[LIVE.id] += [peer("e8", "p8", "c9"), peer("e9", "p9", "c9")]
     kick = await scene.waiting(shared)
     assert isinstance(await approve(scene, kick), Kick)
 
@@ -547,22 +577,24 @@ async def test_one_of_the_records_under_a_custom_id_stands_for_it(scene: Scene) 
 
 
 @pytest.mark.parametrize("read", ["active_session", "roster"])
-@pytest.mark.parametrize("error", [Unsure("500"), Unreachable("down"), Busy("429"), Refused("401")])
+@pytest.mark.parametrize(
+    "error", [OutcomeUnknown("500"), NotSent("down"), RateLimited("429"), Rejected("401")]
+)
 async def test_without_a_look_at_the_session_nobody_approves_but_anybody_denies(
-    scene: Scene, read: str, error: RoomsError
+    scene: Scene, read: str, error: GatewayError
 ) -> None:
     kick = await scene.waiting()
     shown = await seen(scene, kick)
-    scene.rooms.faults[read] = [error, error]
-    hearing = await scene.approvals.hear(kick.id, MAX)
-    assert isinstance(hearing, Hearing)
-    assert (hearing.trouble, hearing.lines, hearing.seen) == (error, (), ())
+    scene.gateway.faults[read] = [error, error]
+    hearing = await scene.approval_service.open_request(kick.id, MAX)
+    assert isinstance(hearing, ApprovalView)
+    assert (hearing.error, hearing.candidates, hearing.seen) == (error, (), ())
     answer = await approve(scene, kick, MAX, shown)
-    assert isinstance(answer, Hearing)
-    assert answer.trouble == error
+    assert isinstance(answer, ApprovalView)
+    assert answer.error == error
     await nothing_happened(scene, kick)
-    scene.rooms.faults[read] = [error]
-    denied = await scene.approvals.deny(kick.id, MAX, "later")
+    scene.gateway.faults[read] = [error]
+    denied = await scene.approval_service.deny(kick.id, MAX, "later")
     assert isinstance(denied, Kick)
     assert denied.state is State.DENIED
 
@@ -575,20 +607,22 @@ async def test_a_denied_request_is_over_and_whoever_asked_hears_why(
     scene: Scene, note: str
 ) -> None:
     kick = await scene.waiting()
-    denied = await scene.approvals.deny(kick.id, MAX, note)
+    denied = await scene.approval_service.deny(kick.id, MAX, note)
     assert isinstance(denied, Kick)
     assert (denied.state, denied.approver, denied.refusal) == (State.DENIED, MAX, note)
     await scene.spawn.finish()
     assert scene.result() == denied
-    assert scene.store.log[-1] == Event(NOW, What.DENIED, MAX, note, kick.id)
-    assert scene.notices.kinds() == [Kind.CARD, Kind.CARD, Kind.WORD]
-    assert (scene.rooms.sent, scene.rooms.reads) == ([], [])
+    assert scene.store.log[-1] == Event(NOW, EventKind.DENIED, MAX, note, kick.id)
+    assert scene.notifier.kinds() == [MessageKind.CARD, MessageKind.CARD, MessageKind.REQUESTER]
+    assert (scene.gateway.sent, scene.gateway.reads) == ([], [])
 
 
 async def test_nobody_denies_their_own_request(scene: Scene) -> None:
-    kick = await scene.waiting(requester=LEA, asks=True)
-    assert await scene.approvals.deny(kick.id, LEA, "") == Verdict(Answer.REFUSED, YOURS)
-    assert refusals(scene) == [(LEA, YOURS, kick.id)]
+    kick = await scene.waiting(requester=LEA, needs_approval=True)
+    assert await scene.approval_service.deny(kick.id, LEA, "") == Verdict(
+        VerdictKind.REFUSED, OWN_REQUEST
+    )
+    assert refusals(scene) == [(LEA, OWN_REQUEST, kick.id)]
     await nothing_happened(scene, kick)
 
 
@@ -597,19 +631,19 @@ async def test_nobody_denies_their_own_request(scene: Scene) -> None:
 
 async def test_whoever_asked_takes_it_back_and_needs_not_be_told(scene: Scene) -> None:
     kick = await scene.waiting()
-    cancelled = await scene.approvals.cancel(kick.id, BEN)
+    cancelled = await scene.approval_service.cancel(kick.id, BEN)
     assert isinstance(cancelled, Kick)
     assert (cancelled.state, cancelled.done_at) == (State.CANCELLED, NOW)
     await scene.spawn.finish()
-    assert scene.store.log[-1] == Event(NOW, What.CANCELLED, BEN, "", kick.id)
-    assert scene.notices.kinds() == [Kind.CARD, Kind.CARD]
-    assert scene.rooms.sent == []
+    assert scene.store.log[-1] == Event(NOW, EventKind.CANCELLED, BEN, "", kick.id)
+    assert scene.notifier.kinds() == [MessageKind.CARD, MessageKind.CARD]
+    assert scene.gateway.sent == []
 
 
 @pytest.mark.parametrize("user", [MAX, LEA])
 async def test_nobody_takes_back_what_somebody_else_asked_for(scene: Scene, user: UserId) -> None:
     kick = await scene.waiting()
-    refused = await scene.approvals.cancel(kick.id, user)
+    refused = await scene.approval_service.cancel(kick.id, user)
     assert isinstance(refused, Verdict)
     assert refusals(scene) == [(user, refused.reason, kick.id)]
     await nothing_happened(scene, kick)
@@ -635,11 +669,11 @@ async def test_a_late_click_hears_how_it_was_decided_and_changes_nothing(
     if then == "cancel" and user is not BEN:
         assert isinstance(answer, Verdict)
     else:
-        assert isinstance(answer, Hearing)
+        assert isinstance(answer, ApprovalView)
         assert (answer.kick, answer.is_open) == (decided, False)
     assert scene.stored(kick) == decided
     await scene.spawn.finish()
-    assert len(scene.rooms.sent) == (2 if first == "approve" else 0)
+    assert len(scene.gateway.sent) == (2 if first == "approve" else 0)
 
 
 ROUNDS = [("approve", "approve"), ("approve", "deny"), ("deny", "deny"), ("approve", "cancel")]
@@ -652,10 +686,10 @@ async def test_of_two_at_once_in_two_processes_one_decides_and_the_other_hears_w
 ) -> None:
     kick = await scene.waiting()
     shown = await seen(scene, kick)
-    sides = [scene.approvals, scene.process("two").approvals]
+    sides = [scene.approval_service, scene.process("two").approval_service]
     users = [MAX, BEN if "cancel" in pair else LEA]
 
-    async def press(at: int) -> Kick | Hearing | Verdict:
+    async def press(at: int) -> Kick | ApprovalView | Verdict:
         if pair[at] == "approve":
             return await sides[at].approve(kick.id, users[at], shown)
         if pair[at] == "deny":
@@ -665,105 +699,109 @@ async def test_of_two_at_once_in_two_processes_one_decides_and_the_other_hears_w
     order = [1, 0] if swapped else [0, 1]
     answers = await asyncio.gather(*(press(at) for at in order))
     [decided] = [one for one in answers if isinstance(one, Kick)]
-    [heard] = [one for one in answers if isinstance(one, Hearing)]
+    [heard] = [one for one in answers if isinstance(one, ApprovalView)]
     assert heard.kick == decided == scene.stored(kick)
     await scene.spawn.finish()
     wanted = 2 if decided.state is State.READY else 0
-    assert (len(scene.rooms.sent), len(set(scene.rooms.sent))) == (wanted, wanted)
-    decisions = {What.APPROVED, What.DENIED, What.CANCELLED}
-    assert len([event for event in scene.store.log if event.what in decisions]) == 1
+    assert (len(scene.gateway.sent), len(set(scene.gateway.sent))) == (wanted, wanted)
+    decisions = {EventKind.APPROVED, EventKind.DENIED, EventKind.CANCELLED}
+    assert len([event for event in scene.store.log if event.kind in decisions]) == 1
 
 
 async def test_a_double_click_decides_once(scene: Scene) -> None:
     kick = await scene.waiting()
     shown = await seen(scene, kick)
     answers = await asyncio.gather(
-        *(scene.approvals.approve(kick.id, MAX, shown) for _ in range(3))
+        *(scene.approval_service.approve(kick.id, MAX, shown) for _ in range(3))
     )
     assert [type(one) for one in answers].count(Kick) == 1
     await scene.spawn.finish()
-    assert sorted(scene.rooms.sent) == ["p1", "p2"]
+    assert sorted(scene.gateway.sent) == ["p1", "p2"]
 
 
 async def test_one_card_never_decides_another_request(scene: Scene) -> None:
-    scene.rooms.rows[LIVE.id].append(peer("e3", "p3", "c3", name="Cem"))
+    scene.gateway.rows[LIVE.id].append(peer("e3", "p3", "c3", name="Cem"))
     cem = Target(ParticipantId("p3"), CustomId("c3"), "Cem", "guest")
     first, second = await scene.waiting(ANN), await scene.waiting(cem)
     shown = await seen(scene, first)
     # What was shown of one is no yes to the other, even of the same person.
-    assert isinstance(await approve(scene, second, MAX, shown), Hearing)
+    assert isinstance(await approve(scene, second, MAX, shown), ApprovalView)
     assert isinstance(await approve(scene, second), Kick)
     await scene.spawn.finish()
     assert scene.stored(first) == first
-    assert scene.rooms.sent == ["p3"]
+    assert scene.gateway.sent == ["p3"]
 
 
 async def test_how_a_kick_stands_by_now_is_read_again(scene: Scene) -> None:
     kick = await scene.waiting()
-    await scene.approvals.deny(kick.id, MAX, "")
-    assert await scene.approvals.by_now(kick) == scene.stored(kick)
+    await scene.approval_service.deny(kick.id, MAX, "")
+    assert await scene.approval_service.refresh(kick) == scene.stored(kick)
     unknown = replace(kick, id=KickId("none"))
-    assert await scene.approvals.by_now(unknown) == unknown
+    assert await scene.approval_service.refresh(unknown) == unknown
 
 
 # --- a store that is down
 
 
-@pytest.mark.parametrize("what", [What.APPROVED, What.DENIED, What.CANCELLED, What.EXPIRED])
-async def test_a_decision_that_is_not_stored_is_none(scene: Scene, what: What) -> None:
+@pytest.mark.parametrize(
+    "what", [EventKind.APPROVED, EventKind.DENIED, EventKind.CANCELLED, EventKind.EXPIRED]
+)
+async def test_a_decision_that_is_not_stored_is_none(scene: Scene, what: EventKind) -> None:
     kick = await scene.waiting()
     shown = await seen(scene, kick)
-    if what is What.EXPIRED:
+    if what is EventKind.EXPIRED:
         scene.clock.pass_by(600)
     scene.store.down[what] = 1
-    with pytest.raises(StoreDown):
+    with pytest.raises(StoreUnavailable):
         await decide(scene, what, kick, shown)
     await nothing_happened(scene, kick)
     await decide(scene, what, kick, shown)
     assert scene.stored(kick).state is not State.WAITING
 
 
-async def decide(scene: Scene, what: What, kick: Kick, shown: Sequence[str]) -> object:
+async def decide(scene: Scene, what: EventKind, kick: Kick, shown: Sequence[str]) -> object:
     """Do what leads to this decision."""
-    if what is What.DENIED:
-        return await scene.approvals.deny(kick.id, MAX, "")
-    if what is What.CANCELLED:
-        return await scene.approvals.cancel(kick.id, BEN)
-    return await scene.approvals.approve(kick.id, MAX, shown)
+    if what is EventKind.DENIED:
+        return await scene.approval_service.deny(kick.id, MAX, "")
+    if what is EventKind.CANCELLED:
+        return await scene.approval_service.cancel(kick.id, BEN)
+    return await scene.approval_service.approve(kick.id, MAX, shown)
 
 
-@pytest.mark.parametrize("what", [What.APPROVED, What.DENIED, What.CANCELLED, What.EXPIRED])
+@pytest.mark.parametrize(
+    "what", [EventKind.APPROVED, EventKind.DENIED, EventKind.CANCELLED, EventKind.EXPIRED]
+)
 async def test_a_decision_whose_commit_was_lost_stands_and_is_carried_on(
-    scene: Scene, what: What
+    scene: Scene, what: EventKind
 ) -> None:
     kick = await scene.waiting()
     shown = await seen(scene, kick)
-    if what is What.EXPIRED:
+    if what is EventKind.EXPIRED:
         scene.clock.pass_by(600)
     scene.store.lost[what] = 1
-    with pytest.raises(StoreDown):
+    with pytest.raises(StoreUnavailable):
         await decide(scene, what, kick, shown)
     answer = await decide(scene, what, kick, shown)
-    assert isinstance(answer, Hearing)
+    assert isinstance(answer, ApprovalView)
     assert not answer.is_open
     for seconds in (5, 25):
         scene.clock.pass_by(seconds)
         await scene.look()
     ended = scene.stored(kick)
-    if what is What.APPROVED:
+    if what is EventKind.APPROVED:
         assert (ended.state, told(ended)) == (State.DONE, [KICKED, KICKED])
-    assert scene.notices.delivered[-1][1] == ended
-    assert {notice.due_at for notice in scene.store.notices.values()} == {None}
+    assert scene.notifier.delivered[-1][1] == ended
+    assert {notice.due_at for notice in scene.store.messages.values()} == {None}
 
 
 async def test_evidence_holds_for_an_approved_kick_too(scene: Scene) -> None:
     kick = await scene.waiting(ANN)
 
     def lost(wanted: str) -> Sequence[str]:
-        scene.rooms.remove(wanted)
-        raise Unsure("reset")
+        scene.gateway.remove(wanted)
+        raise OutcomeUnknown("reset")
 
-    scene.rooms.on_kick = lost
+    scene.gateway.on_kick = lost
     await approve(scene, kick)
     await scene.spawn.finish()
-    assert told(scene.result()) == [(Outcome.GONE, Why.LEFT)]
+    assert told(scene.result()) == [(Outcome.GONE, OutcomeReason.LEFT)]

@@ -2,7 +2,8 @@
 
 Leniently where the service is sloppy: fields may be absent or null, dates may be `"null"` or end
 in a stray quote, paging may stand in two places or nowhere. Strictly where a guess would lie: a
-reply of another shape, and a `left_at` that can't be read, are broken replies, which are Unsure.
+reply of another shape, and a `left_at` that can't be read, are broken replies: they raise
+OutcomeUnknown.
 """
 
 import json
@@ -14,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bot.core.ports import Unsure
+from bot.core.ports import OutcomeUnknown
 from bot.core.roster import (
     CustomId,
     Meeting,
@@ -27,8 +28,8 @@ from bot.core.roster import (
     SessionId,
     display,
 )
-from bot.realtimekit import shapes
-from bot.realtimekit.failures import complaint, load
+from bot.realtimekit import models
+from bot.realtimekit.errors import error_message, parse_json
 
 logger = logging.getLogger(__name__)
 
@@ -50,12 +51,12 @@ class Page(Generic[T]):
 
 def meeting(body: bytes) -> Meeting:
     """Read a meeting."""
-    return _meeting(_parse(shapes.MeetingReply, body).data)
+    return _meeting(_parse(models.MeetingReply, body).data)
 
 
 def meetings(body: bytes) -> Page[Meeting]:
     """Read a page of meetings."""
-    reply = _parse(shapes.MeetingsReply, body)
+    reply = _parse(models.MeetingsReply, body)
     return Page([_meeting(row) for row in reply.data], len(reply.data), _total(reply.paging))
 
 
@@ -65,7 +66,7 @@ def live_sessions(body: bytes) -> Page[Session]:
     Without its own or its meeting's id nobody can be kicked from a session; its meeting can
     still be found by title.
     """
-    reply = _parse(shapes.SessionsReply, body)
+    reply = _parse(models.SessionsReply, body)
     sessions = (_session(row) for row in reply.data.sessions if _is_live(row))
     rows = [session for session in sessions if session]
     return Page(rows, len(reply.data.sessions), _total(reply.paging, reply.data.paging))
@@ -76,33 +77,33 @@ def active_session(body: bytes, of: MeetingId) -> Session | None:
 
     One without an id, or of another meeting, is a broken reply: None would say that nobody is in.
     """
-    row = _parse(shapes.SessionReply, body).data
+    row = _parse(models.SessionReply, body).data
     if row.associated_id not in {of, None}:
-        raise Unsure("a broken reply: the session of another meeting")
+        raise OutcomeUnknown("a broken reply: the session of another meeting")
     if not _is_live(row):
         return None
     session = _session(row.model_copy(update={"associated_id": of}))
     if session is None:
-        raise Unsure("a broken reply: a session without an id")
+        raise OutcomeUnknown("a broken reply: a session without an id")
     return session
 
 
 def peers(body: bytes) -> Page[Peer]:
     """Read a page of a session's rows: each is one connection, live or not."""
-    reply = _parse(shapes.PeersReply, body)
+    reply = _parse(models.PeersReply, body)
     rows = [_peer(row) for row in reply.data.participants]
     return Page(rows, len(rows), _total(reply.paging, reply.data.paging))
 
 
 def records(body: bytes) -> Page[Participant]:
     """Read a page of a meeting's participant records."""
-    reply = _parse(shapes.RecordsReply, body)
+    reply = _parse(models.RecordsReply, body)
     return Page([_record(row) for row in reply.data], len(reply.data), _total(reply.paging))
 
 
 def kicked(body: bytes) -> Sequence[str]:
     """Read whom the reply to a kick names, possibly nobody: all but `success` is optional in it."""
-    data = _parse(shapes.KickReply, body).data
+    data = _parse(models.KickReply, body).data
     rows = data.participants if data and data.participants else []
     return [row.id for row in rows if row.id]
 
@@ -112,8 +113,8 @@ def _parse(model: type[Model], body: bytes) -> Model:
         return _validated(model, body)
     except (ValueError, RecursionError) as error:
         logger.warning("a reply of RealtimeKit can't be read: %s", display(_first(error), 200))
-        said = complaint(load(body))
-        raise Unsure(f"a broken reply: {said}" if said else "a broken reply") from error
+        said = error_message(parse_json(body))
+        raise OutcomeUnknown(f"a broken reply: {said}" if said else "a broken reply") from error
 
 
 def _validated(model: type[Model], body: bytes) -> Model:
@@ -134,16 +135,16 @@ def _first(error: Exception) -> str:
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
-def _total(*pagings: shapes.Paging | None) -> int | None:
+def _total(*pagings: models.Paging | None) -> int | None:
     totals = (paging.total_count for paging in pagings if paging)
     return next((total for total in totals if total is not None), None)
 
 
-def _meeting(row: shapes.MeetingRow) -> Meeting:
+def _meeting(row: models.MeetingRow) -> Meeting:
     return Meeting(MeetingId(row.id), row.title or row.id)
 
 
-def _session(row: shapes.SessionRow) -> Session | None:
+def _session(row: models.SessionRow) -> Session | None:
     if not (row.id and row.associated_id):
         return None
     title = row.meeting_display_name or row.associated_id
@@ -151,14 +152,14 @@ def _session(row: shapes.SessionRow) -> Session | None:
     return Session(SessionId(row.id), meeting, row.live_participants)
 
 
-def _is_live(row: shapes.SessionRow) -> bool:
+def _is_live(row: models.SessionRow) -> bool:
     return row.status in {"LIVE", None} and _date(row.ended_at) is None
 
 
-def _peer(row: shapes.PeerRow) -> Peer:
+def _peer(row: models.PeerRow) -> Peer:
     left_at = _date(row.left_at)
     if left_at is None and not _is_blank(row.left_at):
-        raise Unsure("a broken reply: a left_at that is no date")
+        raise OutcomeUnknown("a broken reply: a left_at that is no date")
     return Peer(
         # Every field may be absent. Without this row someone who is in might look gone.
         PeerId(row.id or ""),
@@ -171,7 +172,7 @@ def _peer(row: shapes.PeerRow) -> Peer:
     )
 
 
-def _record(row: shapes.RecordRow) -> Participant:
+def _record(row: models.RecordRow) -> Participant:
     custom_id = CustomId(row.custom_participant_id) if row.custom_participant_id else None
     return Participant(ParticipantId(row.id), custom_id, row.name or "", row.preset_name)
 

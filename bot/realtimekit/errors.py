@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 
-from bot.core.ports import Busy, NotThere, Refused, RoomsError, Unsure
+from bot.core.ports import GatewayError, NotFound, OutcomeUnknown, RateLimited, Rejected
 from bot.core.roster import display
-from bot.realtimekit.budget import retry_after
+from bot.realtimekit.rate_limit import retry_after
 
 _NO_ROUTE = frozenset({7000, 7003})
 _HINTS = {
@@ -20,25 +20,25 @@ _HINTS = {
 }
 
 
-def failure(response: httpx.Response) -> RoomsError:
+def error_for(response: httpx.Response) -> GatewayError:
     """Return the error for a reply whose status is not 2xx, in the service's own words."""
-    status, body = response.status_code, load(response.content)
-    said = complaint(body) or display(response.reason_phrase or "no reason given", 200)
+    status, body = response.status_code, parse_json(response.content)
+    said = error_message(body) or display(response.reason_phrase or "no reason given", 200)
     hint = f" ({_HINTS[status]})" if status in _HINTS else ""
     message = f"HTTP {status}: {said}{hint}"
     match status:
         case 404 if _lacks_route(body):
-            return Refused(f"{message} (check the account id and the app id)")
+            return Rejected(f"{message} (check the account id and the app id)")
         case 404:
-            return NotThere(message)
+            return NotFound(message)
         case 429:
-            return Busy(message, retry_after(response.headers))
+            return RateLimited(message, retry_after(response.headers))
         case 408:
-            return Unsure(message)
-    return Refused(message) if response.is_client_error else Unsure(message)
+            return OutcomeUnknown(message)
+    return Rejected(message) if response.is_client_error else OutcomeUnknown(message)
 
 
-def complaint(body: Any) -> str | None:
+def error_message(body: Any) -> str | None:
     """Find in a reply's JSON what its sender says went wrong, on one line of at most 200."""
     match body:
         case (
@@ -50,7 +50,7 @@ def complaint(body: Any) -> str | None:
     return None
 
 
-def load(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:
     """Read JSON; None if it is none."""
     try:
         return json.loads(body)

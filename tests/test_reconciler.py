@@ -4,10 +4,10 @@ from datetime import datetime
 
 import pytest
 
-from bot.core.keeper import LOOK_EVERY
-from bot.core.kick import Event, Kick, KickId, Outcome, State, What, Why
-from bot.core.notice import Kind, Notice
-from bot.core.ports import Delivery, StoreDown
+from bot.core.kick import Event, EventKind, Kick, KickId, Outcome, OutcomeReason, State
+from bot.core.outbox_message import MessageKind, OutboxMessage
+from bot.core.ports import Delivery, StoreUnavailable
+from bot.core.reconciler import TICK_INTERVAL
 from tests.fakes import NOW, FakeNotices, FlakyStore
 from tests.scene import KICKED, LIVE, MAX, Scene, told
 
@@ -21,7 +21,7 @@ async def begun(scene: Scene) -> Kick:
     """Leave a kick behind as a process does that dies right after it claimed it."""
     kick = await scene.ready()
     claimed = kick.claim("dead", scene.clock.now(), LIVE.id)
-    return await scene.store.move(kick, claimed, Event(NOW, What.CLAIMED, None))
+    return await scene.store.transition(kick, claimed, Event(NOW, EventKind.CLAIMED, None))
 
 
 # --- what it takes up
@@ -38,7 +38,7 @@ async def test_a_ready_kick_is_taken_up_that_nobody_began(
     scene.clock.pass_by(age)
     await scene.look()
     assert scene.stored(kick).state is state
-    assert sorted(scene.rooms.sent) == (["p1", "p2"] if state is State.DONE else [])
+    assert sorted(scene.gateway.sent) == (["p1", "p2"] if state is State.DONE else [])
 
 
 @pytest.mark.parametrize(("age", "state"), [(599.9, State.WAITING), (600, State.EXPIRED)])
@@ -49,8 +49,12 @@ async def test_a_request_expires_that_nobody_decided(
     scene.clock.pass_by(age)
     await scene.look()
     assert scene.stored(kick).state is state
-    told_of = [Kind.CARD] if state is State.WAITING else [Kind.CARD, Kind.CARD, Kind.WORD]
-    assert scene.notices.kinds() == told_of
+    told_of = (
+        [MessageKind.CARD]
+        if state is State.WAITING
+        else [MessageKind.CARD, MessageKind.CARD, MessageKind.REQUESTER]
+    )
+    assert scene.notifier.kinds() == told_of
 
 
 @pytest.mark.parametrize(("age", "state"), [(14.9, State.RUNNING), (15, State.DONE)])
@@ -61,19 +65,19 @@ async def test_a_running_kick_is_taken_over_whose_owner_is_silent(
     scene.clock.pass_by(age)
     await scene.look()
     assert scene.stored(kick).state is state
-    assert scene.rooms.sent == []
+    assert scene.gateway.sent == []
     if state is State.DONE:
-        assert told(scene.result()) == [(Outcome.FAILED, Why.NOT_TRIED)] * 2
+        assert told(scene.result()) == [(Outcome.FAILED, OutcomeReason.NOT_TRIED)] * 2
 
 
 @pytest.mark.parametrize(("age", "count"), [(29.9, 0), (30, 1)])
 async def test_what_a_process_that_died_owed_is_delivered(
     scene: Scene, age: float, count: int
 ) -> None:
-    await scene.proposed(requester=MAX, asks=True)
+    await scene.proposed(requester=MAX, needs_approval=True)
     scene.clock.pass_by(age)
     await scene.look()
-    assert scene.notices.kinds() == [Kind.CARD] * count
+    assert scene.notifier.kinds() == [MessageKind.CARD] * count
 
 
 async def test_it_takes_up_all_there_is_in_one_look(scene: Scene) -> None:
@@ -92,8 +96,8 @@ async def test_it_takes_up_all_there_is_in_one_look(scene: Scene) -> None:
 async def test_where_nothing_is_due_nothing_happens(scene: Scene) -> None:
     await scene.waiting()
     await scene.look()
-    assert scene.notices.kinds() == [Kind.CARD]
-    assert scene.rooms.sent == []
+    assert scene.notifier.kinds() == [MessageKind.CARD]
+    assert scene.gateway.sent == []
 
 
 async def test_two_keepers_over_one_store_do_everything_once(scene: Scene) -> None:
@@ -101,11 +105,16 @@ async def test_two_keepers_over_one_store_do_everything_once(scene: Scene) -> No
     await begun(scene)
     scene.clock.pass_by(600)
     for process in (scene.process("two"), scene.process("three")):
-        await process.keeper.look()
+        await process.reconciler.tick()
     await scene.spawn.finish()
-    whats = [event.what for event in scene.store.log]
-    assert (whats.count(What.EXPIRED), whats.count(What.TAKEN_OVER)) == (1, 1)
-    assert sorted(scene.notices.kinds()) == [Kind.CARD, Kind.CARD, Kind.RESULT, Kind.WORD]
+    whats = [event.kind for event in scene.store.log]
+    assert (whats.count(EventKind.EXPIRED), whats.count(EventKind.TAKEN_OVER)) == (1, 1)
+    assert sorted(scene.notifier.kinds()) == [
+        MessageKind.CARD,
+        MessageKind.CARD,
+        MessageKind.RESULT,
+        MessageKind.REQUESTER,
+    ]
 
 
 # --- views of kicks that another process carries out
@@ -114,27 +123,27 @@ async def test_two_keepers_over_one_store_do_everything_once(scene: Scene) -> No
 async def test_whoever_waits_for_a_kick_of_another_process_is_shown_its_end(scene: Scene) -> None:
     ready, ended = await scene.ready(), await scene.ready()
     other = scene.process("two")
-    other.flow.start(ended)
+    other.kick_service.start(ended)
     await scene.spawn.finish()
-    scene.notices.shown.clear()
-    scene.notices.open_views = [ready.id, ended.id, KickId("none")]
+    scene.notifier.shown.clear()
+    scene.notifier.open_views = [ready.id, ended.id, KickId("none")]
     await scene.look()
-    assert scene.notices.shown == [scene.stored(ended)]
+    assert scene.notifier.shown == [scene.stored(ended)]
 
 
 async def test_that_a_watched_kick_can_not_be_read_is_survived(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Unread(FlakyStore):
-        async def get(self, kick: KickId) -> Kick | None:
-            raise StoreDown(f"{kick} can't be read")
+        async def get_kick(self, kick: KickId) -> Kick | None:
+            raise StoreUnavailable(f"{kick} can't be read")
 
     scene.store = Unread()
     scene.use(scene.process("two"))
-    scene.notices.open_views = [KickId("k1")]
+    scene.notifier.open_views = [KickId("k1")]
     await scene.look()
     assert "k1 can't be read" in caplog.text
-    assert scene.notices.shown == []
+    assert scene.notifier.shown == []
 
 
 # --- what it survives
@@ -145,11 +154,11 @@ class NoList(FlakyStore):
 
     failures = 0
 
-    async def overdue(self, now: datetime) -> Sequence[Kick]:
+    async def overdue_kicks(self, now: datetime) -> Sequence[Kick]:
         if self.failures:
             self.failures -= 1
-            raise StoreDown("the connection broke")
-        return await super().overdue(now)
+            raise StoreUnavailable("the connection broke")
+        return await super().overdue_kicks(now)
 
 
 async def test_a_store_that_is_down_is_looked_into_the_next_time(
@@ -176,24 +185,24 @@ async def test_it_looks_at_once_and_every_two_seconds_until_it_is_cancelled(
     enough = asyncio.Event()
 
     class Watched(FlakyStore):
-        async def overdue(self, now: datetime) -> Sequence[Kick]:
+        async def overdue_kicks(self, now: datetime) -> Sequence[Kick]:
             looks.append(now)
             if len(looks) == 4:
                 enough.set()
             if faulty and len(looks) == 2:
                 raise ZeroDivisionError
-            return await super().overdue(now)
+            return await super().overdue_kicks(now)
 
     scene.store = Watched()
     scene.use(scene.process("two"))
-    task = asyncio.create_task(scene.keeper.keep())
+    task = asyncio.create_task(scene.reconciler.run())
     await enough.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     await scene.spawn.finish()
     assert [(look - NOW).total_seconds() for look in looks[:4]] == [
-        LOOK_EVERY * at for at in range(4)
+        TICK_INTERVAL * at for at in range(4)
     ]
 
 
@@ -207,7 +216,7 @@ class HeldNotices(FakeNotices):
         super().__init__(store)
         self.begun, self.go = asyncio.Event(), asyncio.Event()
 
-    async def deliver(self, notice: Notice, kick: Kick) -> Delivery:
+    async def deliver(self, notice: OutboxMessage, kick: Kick) -> Delivery:
         self.begun.set()
         await self.go.wait()
         return await super().deliver(notice, kick)
@@ -215,23 +224,23 @@ class HeldNotices(FakeNotices):
 
 async def test_deliveries_do_not_overlap_and_hold_nothing_up() -> None:
     scene = Scene()
-    scene.notices = held = HeldNotices(scene.store)
+    scene.notifier = held = HeldNotices(scene.store)
     scene.use(scene.process("two"))
-    await scene.proposed(requester=MAX, asks=True)
+    await scene.proposed(requester=MAX, needs_approval=True)
     scene.clock.pass_by(30)
-    await scene.keeper.look()
+    await scene.reconciler.tick()
     delivering = asyncio.create_task(scene.spawn.finish())
     await held.begun.wait()
     kick = await scene.ready()
     scene.clock.pass_by(5)
-    await scene.keeper.look()
+    await scene.reconciler.tick()
     # What is delivered is not begun again, and what is due is taken up meanwhile.
     assert len(scene.spawn.works) == 1
     held.go.set()
     await delivering
     assert scene.stored(kick).state is State.DONE
-    assert scene.notices.kinds() == [Kind.CARD, Kind.RESULT]
-    await scene.keeper.look()
+    assert scene.notifier.kinds() == [MessageKind.CARD, MessageKind.RESULT]
+    await scene.reconciler.tick()
     assert len(scene.spawn.works) == 1
     await scene.spawn.finish()
 
@@ -240,17 +249,17 @@ async def test_after_a_delivery_that_broke_the_next_look_delivers_again(scene: S
     class Broken(FlakyStore):
         failures = 1
 
-        async def overdue_notices(self, now: datetime) -> Sequence[Notice]:
+        async def overdue_messages(self, now: datetime) -> Sequence[OutboxMessage]:
             if self.failures:
                 self.failures -= 1
                 raise ZeroDivisionError
-            return await super().overdue_notices(now)
+            return await super().overdue_messages(now)
 
     scene.store = Broken()
     scene.use(scene.process("two"))
-    await scene.proposed(requester=MAX, asks=True)
+    await scene.proposed(requester=MAX, needs_approval=True)
     scene.clock.pass_by(30)
     with pytest.raises(ZeroDivisionError):
         await scene.look()
     await scene.look()
-    assert scene.notices.kinds() == [Kind.CARD]
+    assert scene.notifier.kinds() == [MessageKind.CARD]

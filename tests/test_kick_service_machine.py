@@ -16,28 +16,28 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bot.core.approval import Approvals, Hearing
-from bot.core.flow import Flow, Identity, Proposal
-from bot.core.keeper import Keeper
+from bot.core.approval_service import ApprovalService, ApprovalView
 from bot.core.kick import (
-    CAME_TO_NOTHING,
-    MOVES,
+    ENDED_WITHOUT_CALL,
     OPEN,
     SEND_WITHIN,
+    TRANSITIONS,
     ChannelId,
     Draft,
     Kick,
     KickId,
     Outcome,
+    OutcomeReason,
     State,
     Target,
     UserId,
-    Why,
 )
-from bot.core.notice import Kind
-from bot.core.policy import Grant, Policy, Protected, Role, Rules, Standing
-from bot.core.ports import StoreDown, Unreadable
-from bot.core.post import Post
+from bot.core.kick_service import InstanceIdentity, KickService, SubmitResult
+from bot.core.outbox import Outbox
+from bot.core.outbox_message import MessageKind
+from bot.core.policy import AccountStatus, Grant, Policy, Protected, Role, Rules
+from bot.core.ports import DirectoryUnavailable, StoreUnavailable
+from bot.core.reconciler import Reconciler
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, Session, SessionId
 from tests.fakes import TEAM
 from tests.unsteady import Mark, Notices, People, Rooms, Store, Tasks, Time, new_loop
@@ -57,12 +57,12 @@ POLICY = Policy(
     approvals_channel=ChannelId("C2"),
 )
 GUESTS = ["p1", "p2", "p3"]
-EXPECTED = (StoreDown, Unreadable)
+EXPECTED = (StoreUnavailable, DirectoryUnavailable)
 TOLD_BY = {
-    State.DONE: Kind.RESULT,
-    State.REFUSED: Kind.WORD,
-    State.DENIED: Kind.WORD,
-    State.EXPIRED: Kind.WORD,
+    State.DONE: MessageKind.RESULT,
+    State.REFUSED: MessageKind.REQUESTER,
+    State.DENIED: MessageKind.REQUESTER,
+    State.EXPIRED: MessageKind.REQUESTER,
 }
 
 sides = st.sampled_from([0, 1])
@@ -81,9 +81,9 @@ class Process:
 
     name: str
     tasks: Tasks
-    flow: Flow
-    approvals: Approvals
-    keeper: Keeper
+    kick_service: KickService
+    approval_service: ApprovalService
+    reconciler: Reconciler
 
 
 class World(RuleBasedStateMachine):
@@ -95,10 +95,10 @@ class World(RuleBasedStateMachine):
         self.faults: list[BaseException] = []
         self.clock = Time()
         self.store = Store()
-        self.rooms = Rooms(self.clock, self.store, LIVE)
-        self.rooms.on_send, self.rooms.faults = self.must_be_allowed, self.faults
-        self.people = People(self.clock)
-        self.notices = Notices()
+        self.gateway = Rooms(self.clock, self.store, LIVE)
+        self.gateway.on_send, self.gateway.faults = self.must_be_allowed, self.faults
+        self.directory = People(self.clock)
+        self.notifier = Notices()
         self.started = 0
         self.deaths = 0
         self.stalls = 0
@@ -106,46 +106,46 @@ class World(RuleBasedStateMachine):
         self.seen: dict[tuple[UserId, KickId], tuple[str, ...]] = {}
         self.approved: set[tuple[UserId, KickId]] = set()
         for user in (AVA, BEN, LEA, MAX, EVE):
-            self.people.add(user)
+            self.directory.add(user)
         for guest in GUESTS:
-            self.rooms.join(guest)
-        self.rooms.join("p1")
+            self.gateway.join(guest)
+        self.gateway.join("p1")
         self.clock.pass_by(60)
         self.processes = [self.process(), self.process()]
 
     @initialize(lag=st.sampled_from([0, 1, 5, 10]))
     def lag(self, lag: int) -> None:
-        self.rooms.lag = timedelta(seconds=lag)
+        self.gateway.lag = timedelta(seconds=lag)
 
     def process(self) -> Process:
         self.started += 1
         name = f"process {self.started}"
         tasks = Tasks(self.loop, self.faults)
-        post = Post(store=self.store, notices=self.notices, clock=self.clock)
-        flow = Flow(
-            identity=Identity(TEAM, "app", name),
+        post = Outbox(store=self.store, notifier=self.notifier, clock=self.clock)
+        flow = KickService(
+            identity=InstanceIdentity(TEAM, "app", name),
             policy=POLICY,
-            rooms=self.rooms,
-            people=self.people,
+            gateway=self.gateway,
+            directory=self.directory,
             store=self.store,
-            notices=self.notices,
-            post=post,
+            notifier=self.notifier,
+            outbox=post,
             clock=self.clock,
             spawn=tasks.spawn,
         )
-        approvals = Approvals(
+        approvals = ApprovalService(
             policy=POLICY,
-            rooms=self.rooms,
-            people=self.people,
+            gateway=self.gateway,
+            directory=self.directory,
             store=self.store,
-            flow=flow,
+            kick_service=flow,
             clock=self.clock,
         )
-        keeper = Keeper(
+        keeper = Reconciler(
             store=self.store,
-            flow=flow,
-            post=post,
-            notices=self.notices,
+            kick_service=flow,
+            outbox=post,
+            notifier=self.notifier,
             clock=self.clock,
             spawn=tasks.spawn,
         )
@@ -179,7 +179,7 @@ class World(RuleBasedStateMachine):
     def begin(
         self, side: int, user: UserId, whom: set[str], *, asks: bool, plans: list[str]
     ) -> None:
-        self.rooms.plans = plans
+        self.gateway.plans = plans
         self.ask(side, user, whom, asks=asks, twice=False)
 
     @precondition(lambda self: len(self.asked) < 3)
@@ -205,17 +205,17 @@ class World(RuleBasedStateMachine):
             targets=tuple(targets),
             reason="spam",
             created_at=self.clock.now(),
-            asks=asks,
+            needs_approval=asks,
         )
         self.store.drafts[draft.id] = draft
         for at in (side, 1 - side)[: 2 if twice else 1]:
-            self.start(at, self.propose(self.processes[at].flow, draft))
+            self.start(at, self.propose(self.processes[at].kick_service, draft))
         self.go_on(6)
 
-    async def propose(self, flow: Flow, draft: Draft) -> None:
-        proposed = await flow.propose(draft.id, f"view {draft.id}", draft.requester)
-        assert isinstance(proposed, Proposal)
-        if proposed.is_new:
+    async def propose(self, flow: KickService, draft: Draft) -> None:
+        proposed = await flow.submit(draft.id, f"view {draft.id}", draft.requester)
+        assert isinstance(proposed, SubmitResult)
+        if proposed.created:
             flow.start(proposed.kick)
 
     @invariant()
@@ -237,10 +237,10 @@ class World(RuleBasedStateMachine):
     async def review_and_approve(
         self, side: int, user: UserId, kick: KickId, *, is_fresh: bool
     ) -> None:
-        approvals = self.processes[side].approvals
+        approvals = self.processes[side].approval_service
         if is_fresh or (user, kick) not in self.seen:
-            hearing = await approvals.hear(kick, user)
-            if isinstance(hearing, Hearing):
+            hearing = await approvals.open_request(kick, user)
+            if isinstance(hearing, ApprovalView):
                 self.seen[user, kick] = hearing.seen
         self.approved.add((user, kick))
         await approvals.approve(kick, user, self.seen.get((user, kick), ()))
@@ -248,7 +248,7 @@ class World(RuleBasedStateMachine):
     @precondition(lambda self: self.asked)
     @rule(side=sides, user=users, at=st.integers(0, 2), is_no=st.booleans())
     def end(self, side: int, user: UserId, at: int, *, is_no: bool) -> None:
-        approvals, kick = self.processes[side].approvals, self.kick_at(at)
+        approvals, kick = self.processes[side].approval_service, self.kick_at(at)
         work = approvals.deny(kick, user, "no") if is_no else approvals.cancel(kick, user)
         self.start(side, work)
 
@@ -257,34 +257,34 @@ class World(RuleBasedStateMachine):
     def check_again(self, side: int, user: UserId, at: int) -> None:
         kick = self.kick_at(at)
         # The button is on the message of the result.
-        if self.notices.told(kick, Kind.RESULT):
-            self.start(side, self.processes[side].flow.check_again(kick, user))
+        if self.notifier.told(kick, MessageKind.RESULT):
+            self.start(side, self.processes[side].kick_service.check_again(kick, user))
 
     # --- what happens in the meeting
 
     @rule(guest=guests, what=st.sampled_from(["leaves", "joins", "is renamed", "is promoted"]))
     def somebody(self, guest: str, what: str) -> None:
         if what == "joins":
-            self.rooms.join(guest)
+            self.gateway.join(guest)
         elif what == "leaves":
-            self.rooms.change(guest, left_at=self.clock.now())
+            self.gateway.change(guest, left_at=self.clock.now())
         elif what == "is renamed":
-            self.rooms.change(guest, name="The boss")
+            self.gateway.change(guest, name="The boss")
         else:
-            self.rooms.change(guest, preset="host")
+            self.gateway.change(guest, preset="host")
 
     # --- what goes wrong
 
     @rule(plans=st.lists(calls, min_size=1, max_size=4))
     def calls_go(self, plans: list[str]) -> None:
-        self.rooms.plans = plans
+        self.gateway.plans = plans
 
     @rule(
         looks=st.lists(st.sampled_from(["broken", "empty", "partial", "whole"]), max_size=4),
         messages=st.lists(st.sampled_from(["down", "busy", "lost", "slow", "told"]), max_size=4),
     )
     def reads_and_messages_go(self, looks: list[str], messages: list[str]) -> None:
-        self.rooms.looks, self.notices.plans = looks, messages
+        self.gateway.looks, self.notifier.plans = looks, messages
 
     @rule(down=st.integers(0, 2), lost=st.integers(0, 2), only_moves=st.booleans())
     def store_fails(self, down: int, lost: int, *, only_moves: bool) -> None:
@@ -294,11 +294,11 @@ class World(RuleBasedStateMachine):
     @rule(
         unreadable=st.integers(0, 2),
         user=users,
-        standing=st.sampled_from([Standing.MEMBER, Standing.DEACTIVATED]),
+        standing=st.sampled_from([AccountStatus.MEMBER, AccountStatus.DEACTIVATED]),
     )
-    def slack_says(self, unreadable: int, user: UserId, standing: Standing) -> None:
-        self.people.unreadable = unreadable
-        self.people.add(user, standing=standing)
+    def slack_says(self, unreadable: int, user: UserId, standing: AccountStatus) -> None:
+        self.directory.unreadable = unreadable
+        self.directory.add(user, standing=standing)
 
     @rule(side=sides, turns=st.integers(0, 12))
     def die(self, side: int, turns: int) -> None:
@@ -318,7 +318,7 @@ class World(RuleBasedStateMachine):
         plans=st.lists(lost_calls, max_size=3),
     )
     def once_somebody_is_called(self, after: int, what: str, plans: list[str]) -> None:
-        self.rooms.plans = plans or self.rooms.plans
+        self.gateway.plans = plans or self.gateway.plans
         for _ in range(60):
             caller = self.caller()
             if caller is not None:
@@ -334,7 +334,7 @@ class World(RuleBasedStateMachine):
         elif what == "stalls":
             self.time_passes(16, 0, 1)
         elif what == "sees nothing":
-            self.rooms.looks = ["empty", "partial", "empty", "partial"]
+            self.gateway.looks = ["empty", "partial", "empty", "partial"]
         else:
             self.store_fails(1, 1, only_moves=True)
 
@@ -352,7 +352,7 @@ class World(RuleBasedStateMachine):
 
     @rule(side=sides)
     def look(self, side: int) -> None:
-        self.start(side, self.processes[side].keeper.look())
+        self.start(side, self.processes[side].reconciler.tick())
 
     @rule(turns=st.integers(1, 10))
     def a_little_goes_on(self, turns: int) -> None:
@@ -384,7 +384,7 @@ class World(RuleBasedStateMachine):
 
     def pass_by(self, seconds: float) -> None:
         self.clock.pass_by(seconds)
-        self.rooms.arrive()
+        self.gateway.arrive()
 
     # --- what must hold
 
@@ -396,10 +396,10 @@ class World(RuleBasedStateMachine):
         called_at = kick.target(mark[1]).called_at
         assert called_at
         assert self.clock.now() - called_at <= SEND_WITHIN
-        assert self.rooms.truth.sent[mark] == 0
-        needs_two = self.store.drafts[kick.key.removeprefix("view ")].asks
-        assert kick.was_asked or (kick.requester in {AVA, LEA} and not needs_two)
-        if kick.was_asked:
+        assert self.gateway.truth.sent[mark] == 0
+        needs_two = self.store.drafts[kick.idempotency_key.removeprefix("view ")].needs_approval
+        assert kick.approval_requested or (kick.requester in {AVA, LEA} and not needs_two)
+        if kick.approval_requested:
             assert kick.approver
             assert kick.approver in {AVA, LEA, MAX}
             assert kick.approver != kick.requester
@@ -409,20 +409,20 @@ class World(RuleBasedStateMachine):
     def nothing_broke(self) -> None:
         for fault in self.faults:
             raise fault
-        assert {words for _, words in self.notices.troubles} <= {
+        assert {words for _, words in self.notifier.troubles} <= {
             "the database is locked",
             "the connection broke",
         }
 
     @invariant()
     def each_target_is_called_at_most_once(self) -> None:
-        assert set(self.rooms.truth.sent.values()) <= {1}
+        assert set(self.gateway.truth.sent.values()) <= {1}
 
     @invariant()
     def every_move_is_in_the_table(self) -> None:
         for forms in self.store.forms.values():
             for old, new in pairwise(forms):
-                assert new.state in MOVES[old.state]
+                assert new.state in TRANSITIONS[old.state]
                 assert new.version == old.version + 1
                 if new.decided_at and new.expires_at:
                     assert new.decided_at < new.expires_at
@@ -437,24 +437,28 @@ class World(RuleBasedStateMachine):
                     self.is_true(target, (kick.id, target.key))
 
     def is_true(self, target: Target, mark: Mark) -> None:
-        truth = self.rooms.truth
+        truth = self.gateway.truth
         if target.outcome is Outcome.KICKED:
             assert mark in truth.removed
         if target.outcome is Outcome.GONE:
-            left = {row.id for row in self.rooms.rows if row.left_at}
+            left = {row.id for row in self.gateway.rows if row.left_at}
             assert {seen.peer_id for seen in target.peers} <= left
             assert target.peers or mark in truth.absent
         if target.outcome is Outcome.FAILED:
             assert mark not in truth.removed
-        if target.why in {Why.NOT_TRIED, Why.PROTECTED, Why.UNREACHABLE}:
+        if target.outcome_reason in {
+            OutcomeReason.NOT_TRIED,
+            OutcomeReason.PROTECTED,
+            OutcomeReason.UNREACHABLE,
+        }:
             assert mark not in truth.sent
 
     @invariant()
     def what_came_to_nothing_called_nobody(self) -> None:
         for kick in self.store.kicks.values():
-            if kick.state in CAME_TO_NOTHING:
+            if kick.state in ENDED_WITHOUT_CALL:
                 assert all(target.called_at is None for target in kick.targets)
-                assert not {mark for mark in self.rooms.truth.sent if mark[0] == kick.id}
+                assert not {mark for mark in self.gateway.truth.sent if mark[0] == kick.id}
 
     # --- the end
 
@@ -473,8 +477,8 @@ class World(RuleBasedStateMachine):
             self.loop.close()
 
     def heal(self) -> None:
-        self.rooms.plans, self.rooms.looks, self.notices.plans = [], [], []
-        self.store.down = self.store.lost = self.people.unreadable = 0
+        self.gateway.plans, self.gateway.looks, self.notifier.plans = [], [], []
+        self.store.down = self.store.lost = self.directory.unreadable = 0
 
     def come_to_rest(self) -> None:
         """Let keepers look and time pass until nothing is due any more."""
@@ -492,37 +496,37 @@ class World(RuleBasedStateMachine):
 
     def is_at_rest(self) -> bool:
         due = [kick.due_at for kick in self.store.kicks.values()]
-        owed = [notice.due_at for notice in self.store.notices.values()]
-        return self.is_quiet() and not self.rooms.late and not any([*due, *owed])
+        owed = [notice.due_at for notice in self.store.messages.values()]
+        return self.is_quiet() and not self.gateway.late and not any([*due, *owed])
 
     def until_something_is_due(self) -> float:
         kicks = [kick.due_at for kick in self.store.kicks.values() if kick.due_at]
-        owed = [one.due_at for one in self.store.notices.values() if one.due_at]
+        owed = [one.due_at for one in self.store.messages.values() if one.due_at]
         now = self.clock.now()
-        moments = [*kicks, *owed, *self.clock.wakes, *(late[0] for late in self.rooms.late)]
+        moments = [*kicks, *owed, *self.clock.wakes, *(late[0] for late in self.gateway.late)]
         later = [moment for moment in moments if moment > now]
         return (min(later) - now).total_seconds() if later else 1
 
     def has_ended_and_is_told(self, kick: Kick) -> None:
-        assert kick.state in CAME_TO_NOTHING | {State.DONE}
+        assert kick.state in ENDED_WITHOUT_CALL | {State.DONE}
         kind = TOLD_BY.get(kick.state)
         # One that was refused as it was asked for was told of by the answer to the asking.
         if kind and self.store.forms[kick.id] != [kick]:
-            shown = self.notices.told(kick.id, kind)
+            shown = self.notifier.told(kick.id, kind)
             assert shown
             assert shown[-1] == kick
             assert len(shown) <= 1 + self.excuses(kick)
-        card = self.store.notices.get((kick.id, Kind.CARD))
+        card = self.store.messages.get((kick.id, MessageKind.CARD))
         if card and card.ts:
-            assert self.notices.stands[card.ts] == (Kind.CARD, kick)
+            assert self.notifier.stands[card.ts] == (MessageKind.CARD, kick)
         if not self.excuses(kick):
-            assert self.notices.told(kick.id, Kind.CARD) in ([], [kick])
+            assert self.notifier.told(kick.id, MessageKind.CARD) in ([], [kick])
 
     def excuses(self, kick: Kick) -> int:
         """Count what may have made somebody post a second time rather than not at all."""
         # Whoever checked again may have done so before it was noted where the result stands.
         ends = [form for form in self.store.forms[kick.id] if form.state is State.DONE][1:]
-        failures = self.store.failed + self.notices.failed
+        failures = self.store.failed + self.notifier.failed
         return self.deaths + self.stalls + failures + len(ends)
 
 

@@ -9,11 +9,11 @@ import aiohttp
 import pytest
 
 from bot.core.kick import TeamId, UserId
-from bot.core.policy import GroupId, Standing
-from bot.core.ports import Unreadable
-from bot.slack import people
+from bot.core.policy import AccountStatus, GroupId
+from bot.core.ports import DirectoryUnavailable
+from bot.slack import directory
 from bot.slack.api import web_client
-from bot.slack.people import SlackPeople, standing
+from bot.slack.directory import SlackDirectory, account_status
 from tests.sandbox.place import MANIFEST
 from tests.sandbox.slack import SlackStandIn
 from tests.sandbox.slack.cast import HOME, Group
@@ -46,10 +46,10 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def known_people(slack: SlackStandIn, clock: ManualClock) -> AsyncIterator[SlackPeople]:
+async def known_people(slack: SlackStandIn, clock: ManualClock) -> AsyncIterator[SlackDirectory]:
     async with aiohttp.ClientSession() as session:
         client = web_client(slack.bot_token, slack.api_url, session)
-        yield SlackPeople(client, clock, team=TeamId(HOME), groups=[MODS], named=[MAYA])
+        yield SlackDirectory(client, clock, team=TeamId(HOME), groups=[MODS], named=[MAYA])
 
 
 def asked(slack: SlackStandIn) -> list[str]:
@@ -59,35 +59,39 @@ def asked(slack: SlackStandIn) -> list[str]:
 @pytest.mark.parametrize(
     ("changes", "found"),
     [
-        ({}, Standing.MEMBER),
-        ({"is_admin": True, "is_owner": True}, Standing.MEMBER),
-        ({"deleted": True}, Standing.DEACTIVATED),
-        ({"deleted": True, "is_bot": True}, Standing.DEACTIVATED),
-        ({"is_bot": True}, Standing.BOT),
-        ({"id": "USLACKBOT"}, Standing.BOT),
-        ({"is_stranger": True}, Standing.OUTSIDER),
-        ({"team_id": "T0OTHER"}, Standing.OUTSIDER),
-        ({"team_id": None}, Standing.OUTSIDER),
-        ({"is_restricted": True}, Standing.GUEST),
-        ({"is_ultra_restricted": True}, Standing.GUEST),
+        ({}, AccountStatus.MEMBER),
+        ({"is_admin": True, "is_owner": True}, AccountStatus.MEMBER),
+        ({"deleted": True}, AccountStatus.DEACTIVATED),
+        ({"deleted": True, "is_bot": True}, AccountStatus.DEACTIVATED),
+        ({"is_bot": True}, AccountStatus.BOT),
+        ({"id": "USLACKBOT"}, AccountStatus.BOT),
+        ({"is_stranger": True}, AccountStatus.OUTSIDER),
+        ({"team_id": "T0OTHER"}, AccountStatus.OUTSIDER),
+        ({"team_id": None}, AccountStatus.OUTSIDER),
+        ({"is_restricted": True}, AccountStatus.GUEST),
+        ({"is_ultra_restricted": True}, AccountStatus.GUEST),
     ],
 )
 def test_only_a_full_member_of_this_workspace_stands_as_one(
-    changes: dict[str, Any], found: Standing
+    changes: dict[str, Any], found: AccountStatus
 ) -> None:
-    assert standing(USER | changes, TeamId(HOME)) is found
+    assert account_status(USER | changes, TeamId(HOME)) is found
 
 
-async def test_a_member_is_read_with_the_groups_of_the_policy(known_people: SlackPeople) -> None:
-    assert known_people.known(MO) is None
+async def test_a_member_is_read_with_the_groups_of_the_policy(known_people: SlackDirectory) -> None:
+    assert known_people.cached_membership(MO) is None
     mo = await known_people.membership(MO)
-    assert (mo.standing, mo.groups, mo.team) == (Standing.MEMBER, frozenset({MODS}), HOME)
-    assert known_people.known(MO) == mo
+    assert (mo.account_status, mo.groups, mo.team) == (
+        AccountStatus.MEMBER,
+        frozenset({MODS}),
+        HOME,
+    )
+    assert known_people.cached_membership(MO) == mo
     assert (await known_people.membership(MAYA)).groups == frozenset()
 
 
 async def test_all_who_ask_at_once_share_one_read(
-    slack: SlackStandIn, known_people: SlackPeople
+    slack: SlackStandIn, known_people: SlackDirectory
 ) -> None:
     await asyncio.gather(*(known_people.membership(MO) for _ in range(10)))
     assert sorted(asked(slack)) == ["usergroups.users.list", "users.info"]
@@ -96,7 +100,7 @@ async def test_all_who_ask_at_once_share_one_read(
 
 
 async def test_what_was_read_is_read_again_after_half_a_minute(
-    slack: SlackStandIn, known_people: SlackPeople, clock: ManualClock
+    slack: SlackStandIn, known_people: SlackDirectory, clock: ManualClock
 ) -> None:
     first = await known_people.membership(MO)
     await clock.sleep(30)
@@ -108,7 +112,7 @@ async def test_what_was_read_is_read_again_after_half_a_minute(
 
 
 async def test_a_fresh_read_begins_now(
-    slack: SlackStandIn, known_people: SlackPeople, clock: ManualClock
+    slack: SlackStandIn, known_people: SlackDirectory, clock: ManualClock
 ) -> None:
     await known_people.membership(MO)
     slack.recast(Group("S0MODS", "mods", ()))
@@ -118,7 +122,7 @@ async def test_a_fresh_read_begins_now(
 
 
 async def test_a_membership_is_as_old_as_the_oldest_of_its_reads(
-    known_people: SlackPeople, clock: ManualClock
+    known_people: SlackDirectory, clock: ManualClock
 ) -> None:
     begun = clock.now()
     await known_people.membership(MO)
@@ -132,15 +136,15 @@ async def test_a_membership_is_as_old_as_the_oldest_of_its_reads(
 
 @pytest.mark.parametrize("error", ["user_not_found", "user_not_visible"])
 async def test_a_user_that_slack_does_not_show_is_an_outsider(
-    slack: SlackStandIn, known_people: SlackPeople, error: str
+    slack: SlackStandIn, known_people: SlackDirectory, error: str
 ) -> None:
     slack.faults.switch_on("refused", method="users.info", error=error)
-    assert (await known_people.membership(MO)).standing is Standing.OUTSIDER
+    assert (await known_people.membership(MO)).account_status is AccountStatus.OUTSIDER
 
 
 @pytest.mark.parametrize("error", ["no_such_subteam", "subteam_not_found", "plan_upgrade_required"])
 async def test_a_group_that_does_not_exist_has_nobody(
-    slack: SlackStandIn, known_people: SlackPeople, error: str
+    slack: SlackStandIn, known_people: SlackDirectory, error: str
 ) -> None:
     slack.faults.switch_on("refused", method="usergroups.users.list", error=error)
     assert (await known_people.membership(MO)).groups == frozenset()
@@ -148,18 +152,18 @@ async def test_a_group_that_does_not_exist_has_nobody(
 
 @pytest.mark.parametrize("method", ["users.info", "usergroups.users.list"])
 async def test_what_cannot_be_read_is_not_guessed_and_not_kept(
-    slack: SlackStandIn, known_people: SlackPeople, method: str
+    slack: SlackStandIn, known_people: SlackDirectory, method: str
 ) -> None:
     slack.faults.switch_on("refused", method=method, error="missing_scope")
-    with pytest.raises(Unreadable, match=f"{method}: missing_scope"):
+    with pytest.raises(DirectoryUnavailable, match=f"{method}: missing_scope"):
         await known_people.membership(MO)
-    assert known_people.known(MO) is None
+    assert known_people.cached_membership(MO) is None
     slack.faults.switch_off()
     assert (await known_people.membership(MO)).groups == frozenset({MODS})
 
 
 async def test_the_members_of_a_group_are_read_once_in_half_a_minute(
-    slack: SlackStandIn, known_people: SlackPeople, clock: ManualClock
+    slack: SlackStandIn, known_people: SlackDirectory, clock: ManualClock
 ) -> None:
     assert await known_people.members(MODS) == (MIA, MO)
     await known_people.membership(MO)
@@ -172,7 +176,7 @@ async def test_the_members_of_a_group_are_read_once_in_half_a_minute(
 
 
 async def test_of_a_group_that_does_not_exist_nobody_is_a_member(
-    slack: SlackStandIn, known_people: SlackPeople
+    slack: SlackStandIn, known_people: SlackDirectory
 ) -> None:
     slack.faults.switch_on(
         "refused", method="usergroups.users.list", error="no_such_subteam", times=1
@@ -182,31 +186,31 @@ async def test_of_a_group_that_does_not_exist_nobody_is_a_member(
 
 @pytest.mark.parametrize("fault", ["server_error", "refused", "broken_before"])
 async def test_members_that_cannot_be_read_are_not_guessed_and_not_kept(
-    slack: SlackStandIn, known_people: SlackPeople, fault: str
+    slack: SlackStandIn, known_people: SlackDirectory, fault: str
 ) -> None:
     slack.faults.switch_on(fault, method="usergroups.users.list", times=1)
-    with pytest.raises(Unreadable, match=r"usergroups\.users\.list: "):
+    with pytest.raises(DirectoryUnavailable, match=r"usergroups\.users\.list: "):
         await known_people.members(MODS)
     assert await known_people.members(MODS) == (MIA, MO)
 
 
 async def test_whoever_has_a_role_by_name_keeps_it_while_groups_cannot_be_read(
-    slack: SlackStandIn, known_people: SlackPeople, clock: ManualClock
+    slack: SlackStandIn, known_people: SlackDirectory, clock: ManualClock
 ) -> None:
     slack.faults.switch_on("server_error", method="usergroups.users.list")
-    assert (await known_people.membership(MAYA)).standing is Standing.MEMBER
+    assert (await known_people.membership(MAYA)).account_status is AccountStatus.MEMBER
     slack.faults.switch_on("server_error", method="users.info")
     await clock.sleep(1)
-    with pytest.raises(Unreadable):
+    with pytest.raises(DirectoryUnavailable):
         await known_people.membership(MAYA, fresh=True)
 
 
 async def test_only_so_many_people_are_remembered(
-    known_people: SlackPeople, monkeypatch: pytest.MonkeyPatch
+    known_people: SlackDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(people, "KEPT", 2)
+    monkeypatch.setattr(directory, "MAX_CACHED", 2)
     for user in (MO, MIA, MAYA):
         await known_people.membership(user)
-    assert known_people.known(MO) is None
-    assert known_people.known(MIA)
-    assert known_people.known(MAYA)
+    assert known_people.cached_membership(MO) is None
+    assert known_people.cached_membership(MIA)
+    assert known_people.cached_membership(MAYA)

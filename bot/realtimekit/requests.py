@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
-from bot.core.ports import Refused
+from bot.core.ports import Rejected
 from bot.core.roster import (
     CustomId,
     Meeting,
@@ -18,8 +18,8 @@ from bot.core.roster import (
     Session,
     SessionId,
 )
-from bot.realtimekit import replies
-from bot.realtimekit.replies import Page
+from bot.realtimekit import parsing
+from bot.realtimekit.parsing import Page
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ PER_PAGE: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
+class Request(Generic[T]):
     """One call: `path` is relative to the app, `read` makes sense of a reply's body."""
 
     path: str
@@ -42,64 +42,64 @@ class Call(Generic[T]):
         return self.method == "GET"
 
 
-def live_sessions(search: str, page_no: int) -> Call[Page[Session]]:
+def live_sessions(search: str, page_no: int) -> Request[Page[Session]]:
     """List live sessions, newest first.
 
     https://developers.cloudflare.com/api/resources/realtime_kit/subresources/sessions/methods/get_sessions
     """
     newest_first = {"status": "LIVE", "sort_by": "createdAt", "sort_order": "DESC"}
-    return Call(f"/sessions?{_query(search, page_no, newest_first)}", replies.live_sessions)
+    return Request(f"/sessions?{_query(search, page_no, newest_first)}", parsing.live_sessions)
 
 
-def meetings(search: str, page_no: int) -> Call[Page[Meeting]]:
+def meetings(search: str, page_no: int) -> Request[Page[Meeting]]:
     """List meetings.
 
     https://developers.cloudflare.com/api/resources/realtime_kit/subresources/meetings/methods/get
     """
-    return Call(f"/meetings?{_query(search, page_no)}", replies.meetings)
+    return Request(f"/meetings?{_query(search, page_no)}", parsing.meetings)
 
 
-def meeting(meeting_id: MeetingId) -> Call[Meeting]:
+def meeting(meeting_id: MeetingId) -> Request[Meeting]:
     """Read a meeting.
 
     https://developers.cloudflare.com/api/resources/realtime_kit/subresources/meetings/methods/get_meeting_by_id
     """
-    return Call(f"/meetings/{segment(meeting_id)}", replies.meeting)
+    return Request(f"/meetings/{segment(meeting_id)}", parsing.meeting)
 
 
-def active_session(meeting_id: MeetingId) -> Call[Session | None]:
+def active_session(meeting_id: MeetingId) -> Request[Session | None]:
     """Read a meeting's active session.
 
     https://developers.cloudflare.com/api/resources/realtime_kit/subresources/active-session/methods/get_active_session
     """
-    read = partial(replies.active_session, of=meeting_id)
-    return Call(f"/meetings/{segment(meeting_id)}/active-session", read)
+    read = partial(parsing.active_session, of=meeting_id)
+    return Request(f"/meetings/{segment(meeting_id)}/active-session", read)
 
 
-def participants(session_id: SessionId, search: str, page_no: int) -> Call[Page[Peer]]:
+def participants(session_id: SessionId, search: str, page_no: int) -> Request[Page[Peer]]:
     """List a session's rows, newest first.
 
     https://developers.cloudflare.com/api/resources/realtime_kit/subresources/sessions/methods/get_session_participants
     """
     newest_first = {"sort_by": "joinedAt", "sort_order": "DESC"}
     query = _query(search, page_no, newest_first)
-    return Call(f"/sessions/{segment(session_id)}/participants?{query}", replies.peers)
+    return Request(f"/sessions/{segment(session_id)}/participants?{query}", parsing.peers)
 
 
-def records(meeting_id: MeetingId, page_no: int) -> Call[Page[Participant]]:
+def records(meeting_id: MeetingId, page_no: int) -> Request[Page[Participant]]:
     """List a meeting's participant records; this operation has no search.
 
     https://developers.cloudflare.com/api/resources/realtime_kit/subresources/meetings/methods/get_meeting_participants
     """
     query = _query("", page_no)
-    return Call(f"/meetings/{segment(meeting_id)}/participants?{query}", replies.records)
+    return Request(f"/meetings/{segment(meeting_id)}/participants?{query}", parsing.records)
 
 
 def kick(
     meeting_id: MeetingId,
     participant_ids: Sequence[ParticipantId],
     custom_participant_ids: Sequence[CustomId],
-) -> Call[Sequence[str]]:
+) -> Request[Sequence[str]]:
     """Kick. An empty list is refused by the service, so only a list with ids is sent.
 
     https://developers.cloudflare.com/api/resources/realtime_kit/subresources/active-session/methods/kick_participants
@@ -112,7 +112,7 @@ def kick(
     if not given:
         raise ValueError("nobody to kick")
     path = f"/meetings/{segment(meeting_id)}/active-session/kick"
-    return Call(path, replies.kicked, "POST", json.dumps(given).encode())
+    return Request(path, parsing.kicked, "POST", json.dumps(given).encode())
 
 
 def segment(text: str) -> str:
@@ -121,7 +121,7 @@ def segment(text: str) -> str:
     Raises Refused for one that would lead elsewhere: dots stay dots however they are encoded.
     """
     if text in {"", ".", ".."}:
-        raise Refused(f"{text!r} is no id")
+        raise Rejected(f"{text!r} is no id")
     return quote(text, safe="", errors="replace")
 
 

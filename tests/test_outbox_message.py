@@ -4,14 +4,20 @@ from itertools import product
 
 import pytest
 
-from bot.core.kick import FIRST, MOVES, ChannelId, Kick, KickId, State, UserId
-from bot.core.notice import DELIVER_WITHIN, PAUSES, Kind, Notice, owes
+from bot.core.kick import INITIAL_STATES, TRANSITIONS, ChannelId, Kick, KickId, State, UserId
+from bot.core.outbox_message import (
+    DELIVER_WITHIN,
+    RETRY_DELAYS,
+    MessageKind,
+    OutboxMessage,
+    messages_due_for,
+)
 from bot.core.roster import Meeting, MeetingId
 from tests.fakes import NOW, TEAM
 
 ALONE = Kick(
     id=KickId("k1"),
-    key="view 1",
+    idempotency_key="view 1",
     team_id=TEAM,
     app_id="app",
     channel_id=ChannelId("C1"),
@@ -24,9 +30,9 @@ ALONE = Kick(
     state=State.READY,
 )
 ASKED = replace(ALONE, expires_at=NOW + timedelta(minutes=10))
-NOTICE = Notice(KickId("k1"), Kind.RESULT, NOW, NOW + DELIVER_WITHIN)
+NOTICE = OutboxMessage(KickId("k1"), MessageKind.RESULT, NOW, NOW + DELIVER_WITHIN)
 SECOND = timedelta(seconds=1)
-MOVED = [(old, new) for old, moves in MOVES.items() for new in moves]
+MOVED = [(old, new) for old, moves in TRANSITIONS.items() for new in moves]
 
 
 # --- what is owed
@@ -53,37 +59,41 @@ MOVED = [(old, new) for old, moves in MOVES.items() for new in moves]
 def test_each_move_owes_what_people_must_hear_of_it(
     before: State | None, after: State, alone: str, asked: str
 ) -> None:
-    assert owes(before, replace(ALONE, state=after)) == {Kind(one) for one in alone.split()}
-    assert owes(before, replace(ASKED, state=after)) == {Kind(one) for one in asked.split()}
+    assert messages_due_for(before, replace(ALONE, state=after)) == {
+        MessageKind(one) for one in alone.split()
+    }
+    assert messages_due_for(before, replace(ASKED, state=after)) == {
+        MessageKind(one) for one in asked.split()
+    }
 
 
-@pytest.mark.parametrize(("before", "after"), [*product([None], FIRST), *MOVED])
+@pytest.mark.parametrize(("before", "after"), [*product([None], INITIAL_STATES), *MOVED])
 def test_a_card_is_owed_only_where_somebody_was_asked(before: State | None, after: State) -> None:
-    assert Kind.CARD not in owes(before, replace(ALONE, state=after))
+    assert MessageKind.CARD not in messages_due_for(before, replace(ALONE, state=after))
 
 
-@pytest.mark.parametrize(("before", "after"), [pair for pair in MOVED if not MOVES[pair[1]]])
+@pytest.mark.parametrize(("before", "after"), [pair for pair in MOVED if not TRANSITIONS[pair[1]]])
 def test_whoever_asked_hears_of_every_end_but_their_own(before: State, after: State) -> None:
-    owed = owes(before, replace(ASKED, state=after))
-    assert (Kind.WORD in owed) is (after is not State.CANCELLED)
-    assert Kind.CARD in owed
+    owed = messages_due_for(before, replace(ASKED, state=after))
+    assert (MessageKind.REQUESTER in owed) is (after is not State.CANCELLED)
+    assert MessageKind.CARD in owed
 
 
-@pytest.mark.parametrize("state", set(State) - {State.DONE})
+@pytest.mark.parametrize("state", sorted(set(State) - {State.DONE}))
 def test_what_stays_as_it_is_owes_nothing(state: State) -> None:
-    assert owes(state, replace(ASKED, state=state)) == frozenset()
+    assert messages_due_for(state, replace(ASKED, state=state)) == frozenset()
 
 
 # --- a notice
 
 
 def test_whoever_takes_a_notice_has_half_a_minute() -> None:
-    taken = NOTICE.taken(NOW + SECOND)
+    taken = NOTICE.leased(NOW + SECOND)
     assert taken == replace(NOTICE, version=2, due_at=NOW + timedelta(seconds=31))
 
 
 def test_a_delivered_notice_is_due_no_more_and_keeps_its_place() -> None:
-    told = replace(NOTICE, doubtful=True).delivered(ChannelId("C1"), "1.0")
+    told = replace(NOTICE, maybe_delivered=True).delivered(ChannelId("C1"), "1.0")
     assert told == replace(NOTICE, version=2, due_at=None, channel=ChannelId("C1"), ts="1.0")
     assert told.delivered(None, None) == replace(told, version=3)
     assert NOTICE.delivered(None, None) == replace(NOTICE, version=2, due_at=None)
@@ -91,24 +101,24 @@ def test_a_delivered_notice_is_due_no_more_and_keeps_its_place() -> None:
 
 def test_what_was_owed_again_meanwhile_is_due_at_the_place_of_the_older_form() -> None:
     again = replace(NOTICE, version=5)
-    placed = again.placed(NOTICE.delivered(ChannelId("C1"), "1.0"), NOW + SECOND)
+    placed = again.moved_to(NOTICE.delivered(ChannelId("C1"), "1.0"), NOW + SECOND)
     assert (placed.version, placed.due_at) == (6, NOW + SECOND)
     assert (placed.channel, placed.ts) == ("C1", "1.0")
 
 
 def test_pauses_grow_and_then_stay() -> None:
     notice, pauses = NOTICE, []
-    for _ in range(len(PAUSES) + 2):
-        notice = notice.put_off(NOW, None, doubtful=False)
+    for _ in range(len(RETRY_DELAYS) + 2):
+        notice = notice.postponed(NOW, None, maybe_delivered=False)
         assert notice.due_at
         pauses.append(notice.due_at - NOW)
-    assert pauses == [*PAUSES, PAUSES[-1], PAUSES[-1]]
+    assert pauses == [*RETRY_DELAYS, RETRY_DELAYS[-1], RETRY_DELAYS[-1]]
     assert (notice.attempts, notice.version, notice.since) == (len(pauses), 1 + len(pauses), NOW)
 
 
 @pytest.mark.parametrize(("asked", "waited"), [(30, 30), (5, 5), (1, 5), (0, 5), (7200, 7200)])
 def test_slack_is_given_at_least_the_time_it_asks_for(asked: int, waited: int) -> None:
-    later = NOTICE.put_off(NOW, timedelta(seconds=asked), doubtful=False)
+    later = NOTICE.postponed(NOW, timedelta(seconds=asked), maybe_delivered=False)
     assert later.due_at == NOW + timedelta(seconds=waited)
 
 
@@ -117,10 +127,10 @@ def test_slack_is_given_at_least_the_time_it_asks_for(asked: int, waited: int) -
     [(False, False, False), (False, True, True), (True, False, True), (True, True, True)],
 )
 def test_a_doubt_stays_until_it_was_told(*, before: bool, now: bool, after: bool) -> None:
-    doubted = replace(NOTICE, doubtful=before).put_off(NOW, None, doubtful=now)
-    assert doubted.doubtful is after
-    assert not doubted.delivered(None, None).doubtful
+    doubted = replace(NOTICE, maybe_delivered=before).postponed(NOW, None, maybe_delivered=now)
+    assert doubted.maybe_delivered is after
+    assert not doubted.delivered(None, None).maybe_delivered
 
 
 def test_what_was_taken_is_as_doubtful_as_before() -> None:
-    assert replace(NOTICE, doubtful=True).taken(NOW).doubtful
+    assert replace(NOTICE, maybe_delivered=True).leased(NOW).maybe_delivered

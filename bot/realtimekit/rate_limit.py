@@ -13,18 +13,18 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from bot.core.ports import Busy
+from bot.core.ports import RateLimited
 
 _PARAMETER = re.compile(r";\s*([rt])=([0-9]{1,6})")
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]+)?")
 _TOO_MANY_REQUESTS = 429
 
 
-class Held(Busy):
+class LocallyRateLimited(RateLimited):
     """Busy by our own count: nothing was sent, so that nothing gets worse."""
 
 
-class Budget:
+class RateLimit:
     """What may be sent now: nothing while blocked; no reads while only `reserve` calls are left.
 
     The reserve is for kicks. `clock` tells seconds, from any start.
@@ -41,12 +41,14 @@ class Budget:
         now = self._clock()
         if now < self._blocked_until:
             wait = self._blocked_until - now
-            raise Held(f"over the rate limit for another {math.ceil(wait)} s", wait)
+            raise LocallyRateLimited(f"over the rate limit for another {math.ceil(wait)} s", wait)
         if read and now < self._short_until:
             wait = self._short_until - now
-            raise Held(f"few calls are left for {math.ceil(wait)} s; they are for kicks", wait)
+            raise LocallyRateLimited(
+                f"few calls are left for {math.ceil(wait)} s; they are for kicks", wait
+            )
 
-    def note(self, response: httpx.Response) -> None:
+    def update(self, response: httpx.Response) -> None:
         """Learn from a reply how many calls are left, and until when there are none."""
         now = self._clock()
         limits = quota(response.headers)

@@ -20,7 +20,7 @@ from bot.realtimekit.client import RealtimeKit
 T = TypeVar("T")
 
 
-class SharedRooms:
+class CachedGateway:
     """The port `Rooms` over the client: what was read is kept for `keep` seconds.
 
     At most `most` reads are kept. Kicks are neither shared nor kept, and leave what was read as
@@ -29,7 +29,7 @@ class SharedRooms:
 
     def __init__(self, client: RealtimeKit, *, keep: float = 5.0, most: int = 48) -> None:
         self._client = client
-        self._reads = Shared(keep, most)
+        self._reads = SharedReads(keep, most)
 
     async def live_sessions(self) -> Sequence[Session]:
         """List the sessions that the service lists as live; the list can lag or stay empty."""
@@ -41,7 +41,7 @@ class SharedRooms:
         return await self._reads.get(("meetings", search), read)
 
     async def meeting(self, meeting: MeetingId) -> Meeting:
-        """Read a meeting; NotThere if there is none of this id."""
+        """Read a meeting; NotFound if there is none of this id."""
         return await self._reads.get(("meeting", meeting), partial(self._client.meeting, meeting))
 
     async def active_session(self, meeting: MeetingId, *, fresh: bool = False) -> Session | None:
@@ -83,7 +83,7 @@ class SharedRooms:
         return await asyncio.to_thread(Roster, peers)
 
 
-class Shared:
+class SharedReads:
     """Reads that run once for all who wait for them, and are kept for a while.
 
     Each runs in a task of its own, so that a caller who is cancelled takes it from nobody. What

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.realtimekit.budget import Budget, Held, quota, retry_after
+from bot.realtimekit.rate_limit import LocallyRateLimited, RateLimit, quota, retry_after
 
 
 class FakeClock:
@@ -21,11 +21,11 @@ def answer(status: int = 200, **headers: str) -> httpx.Response:
     return httpx.Response(status, headers=named)
 
 
-def held(budget: Budget, *, read: bool) -> float | None:
+def held(budget: RateLimit, *, read: bool) -> float | None:
     """For how long it is held back, or None."""
     try:
         budget.check(read=read)
-    except Held as error:
+    except LocallyRateLimited as error:
         return error.retry_after
     return None
 
@@ -85,15 +85,15 @@ def test_retry_after_is_read(headers: dict[str, str], seconds: float | None) -> 
 
 
 def test_at_first_everything_may_be_sent() -> None:
-    budget = Budget()
+    budget = RateLimit()
     assert held(budget, read=True) is None
     assert held(budget, read=False) is None
 
 
 def test_a_429_blocks_everything_until_its_end() -> None:
     clock = FakeClock()
-    budget = Budget(clock=clock)
-    budget.note(answer(429, Retry_After="300"))
+    budget = RateLimit(clock=clock)
+    budget.update(answer(429, Retry_After="300"))
     clock.seconds += 299
     assert (held(budget, read=True), held(budget, read=False)) == (1, 1)
     clock.seconds += 1
@@ -102,40 +102,40 @@ def test_a_429_blocks_everything_until_its_end() -> None:
 
 def test_a_block_does_not_get_shorter_by_a_reply_that_was_overtaken() -> None:
     clock = FakeClock()
-    budget = Budget(clock=clock)
-    budget.note(answer(429, Retry_After="300"))
-    budget.note(answer(200, Ratelimit='"default";r=900;t=10'))
-    budget.note(answer(429, Retry_After="5"))
+    budget = RateLimit(clock=clock)
+    budget.update(answer(429, Retry_After="300"))
+    budget.update(answer(200, Ratelimit='"default";r=900;t=10'))
+    budget.update(answer(429, Retry_After="5"))
     assert held(budget, read=False) == 300
 
 
 def test_a_429_that_says_nothing_blocks_nothing() -> None:
-    budget = Budget(clock=FakeClock())
-    budget.note(answer(429))
+    budget = RateLimit(clock=FakeClock())
+    budget.update(answer(429))
     assert held(budget, read=False) is None
 
 
 def test_no_calls_left_blocks_everything() -> None:
-    budget = Budget(clock=FakeClock())
-    budget.note(answer(Ratelimit='"default";r=0;t=30'))
+    budget = RateLimit(clock=FakeClock())
+    budget.update(answer(Ratelimit='"default";r=0;t=30'))
     assert (held(budget, read=True), held(budget, read=False)) == (30, 30)
 
 
 @pytest.mark.parametrize(("left", "wait"), [(21, None), (20, 30), (1, 30)])
 def test_the_last_calls_are_for_kicks(left: int, wait: float | None) -> None:
-    budget = Budget(reserve=20, clock=FakeClock())
-    budget.note(answer(Ratelimit=f'"default";r={left};t=30'))
+    budget = RateLimit(reserve=20, clock=FakeClock())
+    budget.update(answer(Ratelimit=f'"default";r={left};t=30'))
     assert (held(budget, read=True), held(budget, read=False)) == (wait, None)
 
 
 def test_reads_go_on_when_there_are_calls_again() -> None:
     clock = FakeClock()
-    budget = Budget(clock=clock)
-    budget.note(answer(Ratelimit='"default";r=5;t=30'))
-    budget.note(answer())
+    budget = RateLimit(clock=clock)
+    budget.update(answer(Ratelimit='"default";r=5;t=30'))
+    budget.update(answer())
     assert held(budget, read=True) == 30
     clock.seconds += 30
     assert held(budget, read=True) is None
-    budget.note(answer(Ratelimit='"default";r=5;t=30'))
-    budget.note(answer(Ratelimit='"default";r=1199;t=300'))
+    budget.update(answer(Ratelimit='"default";r=5;t=30'))
+    budget.update(answer(Ratelimit='"default";r=1199;t=300'))
     assert held(budget, read=True) is None
