@@ -37,7 +37,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(_: argparse.Namespace) -> int:
     # Each command imports what it needs, so that `log` does not load Slack's libraries.
-    from bot.app import StartupError, run  # noqa: PLC0415 - see above
+    from bot.run import run  # noqa: PLC0415 - see above
+    from bot.transports import StartupError  # noqa: PLC0415 - see above
 
     settings = read_settings()
     policy = read_policy(settings.policy_file)

@@ -15,10 +15,10 @@ from bot.core.kick import ChannelId, Kick, KickId, State, Target
 from bot.core.policy import Verdict, VerdictKind
 from bot.core.ports import GatewayError, OutcomeUnknown, RateLimited
 from bot.core.roster import ParticipantId, ParticipantKey
-from bot.slack import approvals, progress
-from bot.slack.modals import Modal
 from bot.slack.payloads import Value, View
 from bot.slack.payloads import ViewState as Answers
+from bot.slack.views import approval, blocks
+from bot.slack.views.blocks import Modal
 from tests.hostile import TEXT, WORST
 from tests.views import (
     ALLOWED,
@@ -100,7 +100,7 @@ def heard(kick: Kick, lines: Sequence[Candidate] = (), **changes: Any) -> Approv
 
 
 def drawn(hearing: ApprovalView) -> Modal:
-    return fits(approvals.hearing(hearing, HERE, NOW))
+    return fits(approval.approval(hearing, HERE, NOW))
 
 
 def one(**changes: Any) -> ApprovalView:
@@ -242,23 +242,23 @@ def test_whoever_could_not_be_looked_for_is_shown_as_asked_for() -> None:
 @pytest.mark.parametrize(
     ("changes", "submit", "offered", "words"),
     [
-        ({}, "Approve", approvals.DENY, "Kicked people can rejoin"),
-        ({"session": None}, "Approve", approvals.DENY, "no live session"),
-        ({"changed": True}, "Approve", approvals.DENY, "This changed since you looked"),
-        ({"verdict": NO}, None, approvals.DENY, "That session is over."),
+        ({}, "Approve", approval.DENY, "Kicked people can rejoin"),
+        ({"session": None}, "Approve", approval.DENY, "no live session"),
+        ({"changed": True}, "Approve", approval.DENY, "This changed since you looked"),
+        ({"verdict": NO}, None, approval.DENY, "That session is over."),
         (
             {"error": OutcomeUnknown("HTTP 500")},
             None,
-            approvals.DENY,
+            approval.DENY,
             "could not be read: HTTP 500",
         ),
         (
             {"participation": Participation.REQUESTER, "verdict": NO},
             None,
-            progress.CANCEL,
+            blocks.CANCEL_REQUEST,
             NO.reason,
         ),
-        ({"participation": Participation.REQUESTER}, None, progress.CANCEL, ""),
+        ({"participation": Participation.REQUESTER}, None, blocks.CANCEL_REQUEST, ""),
     ],
 )
 def test_what_can_be_done_is_offered_and_nothing_else(
@@ -272,10 +272,10 @@ def test_what_can_be_done_is_offered_and_nothing_else(
 
 def test_a_request_carries_its_kick_and_what_was_seen_of_it() -> None:
     view = drawn(one())
-    asked = approvals.parse_asked(View(id="V0", private_metadata=view["private_metadata"]))
+    asked = approval.parse_approval(View(id="V0", private_metadata=view["private_metadata"]))
     assert asked
     assert (asked.kick, asked.seen) == (KICK, ("f" * 16 + "?",))
-    assert (asked.channel, asked.origin) == (HERE.channel, HERE.origin)
+    assert (asked.channel, asked.response_id) == (HERE.channel, HERE.response_id)
 
 
 @pytest.mark.parametrize(
@@ -293,15 +293,15 @@ def test_a_request_carries_its_kick_and_what_was_seen_of_it() -> None:
     ],
 )
 def test_a_view_of_another_version_is_about_no_request(metadata: str) -> None:
-    assert approvals.parse_asked(View(id="V0", private_metadata=metadata)) is None
+    assert approval.parse_approval(View(id="V0", private_metadata=metadata)) is None
 
 
 def test_a_denial_asks_for_a_last_tap_and_maybe_a_note() -> None:
-    view = fits(approvals.denial(KICK, HERE))
+    view = fits(approval.denial(KICK, HERE))
     assert (view["submit"]["text"], view["close"]["text"]) == ("Deny", "Back")
     [question] = view["blocks"]
     assert question["optional"]
-    asked = approvals.parse_asked(View(id="V0", private_metadata=view["private_metadata"]))
+    asked = approval.parse_approval(View(id="V0", private_metadata=view["private_metadata"]))
     assert asked
     assert asked.kick == KICK
 
@@ -312,4 +312,4 @@ def test_a_denial_asks_for_a_last_tap_and_maybe_a_note() -> None:
 )
 def test_a_note_comes_back_in_one_line(typed: str | None, note: str) -> None:
     answers = Answers(values={"note": {"note": Value(value=typed)}})
-    assert approvals.parse_note(View(id="V0", state=answers)) == note
+    assert approval.parse_note(View(id="V0", state=answers)) == note

@@ -21,8 +21,7 @@ from bot.core.kick import (
     UserId,
 )
 from bot.core.roster import Meeting, MeetingId, ParticipantId
-from bot.slack import messages
-from bot.slack.cards import card
+from bot.slack.views.card import REVIEW_REQUEST, card
 from tests.hostile import TEXT
 from tests.sandbox.slack.checks import checked_blocks
 
@@ -73,7 +72,7 @@ def test_a_waiting_card_says_who_asks_whom_from_where_why_since_when_and_until_w
 
 
 def test_its_only_button_carries_the_kicks_id_and_nothing_else() -> None:
-    assert buttons(asked()) == [(messages.REVIEW_REQUEST, "k" * 32)]
+    assert buttons(asked()) == [(REVIEW_REQUEST, "k" * 32)]
 
 
 def test_who_is_pinged_is_mentioned_only_while_it_waits() -> None:

@@ -10,9 +10,9 @@ from bot.core.policy import Rules
 from bot.core.ports import GatewayError, NotFound, NotSent, OutcomeUnknown, RateLimited, Rejected
 from bot.core.review_service import FormContext, KickRequest
 from bot.core.roster import Match, ParticipantKey
-from bot.slack import forms, menus
-from bot.slack.forms import Filled
 from bot.slack.payloads import View
+from bot.slack.views import form
+from bot.slack.views.form import FormPrefill
 from tests.hostile import TEXT
 from tests.views import (
     ALLOWED,
@@ -44,17 +44,17 @@ def test_a_form_fits(
 ) -> None:
     sessions = tuple(session(title, at) for at, title in enumerate(titles))
     opening = FormContext(ALLOWED, sessions, sessions[0] if sessions else None, Match((), "", ""))
-    made = [menus.person_option(participant(name, at=at), NOW) for at, name in enumerate(people)]
-    filled = Filled([one for one in made if one], reason, hint)
+    made = [form.person_option(participant(name, at=at), NOW) for at, name in enumerate(people)]
+    filled = FormPrefill([one for one in made if one], reason, hint)
     rules = Rules(reasons=tuple(reasons))
-    fits(forms.form(HERE, opening, filled, rules))
-    fits(forms.form_for(HERE, meeting().id, reason, rules))
-    fits(forms.form_for(HERE, None, reason, rules))
+    fits(form.form(HERE, opening, filled, rules))
+    fits(form.form_for_meeting(HERE, meeting().id, reason, rules))
+    fits(form.form_for_meeting(HERE, None, reason, rules))
 
 
 def test_text_from_the_meeting_is_never_markup() -> None:
     opening = FormContext(ALLOWED, (session(HOSTILE),), session(HOSTILE))
-    assert literal(forms.form(HERE, opening, Filled(), RULES))
+    assert literal(form.form(HERE, opening, FormPrefill(), RULES))
 
 
 @pytest.mark.parametrize(
@@ -70,19 +70,19 @@ def test_text_from_the_meeting_is_never_markup() -> None:
 def test_a_form_says_why_no_meeting_is_listed(
     error: GatewayError, words: str, *, goes_on: bool
 ) -> None:
-    text = shown(forms.form(HERE, FormContext(ALLOWED, error=error), Filled(), RULES))
+    text = shown(form.form(HERE, FormContext(ALLOWED, error=error), FormPrefill(), RULES))
     assert words in text
     assert ("You can still search" in text) is goes_on
 
 
 def test_a_form_says_when_no_meeting_is_live() -> None:
-    text = shown(forms.form(HERE, FormContext(ALLOWED), Filled(), RULES))
+    text = shown(form.form(HERE, FormContext(ALLOWED), FormPrefill(), RULES))
     assert "RealtimeKit lists no live meeting that you may act in." in text
 
 
 def test_people_of_another_meeting_are_forgotten() -> None:
     first, last = (
-        {block["block_id"] for block in forms.form_for(HERE, chosen, "", RULES)["blocks"]}
+        {block["block_id"] for block in form.form_for_meeting(HERE, chosen, "", RULES)["blocks"]}
         for chosen in (meeting(at=1).id, meeting(at=2).id)
     )
     assert len(first ^ last) == 2
@@ -103,7 +103,7 @@ def chosen(*values: str) -> dict[str, Any]:
 
 def parsed(view: View, rules: Rules = RULES, meeting_id: str | None = "m") -> Any:
     context = HERE.model_copy(update={"meeting": meeting_id})
-    return forms.parse_form(view, context, MAYA, TEAM, rules)
+    return form.parse_form(view, context, MAYA, TEAM, rules)
 
 
 def test_a_filled_form_is_a_choice() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bot.core.review_service import SearchResult
 from bot.core.roster import Participant, ParticipantId, Peer, PeerId, Roster
-from bot.slack import menus
+from bot.slack.views import form
 from tests.hostile import TEXT
 from tests.sandbox.slack.checks import checked_options
 from tests.views import NOW, meeting, session
@@ -25,7 +25,7 @@ def test_an_option_for_a_person_fits(
         for at in range(twins + 1)
     ]
     found = SearchResult(tuple((roster := Roster(peers)).live), roster)
-    options = checked_options({"options": menus.people_options(found, NOW)})
+    options = checked_options({"options": form.people_options(found, NOW)})
     assert len(options) == twins + 1
     # Of the same name, yet no two look the same.
     assert len({option["description"]["text"] for option in options}) == twins + 1
@@ -35,7 +35,7 @@ def test_an_option_for_a_person_fits(
 def test_options_for_meetings_fit(titles: list[str], others: list[str]) -> None:
     live = [session(title, at) for at, title in enumerate(titles)]
     rest = [meeting(title, at + 100) for at, title in enumerate(others)]
-    assert len(checked_options(menus.meeting_options(live, rest))) == len(titles) + len(others)
+    assert len(checked_options(form.meeting_options(live, rest))) == len(titles) + len(others)
 
 
 @pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 10_000])
@@ -46,9 +46,9 @@ def test_at_most_100_people_and_meetings_are_offered(count: int) -> None:
     ]
     roster = Roster(peers)
     found = SearchResult(roster.live[:200], None)
-    assert len(menus.people_options(found, NOW)) == min(count, 100)
+    assert len(form.people_options(found, NOW)) == min(count, 100)
     meetings = [meeting(at=at) for at in range(min(count, 200))]
-    options = checked_options(menus.meeting_options([], meetings))
+    options = checked_options(form.meeting_options([], meetings))
     assert len(options) == min(count, 100)
 
 
@@ -57,4 +57,4 @@ def test_whoever_has_an_id_too_long_for_an_option_is_not_offered(
     length: int, *, offered: bool
 ) -> None:
     person = Participant(ParticipantId("x" * length), None, "Tom", None)
-    assert (menus.person_option(person, NOW) is not None) is offered
+    assert (form.person_option(person, NOW) is not None) is offered

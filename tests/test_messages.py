@@ -34,7 +34,7 @@ from bot.core.ports import (
     StoreUnavailable,
 )
 from bot.core.roster import Meeting, MeetingId, Participant, ParticipantId, Peer, PeerId
-from bot.slack import blocks, messages, texts
+from bot.slack.views import blocks, failures, help_text, progress, result, wording
 from tests.hostile import TEXT, WORST
 from tests.sandbox.slack.checks import checked_blocks
 
@@ -74,7 +74,7 @@ def kick(
     return Kick(**values | changes)
 
 
-def fits(message: messages.Message, longest: int = 4000) -> messages.Message:
+def fits(message: blocks.Message, longest: int = 4000) -> blocks.Message:
     """Check a message the way Slack would; return it. A post may have more text than an update."""
     checked_blocks(message["blocks"])
     for block in Block.parse_all(message["blocks"]):
@@ -83,15 +83,15 @@ def fits(message: messages.Message, longest: int = 4000) -> messages.Message:
     return message
 
 
-def shown(message: messages.Message) -> str:
+def shown(message: blocks.Message) -> str:
     return json.dumps(message["blocks"], ensure_ascii=False)
 
 
 def test_a_result_says_who_whom_where_why_and_how_long() -> None:
-    message = fits(messages.result(kick()))
+    message = fits(result.result(kick()))
     line, people, reason = message["blocks"][0]["elements"]
     said = [one.get("text") or one.get("user_id") for one in line["elements"]]
-    assert said == ["U0MAYA", " removed 1 person", " from ", "Weekly AMA", " · kick #7"]
+    assert said == ["U0MAYA", " removed 1 person from ", "Weekly AMA", " · kick #7"]
     assert [one["text"] for one in people["elements"][0]["elements"]] == ["Mallory", " — ✓ kicked"]
     assert reason["elements"][0]["text"] == "Reason: spam"
     assert "Kicked people can rejoin with the same link. Took 1.2 s." in shown(message)
@@ -102,30 +102,34 @@ def test_a_result_says_who_whom_where_why_and_how_long() -> None:
 @pytest.mark.parametrize(
     ("outcomes", "deed", "summary"),
     [
-        ([Outcome.KICKED, Outcome.KICKED], " removed 2 people", "2 kicked."),
-        ([Outcome.KICKED, Outcome.GONE], " removed 1 of 2 people", "1 kicked, 1 gone."),
-        ([Outcome.FAILED, Outcome.UNKNOWN], " tried to remove 2 people", "1 failed, 1 unknown."),
-        ([Outcome.GONE], " tried to remove 1 person", "1 gone."),
+        ([Outcome.KICKED, Outcome.KICKED], " removed 2 people from ", "2 kicked."),
+        ([Outcome.KICKED, Outcome.GONE], " removed 1 of 2 people from ", "1 kicked, 1 gone."),
+        (
+            [Outcome.FAILED, Outcome.UNKNOWN],
+            " tried to remove 2 people from ",
+            "1 failed, 1 unknown.",
+        ),
+        ([Outcome.GONE], " tried to remove 1 person from ", "1 gone."),
     ],
 )
 def test_the_headline_counts_only_who_was_kicked(
     outcomes: list[Outcome], deed: str, summary: str
 ) -> None:
     one = kick([target(outcome=outcome, at=at) for at, outcome in enumerate(outcomes)])
-    message = fits(messages.result(one))
+    message = fits(result.result(one))
     assert message["blocks"][0]["elements"][0]["elements"][1]["text"] == deed
     assert message["text"] == f"Kick #7 in Weekly AMA: {summary}"
 
 
 def test_who_came_back_is_told_with_the_time_and_nobody_else_with_rejoining() -> None:
     back = replace(target(outcome=Outcome.GONE, why=OutcomeReason.LEFT), rejoined_at=NOW)
-    message = fits(messages.result(kick([back])))
+    message = fits(result.result(kick([back])))
     assert ", came back " in shown(message)
     assert f'"timestamp": {int(NOW.timestamp())}' in shown(message)
     assert "rejoin" not in shown(message)
 
 
-def buttons(message: messages.Message) -> list[tuple[str, str, str]]:
+def buttons(message: blocks.Message) -> list[tuple[str, str, str]]:
     rows = [block["elements"] for block in message["blocks"] if block["type"] == "actions"]
     return [(one["text"]["text"], one["action_id"], one["value"]) for row in rows for one in row]
 
@@ -138,30 +142,30 @@ CHECK_AGAIN = ("Check again", "check_again", "k" * 32)
 def test_only_what_is_not_known_can_be_checked_again(outcome: Outcome) -> None:
     one = kick([target(), target("Tom", outcome, at=1)])
     offered = [AGAIN, CHECK_AGAIN] if outcome is Outcome.UNKNOWN else [AGAIN]
-    assert buttons(fits(messages.result(one))) == offered
+    assert buttons(fits(result.result(one))) == offered
 
 
 def test_a_result_says_who_approved_it_and_counts_the_time_from_then() -> None:
     approved = kick(approver=UserId("U0MO"), decided_at=NOW + timedelta(seconds=1))
-    message = fits(messages.result(approved))
+    message = fits(result.result(approved))
     last = message["blocks"][0]["elements"][-1]["elements"]
     assert [one.get("text") or one.get("user_id") for one in last] == ["Approved by ", "U0MO"]
     assert "Took 0.2 s after the approval." in shown(message)
-    alone = shown(messages.result(kick()))
+    alone = shown(result.result(kick()))
     assert "pproved by" not in alone
     assert "after the approval" not in alone
 
 
 def test_a_kick_done_again_names_the_old_one() -> None:
-    assert "Done again after kick #3." in shown(fits(messages.result(kick(repeats=3))))
-    assert "Done again" not in shown(messages.result(kick()))
+    assert "Done again after kick #3." in shown(fits(result.result(kick(repeats=3))))
+    assert "Done again" not in shown(result.result(kick()))
 
 
 def test_a_result_that_may_be_there_already_says_so_and_nothing_else_is_different() -> None:
-    certain, doubtful = messages.result(kick()), fits(messages.result(kick(), doubtful=True))
-    assert messages.SENT_AGAIN not in shown(certain)
-    assert messages.SENT_AGAIN in shown(doubtful)
-    assert shown(doubtful).replace(f" {messages.SENT_AGAIN}", "") == shown(certain)
+    certain, doubtful = result.result(kick()), fits(result.result(kick(), maybe_delivered=True))
+    assert result.MAYBE_TWICE not in shown(certain)
+    assert result.MAYBE_TWICE in shown(doubtful)
+    assert shown(doubtful).replace(f" {result.MAYBE_TWICE}", "") == shown(certain)
     assert doubtful["text"] == certain["text"]
 
 
@@ -186,7 +190,7 @@ def test_whoever_asked_for_what_came_to_nothing_is_told_why(
     changes: dict[str, Any], words: str
 ) -> None:
     one = kick(**changes)
-    message = fits(messages.word(one))
+    message = fits(progress.requester_message(one))
     assert words in shown(message)
     assert "Nobody was removed." in shown(message)
     assert buttons(message) == []
@@ -195,26 +199,26 @@ def test_whoever_asked_for_what_came_to_nothing_is_told_why(
 
 
 def test_a_remark_stands_above_the_result_and_in_the_notification() -> None:
-    message = fits(messages.remark(kick(), "Invite the bot."))
+    message = fits(result.result(kick(), note="Invite the bot."))
     line = "Kick #7 in Weekly AMA: 1 kicked. Invite the bot."
     assert message["text"] == line
     assert message["blocks"][0]["text"]["text"] == line
-    assert message["blocks"][1:] == messages.result(kick())["blocks"]
+    assert message["blocks"][1:] == result.result(kick())["blocks"]
 
 
 @pytest.mark.parametrize("why", OutcomeReason)
 @pytest.mark.parametrize("outcome", Outcome)
 def test_every_outcome_and_reason_has_words(outcome: Outcome, why: OutcomeReason) -> None:
     one = target(outcome=outcome, why=why, detail="HTTP 500")
-    assert texts.outcome(one).endswith(str(outcome))
-    assert bool(texts.because(one)) is (why is not OutcomeReason.CONFIRMED)
-    assert "HTTP" not in texts.because(replace(one, detail=""))
+    assert wording.outcome(one).endswith(str(outcome))
+    assert bool(wording.outcome_reason(one)) is (why is not OutcomeReason.CONFIRMED)
+    assert "HTTP" not in wording.outcome_reason(replace(one, detail=""))
 
 
 def test_the_four_outcomes_can_be_told_apart_without_colour() -> None:
-    signs = {texts.outcome(target(outcome=one))[0] for one in Outcome}
+    signs = {wording.outcome(target(outcome=one))[0] for one in Outcome}
     assert len(signs) == 4
-    assert texts.outcome(target(outcome=None)) == "… not known yet"
+    assert wording.outcome(target(outcome=None)) == "… not known yet"
 
 
 @given(
@@ -231,9 +235,9 @@ def test_a_result_of_25_people_fits(  # noqa: PLR0917 - what hypothesis gives
 ) -> None:
     targets = [target(name, outcome, why, detail, at) for at in range(25)]
     one = kick(targets, title=title, reason=reason, repeats=10**9, **MO)
-    fits(messages.result(one, doubtful=True))
-    fits(messages.remark(one, detail * 9))
-    fits(messages.whisper(texts.known(one)), 40_000)
+    fits(result.result(one, maybe_delivered=True))
+    fits(result.result(one, note=detail * 9))
+    fits(blocks.text_message(wording.checked_again(one)), 40_000)
 
 
 @given(reason=TEXT, detail=TEXT, state=st.sampled_from(sorted(ENDED_WITHOUT_CALL)))
@@ -241,8 +245,13 @@ def test_a_result_of_25_people_fits(  # noqa: PLR0917 - what hypothesis gives
 def test_a_word_about_what_came_to_nothing_fits(reason: str, detail: str, state: State) -> None:
     one = kick([target(reason)], title=detail, reason=reason, refusal=detail, state=state)
     for each in (one, replace(one, **MO)):
-        fits(messages.word(each))
-        fits(messages.whisper(texts.summary(each) + " " + texts.ending(each) + detail * 9), 40_000)
+        fits(progress.requester_message(each))
+        fits(
+            blocks.text_message(
+                wording.summary(each) + " " + wording.ended_without_call(each) + detail * 9
+            ),
+            40_000,
+        )
 
 
 @pytest.mark.parametrize("text", WORST, ids=range(len(WORST)))
@@ -256,16 +265,16 @@ def test_a_result_of_25_of_the_worst_names_fits_also_under_a_remark(
         replace(target(text, Outcome.FAILED, why, text, at), rejoined_at=NOW) for at in range(25)
     ]
     one = kick(targets, title=text, reason=text, **MO)
-    fits(messages.remark(one, "Invite the bot there with /invite."))
+    fits(result.result(one, note="Invite the bot there with /invite."))
 
 
-@pytest.mark.parametrize("message", [messages.result, messages.word])
+@pytest.mark.parametrize("message", [result.result, progress.requester_message])
 @given(text=TEXT)
 def test_only_who_asked_and_who_decided_are_ever_mentioned(
-    message: Callable[[Kick], messages.Message], text: str
+    message: Callable[[Kick], blocks.Message], text: str
 ) -> None:
     one = kick([target(text, Outcome.FAILED, OutcomeReason.REFUSED, text)], title=text, reason=text)
-    state = State.DONE if message is messages.result else State.DENIED
+    state = State.DONE if message is result.result else State.DENIED
     told = message(replace(one, state=state, refusal=text, **MO))
     assert not {"<", ">"} & set(told["text"])
     assert '"mrkdwn"' not in shown(told)
@@ -277,7 +286,7 @@ def test_only_who_asked_and_who_decided_are_ever_mentioned(
     kinds = {element["type"] for element in elements}
     assert kinds <= {"text", "user", "date", "rich_text_section"}
     users = {element["user_id"] for element in elements if element["type"] == "user"}
-    assert users == ({"U0MAYA", "U0MO"} if message is messages.result else {"U0MO"})
+    assert users == ({"U0MAYA", "U0MO"} if message is result.result else {"U0MO"})
 
 
 @given(text=TEXT)
@@ -285,7 +294,7 @@ def test_escaped_text_pings_nobody_and_can_be_read_back(text: str) -> None:
     safe = blocks.escape(text)
     assert not {"<", ">"} & set(safe)
     back = safe.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-    assert back == blocks.whole(text)
+    assert back == blocks.valid_unicode(text)
 
 
 @pytest.mark.parametrize(
@@ -307,8 +316,10 @@ def test_escaped_text_pings_nobody_and_can_be_read_back(text: str) -> None:
         (NotFound("x"), "RealtimeKit could not be read: x. Nobody was removed. Try again."),
     ],
 )
-def test_every_trouble_says_what_is_wrong_and_what_to_do(error: texts.Trouble, words: str) -> None:
-    assert texts.trouble(error) == words
+def test_every_trouble_says_what_is_wrong_and_what_to_do(
+    error: failures.PortError, words: str
+) -> None:
+    assert failures.action_failed(error) == words
 
 
 DECIDED = "did not confirm that (locked): whether your decision was recorded is not known."
@@ -327,14 +338,14 @@ DECIDED = "did not confirm that (locked): whether your decision was recorded is 
     ],
 )
 def test_whoever_has_a_request_before_them_is_told_what_is_certain(
-    error: texts.Trouble, unheard: str, undecided: str
+    error: failures.PortError, unheard: str, undecided: str
 ) -> None:
-    assert unheard in texts.unheard(error)
-    assert undecided in texts.undecided(error)
+    assert unheard in failures.nothing_shown(error)
+    assert undecided in failures.decision_unconfirmed(error)
 
 
 def test_a_request_that_may_have_been_kept_is_not_called_lost() -> None:
-    said = texts.unconfirmed(StoreUnavailable("locked"))
+    said = failures.submit_unconfirmed(StoreUnavailable("locked"))
     assert "did not confirm that it kept this (locked)" in said
     assert "the result is posted. Look there before you try again." in said
     assert "obody was removed" not in said
@@ -352,8 +363,8 @@ def test_a_request_that_may_have_been_kept_is_not_called_lost() -> None:
 def test_of_a_kick_without_a_result_what_is_known_is_how_it_stands(
     state: State, words: str
 ) -> None:
-    assert texts.known(kick(state=state)) == words
-    assert texts.summary(kick(state=state)) == words
+    assert wording.checked_again(kick(state=state)) == words
+    assert wording.summary(kick(state=state)) == words
 
 
 def test_what_is_known_by_now_names_who_is_not_or_says_what_became_of_each() -> None:
@@ -361,9 +372,9 @@ def test_what_is_known_by_now_names_who_is_not_or_says_what_became_of_each() -> 
         target("Tom", Outcome.UNKNOWN, OutcomeReason.NO_ANSWER),
         target("Ana", Outcome.UNKNOWN),
     )
-    assert texts.known(kick([target(), tom, ana])) == "Still not known: Tom, Ana."
+    assert wording.checked_again(kick([target(), tom, ana])) == "Still not known: Tom, Ana."
     left = replace(tom, outcome=Outcome.GONE)
-    assert texts.known(kick([target(), left])) == "Mallory — ✓ kicked\nTom — ○ gone"
+    assert wording.checked_again(kick([target(), left])) == "Mallory — ✓ kicked\nTom — ○ gone"
 
 
 @pytest.mark.parametrize(
@@ -391,12 +402,14 @@ def test_what_is_known_by_now_names_who_is_not_or_says_what_became_of_each() -> 
 def test_help_says_what_a_role_may_do_under_these_rules(
     role: Role, rules: dict[str, Any], words: str
 ) -> None:
-    assert words in texts.usage("/kick", Verdict(VerdictKind.ALLOWED, ""), role, Rules(**rules))
+    assert words in help_text.help_text(
+        "/kick", Verdict(VerdictKind.ALLOWED, ""), role, Rules(**rules)
+    )
 
 
 def test_help_says_why_somebody_may_do_nothing() -> None:
     verdict = Verdict(VerdictKind.REFUSED, "The policy gives you no role.")
-    assert "The policy gives you no role." in texts.usage("/kick", verdict, None, Rules())
+    assert "The policy gives you no role." in help_text.help_text("/kick", verdict, None, Rules())
 
 
 @pytest.mark.parametrize(
@@ -413,7 +426,7 @@ def test_help_says_why_somebody_may_do_nothing() -> None:
 )
 def test_when_somebody_joined_is_said_in_every_time_zone(minutes: int | None, words: str) -> None:
     date = None if minutes is None else NOW - timedelta(minutes=minutes)
-    assert texts.ago(date, NOW) == words
+    assert wording.joined_ago(date, NOW) == words
 
 
 @pytest.mark.parametrize(
@@ -428,9 +441,9 @@ def test_when_somebody_joined_is_said_in_every_time_zone(minutes: int | None, wo
     ],
 )
 def test_a_span_is_said_in_the_largest_unit_that_fits(time: timedelta, words: str) -> None:
-    assert texts.span(time) == words
+    assert wording.duration(time) == words
     rules = Rules(quota=Quota(1, time))
-    usage = texts.usage("/kick", Verdict(VerdictKind.ALLOWED, ""), Role.LEAD, rules)
+    usage = help_text.help_text("/kick", Verdict(VerdictKind.ALLOWED, ""), Role.LEAD, rules)
     assert f"At most 1 person per moderator within {words}." in usage
 
 
@@ -438,5 +451,5 @@ def test_details_tell_three_tabs_and_no_preset() -> None:
     own = ParticipantId("aaaa-1111")
     peers = tuple(Peer(PeerId(f"{at}"), own, None, "Yusuf", None, NOW, None) for at in range(3))
     person = Participant(own, None, "Yusuf", None, peers)
-    details = texts.details(person, NOW)
+    details = wording.person_details(person, NOW)
     assert details == "preset unknown · joined just now · 3 connections · id …1111"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bot.core.kick import ChannelId, Kick, KickId, Outcome, OutcomeReason, State, Target, UserId
 from bot.core.roster import ParticipantId
-from bot.slack import progress
-from bot.slack.modals import Modal
+from bot.slack.views import blocks, progress
+from bot.slack.views.blocks import Modal
 from tests.hostile import TEXT
 from tests.views import HOSTILE, MAYA, NOW, TEAM, fits, literal, meeting, shown
 
@@ -74,22 +74,22 @@ def test_the_view_of_a_kick_fits(  # noqa: PLR0917 - what hypothesis gives
     one = kick(targets, title=title, state=state, refusal=detail, number=10**12)
     decided = replace(one, expires_at=NOW, approver=LEA, decided_at=NOW)
     for each in (one, decided):
-        fits(progress.view(each))
-        fits(progress.view(each, detail))
+        fits(progress.progress(each))
+        fits(progress.progress(each, detail))
 
 
 def test_text_from_the_meeting_is_never_markup() -> None:
     targets = [settled(HOSTILE, Outcome.KICKED, OutcomeReason.CONFIRMED, "", 0)]
     for state in State:
         hostile = kick(targets, title=HOSTILE, state=state, refusal=HOSTILE, approver=LEA)
-        assert literal(progress.view(hostile, HOSTILE))
+        assert literal(progress.progress(hostile, HOSTILE))
 
 
 def test_nobody_is_said_to_be_able_to_rejoin_when_nobody_was_kicked() -> None:
     gone = kick([settled("Tom", Outcome.GONE, OutcomeReason.LEFT, "", 0)])
     kicked = kick([settled("Tom", Outcome.KICKED, OutcomeReason.CONFIRMED, "", 0)])
-    assert "rejoin" not in shown(progress.view(gone))
-    assert "rejoin" in shown(progress.view(kicked))
+    assert "rejoin" not in shown(progress.progress(gone))
+    assert "rejoin" in shown(progress.progress(kicked))
 
 
 WAITING: dict[str, Any] = {"state": State.WAITING, "done_at": None, "expires_at": NOW}
@@ -175,12 +175,12 @@ STANDS: dict[str, tuple[Kick, str]] = {
 
 @pytest.mark.parametrize(("one", "words"), STANDS.values(), ids=STANDS)
 def test_a_view_says_how_a_kick_stands(one: Kick, words: str) -> None:
-    view = progress.view(one, "And that.")
+    view = progress.progress(one, "And that.")
     assert told(view).startswith(words)
     assert told(view).endswith("And that.")
-    assert (progress.CANCEL in shown(view)) == (one.state is State.WAITING)
+    assert (blocks.CANCEL_REQUEST in shown(view)) == (one.state is State.WAITING)
 
 
 def test_a_button_carries_the_kick_s_id_and_nothing_else() -> None:
     waiting = kick([TOM], **WAITING)
-    assert progress.cancel_button(waiting)["value"] == waiting.id
+    assert blocks.cancel_button(waiting.id)["value"] == waiting.id

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.core.kick import ChannelId
-from bot.slack import remedies
+from bot.slack.views import failures
 from tests.test_cards import asked
 
 CHANNEL = ChannelId("C0MODS")
@@ -19,13 +19,13 @@ CHANNEL = ChannelId("C0MODS")
     ],
 )
 def test_approvers_who_could_not_be_asked(code: str, words: str) -> None:
-    said = remedies.unasked(asked(number=12), CHANNEL, code)
+    said = failures.card_not_posted(asked(number=12), CHANNEL, code)
     assert said.startswith("Nobody could be asked about kick #12 yet")
     assert words in said
 
 
 def test_a_result_that_comes_later() -> None:
-    assert "(ratelimited); the bot keeps trying" in remedies.unpublished("ratelimited")
+    assert "(ratelimited); the bot keeps trying" in failures.result_delayed("ratelimited")
 
 
 @pytest.mark.parametrize(
@@ -38,4 +38,4 @@ def test_a_result_that_comes_later() -> None:
     ],
 )
 def test_a_result_that_can_not_stand_in_its_channel(channel: str, code: str, words: str) -> None:
-    assert words in remedies.unpostable(asked(channel_id=channel), code)
+    assert words in failures.result_not_posted(asked(channel_id=channel), code)

@@ -12,8 +12,9 @@ from bot.core.identify import Candidate, CandidateStatus, make_target
 from bot.core.kick import ChannelId, Draft
 from bot.core.policy import Verdict, VerdictKind
 from bot.core.review_service import Review
-from bot.slack import reviews
 from bot.slack.payloads import View
+from bot.slack.views import review as review_view
+from bot.slack.views import wording
 from tests.hostile import TEXT, WORST
 from tests.views import (
     HERE,
@@ -99,7 +100,7 @@ def test_a_review_of_25_people_fits(  # noqa: PLR0917 - what hypothesis gives
 ) -> None:
     lines = [line(name, mark, preset, at) for at in range(25)]
     review = drawn(lines, title=title, reason=reason, answer=answer)
-    fits(reviews.review(review, HERE, NOW, back=True, expires=SOON))
+    fits(review_view.review(review, HERE, NOW, back=True, expires=SOON))
 
 
 @pytest.mark.parametrize("name", WORST, ids=range(len(WORST)))
@@ -107,19 +108,21 @@ def test_a_review_of_25_of_the_worst_names_fits(name: str) -> None:
     marks = [list(CandidateStatus)[at % len(CandidateStatus)] for at in range(25)]
     lines = [line(name, mark, name, at) for at, mark in enumerate(marks)]
     view = fits(
-        reviews.review(drawn(lines, title=name, reason=name), HERE, NOW, back=True, expires=SOON)
+        review_view.review(
+            drawn(lines, title=name, reason=name), HERE, NOW, back=True, expires=SOON
+        )
     )
     assert len(shown(view).encode()) < 50_000
 
 
 def test_text_from_the_meeting_is_never_markup() -> None:
     hostile = drawn([line(HOSTILE)], title=HOSTILE, reason=HOSTILE)
-    assert literal(reviews.review(hostile, HERE, NOW, back=True, expires=SOON))
+    assert literal(review_view.review(hostile, HERE, NOW, back=True, expires=SOON))
 
 
 def test_the_review_says_of_everyone_how_they_stand() -> None:
     lines = [line(f"{mark.name} person", mark, at=at) for at, mark in enumerate(CandidateStatus)]
-    text = shown(reviews.review(drawn(lines), HERE, NOW, back=True, expires=SOON))
+    text = shown(review_view.review(drawn(lines), HERE, NOW, back=True, expires=SOON))
     for words in (
         "3 people to remove from Weekly AMA",
         "Not to be removed",
@@ -135,8 +138,8 @@ def test_the_review_says_of_everyone_how_they_stand() -> None:
 
 
 def test_only_a_draft_makes_a_kick_button() -> None:
-    yes = reviews.review(drawn([line("Tom")]), HERE, NOW, back=True, expires=SOON)
-    no = reviews.review(
+    yes = review_view.review(drawn([line("Tom")]), HERE, NOW, back=True, expires=SOON)
+    no = review_view.review(
         drawn([line("Tom")], answer=VerdictKind.REFUSED), HERE, NOW, back=False, expires=SOON
     )
     assert (yes["submit"]["text"], yes["close"]["text"]) == ("Kick", "Back")
@@ -146,7 +149,7 @@ def test_only_a_draft_makes_a_kick_button() -> None:
 
 def test_where_a_second_person_is_needed_the_button_asks_for_one() -> None:
     asking = drawn([line("Tom")], answer=VerdictKind.NEEDS_APPROVAL)
-    view = reviews.review(asking, HERE, NOW, back=True, expires=SOON)
+    view = review_view.review(asking, HERE, NOW, back=True, expires=SOON)
     assert view["submit"]["text"] == "Ask for approval"
     assert "Because of Weekly AMA. A second person has 10 minutes to decide." in shown(view)
 
@@ -158,16 +161,17 @@ def test_whose_protection_was_not_checked_is_said(mark: CandidateStatus) -> None
     one = line("Tom", mark)
     assert one.target
     unchecked = replace(one, target=replace(one.target, protection_checked=False), same_name=())
-    assert reviews.remark(unchecked).lower().count("protection not checked.") == 1
+    assert wording.candidate_note(unchecked).lower().count("protection not checked.") == 1
 
 
 @pytest.mark.parametrize("metadata", ["", "{}", "[]", '{"channel": "C", "draft": 7}', "\x00"])
 def test_a_review_of_another_version_names_no_draft(metadata: str) -> None:
-    assert not reviews.parse_review(View(id="V0", private_metadata=metadata))
+    assert not review_view.parse_review(View(id="V0", private_metadata=metadata))
 
 
 def test_a_review_carries_its_draft() -> None:
-    view = reviews.review(drawn([line("Tom")]), HERE, NOW, back=True, expires=SOON)
+    view = review_view.review(drawn([line("Tom")]), HERE, NOW, back=True, expires=SOON)
     back = View(id="V0", private_metadata=view["private_metadata"])
-    assert reviews.parse_review(back) == "d" * 32
-    assert back.context.channel == "C0LIVE"
+    assert review_view.parse_review(back) == "d" * 32
+    assert back.metadata
+    assert back.metadata.channel == "C0LIVE"

@@ -9,7 +9,7 @@ from bot.core.kick import ChannelId, Kick, KickId, Outcome, OutcomeReason, State
 from bot.core.policy import Role, Rules, SecondPerson, Verdict, VerdictKind
 from bot.core.ports import DirectoryUnavailable, RateLimited, StoreUnavailable
 from bot.core.roster import ParticipantId
-from bot.slack import texts
+from bot.slack.views import failures, help_text, wording
 from tests.views import ALLOWED, MAYA, NOW, TEAM, meeting
 
 LEA = UserId("U0LEA")
@@ -57,7 +57,7 @@ def kick(state: State, *outcomes: Outcome, **changes: Any) -> Kick:
     ],
 )
 def test_a_summary_claims_nothing_of_a_kick_that_is_open(one: Kick, words: str) -> None:
-    assert texts.summary(one) == words
+    assert wording.summary(one) == words
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_summary_claims_nothing_of_a_kick_that_is_open(one: Kick, words: str) 
     ],
 )
 def test_an_ending_says_why(one: Kick, words: str) -> None:
-    assert texts.ending(one) == words
+    assert wording.ended_without_call(one) == words
 
 
 @pytest.mark.parametrize(
@@ -93,27 +93,29 @@ def test_an_ending_says_why(one: Kick, words: str) -> None:
     ],
 )
 def test_what_is_known_by_now_is_said_of_everybody_or_of_whom_not(one: Kick, words: str) -> None:
-    assert texts.known(one) == words
+    assert wording.checked_again(one) == words
 
 
 def test_a_decision_that_was_not_confirmed_is_not_called_undone() -> None:
-    words = texts.undecided(StoreUnavailable("locked"))
+    words = failures.decision_unconfirmed(StoreUnavailable("locked"))
     assert "not known" in words
     assert "Look at the card again." in words
-    assert "Nothing was decided" in texts.undecided(DirectoryUnavailable("HTTP 500"))
-    assert texts.undecided(RateLimited("slow down", 3)) == texts.trouble(
+    assert "Nothing was decided" in failures.decision_unconfirmed(DirectoryUnavailable("HTTP 500"))
+    assert failures.decision_unconfirmed(RateLimited("slow down", 3)) == failures.action_failed(
         RateLimited("slow down", 3)
     )
 
 
 def test_what_could_not_be_shown_changed_nothing() -> None:
-    assert "Nothing was changed" in texts.unheard(StoreUnavailable("locked"))
-    assert "Nothing was changed" in texts.unheard(DirectoryUnavailable("HTTP 500"))
-    assert texts.unheard(RateLimited("slow down", 3)) == texts.trouble(RateLimited("slow down", 3))
+    assert "Nothing was changed" in failures.nothing_shown(StoreUnavailable("locked"))
+    assert "Nothing was changed" in failures.nothing_shown(DirectoryUnavailable("HTTP 500"))
+    assert failures.nothing_shown(RateLimited("slow down", 3)) == failures.action_failed(
+        RateLimited("slow down", 3)
+    )
 
 
 def test_a_request_that_was_not_confirmed_may_still_be_carried_out() -> None:
-    words = texts.unconfirmed(StoreUnavailable("locked"))
+    words = failures.submit_unconfirmed(StoreUnavailable("locked"))
     assert "(locked)" in words
     assert "within a minute" in words
     assert "Nobody was removed" not in words
@@ -153,12 +155,12 @@ def test_help_says_what_somebody_may_do_under_these_rules(
     role: Role, second_person: SecondPerson, words: str
 ) -> None:
     rules = Rules(second_person=second_person)
-    assert words in texts.usage("/kick", ALLOWED, role, rules)
+    assert words in help_text.help_text("/kick", ALLOWED, role, rules)
 
 
 def test_help_says_why_somebody_may_do_nothing() -> None:
     no = Verdict(VerdictKind.REFUSED, "The policy gives you no role.")
-    assert no.reason in texts.usage("/kick", no, None, Rules())
+    assert no.reason in help_text.help_text("/kick", no, None, Rules())
 
 
 @pytest.mark.parametrize(
@@ -166,4 +168,4 @@ def test_help_says_why_somebody_may_do_nothing() -> None:
     [(600, "10 minutes"), (60, "1 minute"), (3600, "1 hour"), (90, "90 seconds")],
 )
 def test_a_span_is_said_in_the_largest_unit_that_fits(seconds: int, words: str) -> None:
-    assert texts.span(timedelta(seconds=seconds)) == words
+    assert wording.duration(timedelta(seconds=seconds)) == words

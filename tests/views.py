@@ -18,12 +18,12 @@ from bot.core.roster import (
     Session,
     SessionId,
 )
-from bot.slack.modals import Modal
 from bot.slack.payloads import ViewMetadata
+from bot.slack.views.blocks import Modal
 from tests.sandbox.slack.checks import checked_view
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
-HERE = ViewMetadata(channel=ChannelId("C0LIVE"), origin="f" * 32)
+HERE = ViewMetadata(channel=ChannelId("C0LIVE"), response_id="f" * 32)
 MAYA, TEAM = UserId("U0MAYA"), TeamId("T0KICK")
 RULES = Rules()
 ALLOWED = Verdict(VerdictKind.ALLOWED, "moderator")

@@ -134,6 +134,16 @@ class KickService:
         await self._store.record_event(Event(self._clock.now(), EventKind.REFUSED, user, why, kick))
         return Verdict(VerdictKind.REFUSED, why)
 
+    def refuse(self, user: UserId, reason: str, kick: KickId | None = None) -> None:
+        """Put a refusal on record, in work of its own. The caller tells the user."""
+        self._spawn(self._refuse(user, reason, kick))
+
+    async def _refuse(self, user: UserId, reason: str, kick: KickId | None) -> None:
+        try:
+            await self.record_refusal(user, reason, kick)
+        except StoreUnavailable as error:
+            logger.error("a refusal of %s is not on record: %s", user, error)  # noqa: TRY400 - no traceback needed
+
     async def _initial_verdict(self, draft: Draft) -> Verdict | None:
         now = self._clock.now()
         who = self._directory.cached_membership(draft.requester)

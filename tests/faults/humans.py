@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from bot.slack import forms, menus, modals, reviews
+from bot.slack.views import blocks, form, review
 from tests.sandbox.place import Place
 from tests.sandbox.realtimekit.people import Participant
 from tests.sandbox.slack import CannotError, Message, Modal, Person, WaitedInVainError
@@ -33,7 +33,7 @@ def sight(person: Person) -> Sight:
 def is_loading(modal: Modal) -> bool:
     """Tell whether a view promises that more will come."""
     texts = [block["text"]["text"] for block in modal.blocks if block["type"] == "section"]
-    return modal.callback_id == modals.NOTE and any(text.endswith("…") for text in texts)
+    return modal.callback_id == blocks.TEXT_MODAL and any(text.endswith("…") for text in texts)
 
 
 def with_button(person: Person, channel: str, action_id: str) -> list[Message]:
@@ -176,9 +176,9 @@ class Requester:
         elif human.waits:
             if not await human.see(lambda: not human.waits):
                 await human.give_up()
-        elif top.callback_id == forms.FORM:
+        elif top.callback_id == form.FORM:
             await self._fill_in(top)
-        elif top.callback_id == reviews.REVIEW and top.submit:
+        elif top.callback_id == review.REVIEW and top.submit:
             await self._confirm()
         else:
             # It says what is wrong, or that it is over.
@@ -194,15 +194,15 @@ class Requester:
             return
         self._at_review()
         if await self.human.submit("presses Kick"):
-            self.is_sent = self.human.top is None or self.human.top.callback_id == modals.NOTE
+            self.is_sent = self.human.top is None or self.human.top.callback_id == blocks.TEXT_MODAL
 
-    async def _fill_in(self, form: Modal) -> None:
+    async def _fill_in(self, shown: Modal) -> None:
         person = self.human.person
         with suppress(CannotError):
-            if menus.MEETING in form.action_ids and not form.values.get(menus.MEETING):
+            if form.MEETING in shown.action_ids and not shown.values.get(form.MEETING):
                 await self._choose_meeting()
             await self._choose_people()
-            await person.write(forms.REASON, self._wish.reason)
+            await person.write(form.REASON, self._wish.reason)
             if await self.human.submit("presses Review"):
                 return
         if self.human.top and self.human.top.errors:
@@ -210,11 +210,11 @@ class Requester:
 
     async def _choose_meeting(self) -> None:
         title = self._wish.people[0].meeting.title
-        offered = await self.human.person.type_ahead(menus.MEETING, title)
+        offered = await self.human.person.type_ahead(form.MEETING, title)
         before = sight(self.human.person)
         for option in offered:
             if option.value == self._wish.people[0].meeting.id:
-                await self.human.person.choose(menus.MEETING, option)
+                await self.human.person.choose(form.MEETING, option)
                 await self.human.see(lambda: sight(self.human.person) != before)
                 return
 
@@ -222,14 +222,14 @@ class Requester:
         person, picked = self.human.person, []
         missing = list(self._wish.people)
         for one in [] if self._wish.by_id else self._wish.people:
-            offered = await person.type_ahead(menus.WHO, one.name or one.custom_id)
+            offered = await person.type_ahead(form.WHO, one.name or one.custom_id)
             found = [option for option in offered if one.id in option.value]
             if found:
                 picked += found[:1]
                 missing.remove(one)
-                await person.choose(menus.WHO, *picked)
+                await person.choose(form.WHO, *picked)
         pasted = [self.human.rng.choice((one.id, one.custom_id)) for one in missing]
-        await person.write(forms.IDS, "\n".join(pasted))
+        await person.write(form.IDS, "\n".join(pasted))
 
 
 class Presser:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final
 
 from bot.core.kick import Kick, Outcome, State
-from bot.slack import approvals, messages, progress
+from bot.slack.views import approval, blocks, card, result
 from tests.faults.humans import Act, Human, Presser, Requester, Wish, with_button
 from tests.faults.weather import Bolt, draw, draw_costly, draw_for_a_kick
 from tests.faults.worlds import A_LOOK, APPROVALS, World
@@ -114,10 +114,14 @@ class Journey:
         deciders = [one for one in DECIDERS if one != self.requester]
         user = self.requester if self.decision == "cancel" else self.habits.choice(deciders)
         human = self.human(world, user)
-        if self.decision == "cancel" and human.top and progress.CANCEL in human.top.action_ids:
-            await human.do("takes it back", human.person.press(progress.CANCEL))
+        if (
+            self.decision == "cancel"
+            and human.top
+            and blocks.CANCEL_REQUEST in human.top.action_ids
+        ):
+            await human.do("takes it back", human.person.press(blocks.CANCEL_REQUEST))
         await human.close()
-        presser = Presser(human, partial(self._card, world, user, kick), messages.REVIEW_REQUEST)
+        presser = Presser(human, partial(self._card, world, user, kick), card.REVIEW_REQUEST)
         await human.see(lambda: self._card(world, user, kick) is not None)
         await presser.go(partial(self._answer, world, human))
 
@@ -127,10 +131,10 @@ class Journey:
             user = self.habits.choice([one for one in STRANGERS if one != self.requester])
             human = self.human(world, user)
             find = partial(self._card, world, user, kick)
-            await Presser(human, find, messages.REVIEW_REQUEST).go()
+            await Presser(human, find, card.REVIEW_REQUEST).go()
 
     def _card(self, world: World, user: str, kick: Kick) -> Message | None:
-        cards = with_button(world.place.slack.person(user), APPROVALS, messages.REVIEW_REQUEST)
+        cards = with_button(world.place.slack.person(user), APPROVALS, card.REVIEW_REQUEST)
         return next((one for one in cards if f"#{kick.number}:" in one.text), None)
 
     async def _answer(self, world: World, human: Human, modal: Modal) -> bool:
@@ -138,7 +142,7 @@ class Journey:
         self._people_change(world)
         if self.decision == "late":
             await _pass_by(world, EXPIRES)
-        for word in (approvals.DENY, progress.CANCEL):
+        for word in (approval.DENY, blocks.CANCEL_REQUEST):
             if word in modal.action_ids and self.decision in {"deny", "cancel"}:
                 await human.do(f"presses {word}", human.person.press(word))
         if human.top and human.top.submit:
@@ -161,9 +165,9 @@ class Journey:
         kick = await self._newest(world)
         if kick is None or kick.state is not State.DONE:
             return
-        offered = [messages.AGAIN] if self.habits.random() < MANY else []
+        offered = [result.KICK_AGAIN] if self.habits.random() < MANY else []
         if any(one.outcome is Outcome.UNKNOWN for one in kick.targets):
-            offered.insert(0, messages.CHECK_AGAIN)
+            offered.insert(0, result.CHECK_AGAIN)
         for action_id in offered:
             user = self.habits.choice((self.requester, "U0LEA"))
             human = self.human(world, user)

@@ -23,7 +23,7 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 
-from bot.slack import messages
+from bot.slack.views import card
 from tests.conftest import _postgres
 from tests.faults.blackouts import LOCKED_FOR, down, full, limited, locked
 from tests.faults.humans import Act, Human, Presser, Requester, Wish, unanswered, with_button
@@ -120,7 +120,7 @@ async def while_it_is_decided(scene: Scene) -> None:
     await Requester(hal, scene.wish(), lambda: None).go()
     find = partial(_card, scene.world, "U0LEA")
     await lea.see(lambda: find() is not None)
-    presser = Presser(lea, find, messages.REVIEW_REQUEST)
+    presser = Presser(lea, find, card.REVIEW_REQUEST)
 
     async def decide_in_vain(_: object) -> bool:
         async with scene.outage():
@@ -131,7 +131,7 @@ async def while_it_is_decided(scene: Scene) -> None:
         return True
 
     await presser.go(decide_in_vain)
-    await Presser(lea, find, messages.REVIEW_REQUEST).go(partial(_approve, lea))
+    await Presser(lea, find, card.REVIEW_REQUEST).go(partial(_approve, lea))
 
 
 async def while_it_is_told(scene: Scene) -> None:
@@ -154,7 +154,7 @@ async def _approve(lea: Human, _: object) -> bool:
 
 
 def _card(world: World, user: str) -> Message | None:
-    cards = with_button(world.place.slack.person(user), APPROVALS, messages.REVIEW_REQUEST)
+    cards = with_button(world.place.slack.person(user), APPROVALS, card.REVIEW_REQUEST)
     return next(iter(cards), None)
 
 
@@ -256,7 +256,7 @@ async def _everybody(scene: Scene) -> None:
         *(Requester(scene.human(user), wish, lambda: None).go() for user, wish in wishes.items())
     )
     lea, find = scene.human("U0LEA"), partial(_card, scene.world, "U0LEA")
-    await Presser(lea, find, messages.REVIEW_REQUEST).go(partial(_approve, lea))
+    await Presser(lea, find, card.REVIEW_REQUEST).go(partial(_approve, lea))
     for user in (*USERS, "U0LEA"):
         await scene.human(user).close()
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from bot.core.kick import Kick, KickId
-from bot.slack.messages import REVIEW_REQUEST
+from bot.slack.views.card import REVIEW_REQUEST
 from tests.conftest import _postgres as postgres
 from tests.faults.judge import BY, Told, judge, settled
 from tests.faults.ledger import Tally

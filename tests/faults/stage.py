@@ -21,7 +21,7 @@ from psycopg import sql
 
 from bot.core.kick import ChannelId, Event, EventKind, Kick, KickId, State, Target, TeamId, UserId
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, SessionId
-from bot.slack.messages import REVIEW_REQUEST
+from bot.slack.views.card import REVIEW_REQUEST
 from bot.store import SqlStore
 from tests.journeys.steps import Running, process
 from tests.machine import ACKS_WITHIN

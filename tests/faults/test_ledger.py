@@ -24,7 +24,7 @@ from bot.core.kick import (
 from bot.core.ports import NotFound
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, Peer, PeerId, SessionId
 from bot.realtimekit import App, RealtimeKit, http_client
-from bot.slack import cards, messages
+from bot.slack.views import blocks, card, result
 from bot.store import SqlStore
 from tests.faults.ledger import BLINK, Tally, audit, is_settled
 from tests.sandbox.place import Place, open_place
@@ -46,7 +46,7 @@ class Case:
         """Play it, and ask the ledger."""
         kick = await self.asked(State.WAITING, expires_in=600)
         for _ in range(self.cards):
-            self.post("C0MODS", cards.card(kick))
+            self.post("C0MODS", card.card(kick))
         kick = await self.move(kick, kick.approve(UserId("U0MO"), now()), EventKind.APPROVED)
         kick = await self.move(kick, kick.claim("me", now(), kick.session_id), EventKind.CLAIMED)
         kick = await self._marked(kick)
@@ -64,11 +64,11 @@ class Case:
 
     def _tell(self, kick: Kick) -> None:
         for _ in range(self.results):
-            self.post("C0LIVE", messages.result(kick))
-        chat, card = self.place.slack.workspace.chat, cards.card(kick)
+            self.post("C0LIVE", result.result(kick))
+        chat, posted = self.place.slack.workspace.chat, card.card(kick)
         if self.settles_cards:
             for message in chat.visible("C0MODS", "U0MO")[-1:]:
-                chat.change(message, Draft(card["text"], card["blocks"]))
+                chat.change(message, Draft(posted["text"], posted["blocks"]))
 
     async def asked(self, state: State, *, expires_in: float = 0, ago: float = 0) -> Kick:
         """Store a kick of Mallory that somebody asked for."""
@@ -122,7 +122,7 @@ class Case:
             except NotFound:
                 return
 
-    def post(self, channel: str, message: messages.Message) -> None:
+    def post(self, channel: str, message: blocks.Message) -> None:
         draft = Draft(message["text"], message["blocks"])
         self.place.slack.workspace.chat.put(channel, draft)
 
@@ -203,7 +203,7 @@ async def test_a_failure_that_had_an_effect_is_caught(case: Case) -> None:
 
 async def test_nobody_was_removed_is_no_word_for_a_kick_with_an_effect(case: Case) -> None:
     case.outcome, case.why = Outcome.UNKNOWN, OutcomeReason.NO_ANSWER
-    case.post("C0LIVE", messages.whisper("Kick #1 expired: nobody was removed."))
+    case.post("C0LIVE", blocks.text_message("Kick #1 expired: nobody was removed."))
 
     tally = await case.play()
 
@@ -262,7 +262,7 @@ async def test_a_kick_that_nobody_went_on_with_is_lost(case: Case) -> None:
 
 async def test_a_request_may_wait_as_long_as_its_time_is_not_over(case: Case) -> None:
     await case.asked(State.WAITING, expires_in=10)
-    case.post("C0MODS", messages.whisper("Kick #1: may 1 person be removed?"))
+    case.post("C0MODS", blocks.text_message("Kick #1: may 1 person be removed?"))
 
     assert (await audit(case.place, case.store, may_wait=True)).lost == 1
     assert (await audit(case.place, case.store)).lost == 1 + 1
@@ -281,8 +281,8 @@ async def test_a_refusal_is_told_by_a_view(case: Case) -> None:
     await case.move(kick, kick.refuse("No.", now()), EventKind.REFUSED)
     silent = await audit(case.place, case.store)
     view = {"title": {"type": "plain_text", "text": "Kick #1"}, "type": "modal"}
-    blocks = messages.whisper("Nobody was removed. No.")["blocks"]
-    case.place.slack.workspace.views.open("U0MAYA", view | {"blocks": blocks})
+    shown = blocks.text_message("Nobody was removed. No.")["blocks"]
+    case.place.slack.workspace.views.open("U0MAYA", view | {"blocks": shown})
 
     assert "nobody was told" in " ".join(silent.findings)
     assert "nobody was told" not in " ".join((await audit(case.place, case.store)).findings)

@@ -13,8 +13,8 @@ from bot.core.outbox import Outbox
 from bot.core.outbox_message import MessageKind, OutboxMessage
 from bot.core.ports import GatewayError
 from bot.core.runner import KickRunner
-from bot.slack.channel import SlackNotices
-from bot.slack.windows import Windows
+from bot.slack.modals import Modals
+from bot.slack.notifier import SlackNotifier
 from tests.faults import storm
 from tests.faults.humans import Wish
 from tests.faults.journey import MOMENTS, Journey
@@ -160,7 +160,7 @@ class TestAPlantedFaultIsFound:
         async def never(*_: Any) -> None:
             return None
 
-        monkeypatch.setattr(Windows, "fill", never)
+        monkeypatch.setattr(Modals, "show", never)
         monkeypatch.setattr("tests.faults.humans.TRIES", 1)
         tally = await played(world)
         assert tally.lost >= 1
@@ -172,7 +172,7 @@ class TestAPlantedFaultIsFound:
         async def stumble(*_: Any) -> None:
             raise KeyError("nobody expected that")
 
-        monkeypatch.setattr(SlackNotices, "update_modals", stumble)
+        monkeypatch.setattr(SlackNotifier, "update_modals", stumble)
         monkeypatch.setattr(storm, "LISTENS", 2)
         tally = await played(world)
         assert any("a fault of the bot" in one for one in tally.findings)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from bot.core.kick import OPEN, Kick, Outcome, State
-from bot.slack.approvals import DENY
-from bot.slack.messages import CHECK_AGAIN, REVIEW_REQUEST
-from bot.slack.progress import CANCEL
+from bot.slack.views.approval import DENY
+from bot.slack.views.blocks import CANCEL_REQUEST
+from bot.slack.views.card import REVIEW_REQUEST
+from bot.slack.views.result import CHECK_AGAIN
 from tests.faults.ledger import APPROVALS, buttons
 from tests.journeys.steps import choose, to_review
 from tests.sandbox.place import Place
@@ -102,7 +103,7 @@ async def _deny(person: Person) -> None:
 
 
 async def _cancel(person: Person) -> None:
-    await person.press(CANCEL)
+    await person.press(CANCEL_REQUEST)
 
 
 async def _two(scene: Scene) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from bot.core.kick import RECOVER_AFTER, EventKind, State
 from bot.core.outbox_message import DELIVER_WITHIN, MessageKind
-from bot.slack import channel
+from bot.slack import modals
 from tests.journeys import leftovers
 from tests.journeys.conftest import Start, database_of
 from tests.journeys.steps import (
@@ -431,7 +431,7 @@ async def test_of_views_only_so_many_are_remembered_and_whoever_had_another_hear
     place: Place, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     maya, mo, lea = (place.slack.person(one) for one in ("U0MAYA", "U0MO", "U0LEA"))
-    monkeypatch.setattr(channel, "WATCHED", 1)
+    monkeypatch.setattr(modals, "MAX_FOLLOWED", 1)
     async with start(rules=ALWAYS):
         card = await asked(maya)
         await asked(mo, "/kick tom rude")

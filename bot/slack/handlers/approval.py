@@ -1,0 +1,202 @@
+"""The conversation about a request: a second person looks at it and decides, or it is cancelled."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from uuid import uuid4
+
+from slack_bolt.async_app import AsyncAck
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.core.approval_service import ApprovalService, ApprovalView
+from bot.core.kick import OPEN, ChannelId, Kick, KickId, UserId
+from bot.core.outbox import Outbox
+from bot.core.policy import Verdict
+from bot.core.ports import Clock, Spawn, StoreUnavailable
+from bot.core.reconciler import TICK_INTERVAL
+from bot.slack.api import ResponseUrls, SlackCallError, post_json
+from bot.slack.modals import PORT_ERRORS, KickModals, ModalRef, Modals
+from bot.slack.payloads import Interaction, View, ViewMetadata
+from bot.slack.views import failures
+from bot.slack.views.approval import approval, denial, parse_approval, parse_note
+from bot.slack.views.blocks import Modal, text_modal
+from bot.slack.views.card import card
+from bot.slack.views.progress import progress
+
+logger = logging.getLogger(__name__)
+
+TOO_LATE = "Slack did not open the request in time. Press the button again."
+DECIDED_BEFORE = "This was decided before your click, which changed nothing."
+PRESS_AGAIN = "Press the button on the card again."
+OUTDATED = "This belongs to an older version of the bot. Start again with the command."
+MAX_POLLS = 30  # after a minute a kick has ended, or its modal is not updated any more
+
+Decision = Kick | ApprovalView | Verdict
+
+
+class ApprovalHandlers:
+    """Handles the card's button, both modals of a request, and *Cancel request*."""
+
+    def __init__(
+        self,
+        *,
+        approval_service: ApprovalService,
+        outbox: Outbox,
+        client: AsyncWebClient,
+        responses: ResponseUrls,
+        modals: Modals,
+        kick_modals: KickModals,
+        clock: Clock,
+        spawn: Spawn,
+    ) -> None:
+        self._approval_service = approval_service
+        self._outbox = outbox
+        self._client = client
+        self._responses = responses
+        self._modals = modals
+        self._kick_modals = kick_modals
+        self._clock = clock
+        self._spawn = spawn
+
+    # Look at a request
+
+    async def review_request(self, ack: AsyncAck, sent: Interaction, kick: KickId) -> None:
+        """Open a request for somebody who may decide it, or for its requester."""
+        self._spawn(self._review(sent, kick))
+        await ack()
+
+    async def _review(self, sent: Interaction, kick_id: KickId) -> None:
+        response_id = self._responses.register(sent.user.id, sent.response_url)
+        loading = text_modal("Kick", "Looking who is there now…")
+        modal = await self._modals.open(sent.trigger_id, loading, response_id)
+        if modal is None:
+            await self._modals.send_ephemeral(response_id, TOO_LATE)
+            return
+        channel = sent.channel.id if sent.channel else ChannelId("")
+        metadata = ViewMetadata(channel=channel, response_id=response_id)
+        async with self._modals.errors_shown(modal, failures.nothing_shown):
+            if sent.place:
+                await self._outbox.record_card_location(kick_id, *sent.place)
+            found = await self._approval_service.open_request(kick_id, sent.user.id)
+            await self._modals.show(modal, self._view(found, metadata), PRESS_AGAIN)
+            if isinstance(found, ApprovalView) and not found.is_open:
+                await self._close_card(found.kick, sent.place)
+                await self._show_end(modal, found.kick)
+
+    def _view(self, found: ApprovalView | Verdict, metadata: ViewMetadata) -> Modal:
+        if isinstance(found, Verdict):
+            return text_modal("Kick", found.reason)
+        if found.is_open:
+            return approval(found, metadata, self._clock.now())
+        return progress(found.kick)
+
+    async def _close_card(self, kick: Kick, place: tuple[ChannelId, str] | None) -> None:
+        """Remove the button from a card whose request is decided, wherever it was found."""
+        if not kick.approval_requested or place is None:
+            return
+        channel, ts = place
+        try:
+            await post_json(self._client, "chat.update", channel=channel, ts=ts, **card(kick))
+        except SlackCallError as error:
+            logger.warning("a card was not changed: %s", error)
+
+    async def _show_end(self, modal: ModalRef, kick: Kick) -> None:
+        """Show how a kick ended that was still running when somebody looked at it."""
+        for _ in range(MAX_POLLS):
+            if kick.state not in OPEN:
+                return
+            await self._clock.sleep(TICK_INTERVAL)
+            with suppress(StoreUnavailable):
+                kick = await self._approval_service.refresh(kick)
+                if kick.state not in OPEN:
+                    await self._modals.show(modal, progress(kick))
+
+    # Decide
+
+    async def submit_approval(
+        self, ack: AsyncAck, user: UserId, view: View, _metadata: ViewMetadata
+    ) -> None:
+        """Approve a request. The ack replaces the button, so that it is pressed only once."""
+        request = parse_approval(view)
+        if request is None:
+            await ack(response_action="update", view=text_modal("Kick", OUTDATED))
+            return
+        modal = ModalRef.of(view, external_id=uuid4().hex)
+        approve = partial(self._approval_service.approve, request.kick, user, request.seen)
+        self._spawn(self._decide(modal, user, approve, request))
+        loading = text_modal("Kick", "Looking who is there now…", external_id=modal.external_id)
+        await ack(response_action="update", view=loading)
+
+    async def deny(self, ack: AsyncAck, sent: Interaction, kick: KickId) -> None:
+        """Ask for a note, and for one more tap, before a request is denied."""
+        metadata = sent.metadata
+        if metadata:
+            self._spawn(self._ask_for_note(sent.trigger_id, kick, metadata))
+        await ack()
+
+    async def _ask_for_note(self, trigger_id: str, kick: KickId, metadata: ViewMetadata) -> None:
+        if await self._modals.push(trigger_id, denial(kick, metadata)) is None:
+            await self._modals.send_ephemeral(metadata.response_id, TOO_LATE)
+
+    async def submit_denial(
+        self, ack: AsyncAck, user: UserId, view: View, _metadata: ViewMetadata
+    ) -> None:
+        """Deny a request. The modal under this one can't approve it afterwards."""
+        request = parse_approval(view)
+        if request is None:
+            await ack(response_action="update", view=text_modal("Kick", OUTDATED))
+            return
+        modal = ModalRef.of(view, external_id=uuid4().hex)
+        deny = partial(self._approval_service.deny, request.kick, user, parse_note(view))
+        self._spawn(self._decide(modal, user, deny, request))
+        loading = text_modal("Kick", "Denying…", external_id=modal.external_id)
+        await ack(response_action="update", view=loading)
+
+    async def cancel_request(self, ack: AsyncAck, sent: Interaction, kick: KickId) -> None:
+        """Cancel a request."""
+        metadata = sent.metadata
+        if metadata and sent.view:
+            cancel = partial(self._approval_service.cancel, kick, sent.user.id)
+            modal = ModalRef.of(sent.view)
+            self._spawn(self._decide(modal, sent.user.id, cancel, metadata))
+        await ack()
+
+    async def _decide(
+        self,
+        modal: ModalRef,
+        user: UserId,
+        decide: Callable[[], Awaitable[Decision]],
+        metadata: ViewMetadata,
+    ) -> None:
+        try:
+            found = await decide()
+        except PORT_ERRORS as error:
+            text = failures.decision_unconfirmed(error)
+            await self._modals.show(modal, text_modal("Kick", text), PRESS_AGAIN)
+            return
+        # Nothing is awaited before the modal is followed, so that it misses no change.
+        if isinstance(found, Kick):
+            await self._follow(modal, found)
+        elif isinstance(found, ApprovalView) and not found.is_open:
+            is_own = found.kick.approver == user
+            await self._follow(modal, found.kick, "" if is_own else DECIDED_BEFORE)
+        else:
+            await self._modals.show(modal, self._view(found, metadata), PRESS_AGAIN)
+
+    async def _follow(self, modal: ModalRef, kick: Kick, extra: str = "") -> None:
+        """Show how a kick stands, and keep the modal true until the kick ends."""
+        if kick.state in OPEN:
+            # Later updates use the view id: the external id is for the view of the ack.
+            self._kick_modals.follow_as_approver(kick.id, replace(modal, external_id=""))
+        shown = progress(kick, extra)
+        await self._modals.show(modal, shown, PRESS_AGAIN)
+        # Updates can arrive out of order. Repeat this one until the kick has not changed meanwhile.
+        while kick.state in OPEN:
+            with suppress(StoreUnavailable):
+                kick = await self._approval_service.refresh(kick)
+            before, shown = shown, progress(kick, extra)
+            if shown == before:
+                return
+            await self._modals.show(modal, shown, PRESS_AGAIN)

@@ -1,0 +1,270 @@
+"""The conversation from the command to the kick: form, review, submit."""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable
+from typing import TypeVar
+from uuid import uuid4
+
+from slack_bolt.async_app import AsyncAck
+
+from bot.core.identify import Selection
+from bot.core.kick import State, TeamId, UserId
+from bot.core.kick_service import KickService
+from bot.core.policy import Verdict
+from bot.core.ports import Clock, DirectoryUnavailable, Spawn, StoreUnavailable
+from bot.core.review_service import FormContext, KickRequest, ReviewService, SearchResult
+from bot.core.roster import MeetingId, display
+from bot.slack.api import ResponseUrls
+from bot.slack.modals import PORT_ERRORS, KickModals, ModalRef, Modals
+from bot.slack.payloads import Command, Interaction, View, ViewMetadata
+from bot.slack.views import failures, form
+from bot.slack.views.blocks import MAX_OPTIONS, text_modal
+from bot.slack.views.form import FormPrefill, parse_form
+from bot.slack.views.help_text import help_text
+from bot.slack.views.progress import progress
+from bot.slack.views.review import parse_review, review
+
+logger = logging.getLogger(__name__)
+
+OPTIONS_TIMEOUT = 2.5  # seconds; after three, Slack shows "no result" and may stop asking
+MAX_REDRAWN = 1000
+
+T = TypeVar("T")
+
+
+class KickHandlers:
+    """Handles the command, the form and the review."""
+
+    def __init__(
+        self,
+        *,
+        team: TeamId,
+        command: str,
+        review_service: ReviewService,
+        kick_service: KickService,
+        responses: ResponseUrls,
+        modals: Modals,
+        kick_modals: KickModals,
+        clock: Clock,
+        spawn: Spawn,
+    ) -> None:
+        self._team = team
+        self._command = command
+        self._review_service = review_service
+        self._kick_service = kick_service
+        self._responses = responses
+        self._modals = modals
+        self._kick_modals = kick_modals
+        self._clock = clock
+        self._spawn = spawn
+        self._last_choice: OrderedDict[str, str] = OrderedDict()
+
+    # The command
+
+    async def command(self, ack: AsyncAck, sent: Command) -> None:
+        """Answer the command: refuse it, explain it, or open the form."""
+        verdict = self._review_service.may_open_cached(sent.user_id)
+        if sent.text.strip().casefold() == "help":
+            self._spawn(self._help(sent))
+            await ack()
+        elif verdict is not None and not verdict.is_allowed:
+            self._kick_service.refuse(sent.user_id, verdict.reason)
+            await ack(verdict.reason)
+        else:
+            self._spawn(self._open(sent))
+            await ack()
+
+    async def _help(self, sent: Command) -> None:
+        response_id = self._responses.register(sent.user_id, sent.response_url)
+        try:
+            verdict, role = await self._review_service.permissions(sent.user_id)
+            text = help_text(self._command, verdict, role, self._review_service.rules)
+        except DirectoryUnavailable as error:
+            text = failures.action_failed(error)
+        await self._modals.send_ephemeral(response_id, text)
+
+    async def _open(self, sent: Command) -> None:
+        response_id = self._responses.register(sent.user_id, sent.response_url)
+        metadata = ViewMetadata(channel=sent.channel_id, response_id=response_id)
+        modal = await self.open_loading(sent.trigger_id, metadata)
+        if modal is None:
+            return
+        async with self._modals.errors_shown(modal):
+            opening = await self._review_service.form_context(
+                sent.user_id, sent.team_id, sent.channel_id, sent.text
+            )
+            if not opening.verdict.is_allowed:
+                self._kick_service.refuse(sent.user_id, opening.verdict.reason)
+                await self._modals.show(modal, text_modal("Kick", opening.verdict.reason))
+            elif request := _complete_request(opening, sent):
+                await self.show_review(modal, request, metadata, back=False)
+            else:
+                prefill = self._prefill(opening)
+                view = form.form(metadata, opening, prefill, self._review_service.rules)
+                await self._modals.show(modal, view, self._try_again)
+
+    async def open_loading(self, trigger_id: str, metadata: ViewMetadata) -> ModalRef | None:
+        """Open a modal that is filled later. If Slack does not open it, tell the user."""
+        view = text_modal("Kick", "Looking who is in…", metadata=metadata.model_dump_json())
+        modal = await self._modals.open(trigger_id, view, metadata.response_id)
+        if modal is None:
+            late = f"Slack did not open the form in time. Type {self._command} again."
+            await self._modals.send_ephemeral(metadata.response_id, late)
+        return modal
+
+    @property
+    def _try_again(self) -> str:
+        return f"Nobody was removed. Type {self._command} again."
+
+    def _prefill(self, opening: FormContext) -> FormPrefill:
+        match = opening.match
+        if len(match.people) == 1:
+            option = form.person_option(match.people[0], self._clock.now())
+            hint = "The reason was cut." if len(match.rest) > form.REASON_LIMIT else ""
+            return FormPrefill([option] if option else [], match.rest, hint)
+        if match.people:
+            hint = f"{len(match.people)} people fit “{match.who}”: choose below."
+            return FormPrefill(reason=match.rest, hint=hint)
+        if match.who:
+            where = display(opening.chosen.meeting.title, 75) if opening.chosen else "any meeting"
+            return FormPrefill(hint=f"Nobody live in {where} fits “{match.who}”.")
+        return FormPrefill()
+
+    # The form
+
+    async def people_options(
+        self, ack: AsyncAck, sent: Interaction, metadata: ViewMetadata
+    ) -> None:
+        """Answer a search in *Who*."""
+        found = SearchResult()
+        if metadata.meeting:
+            search = self._review_service.search_people(
+                sent.user.id, metadata.meeting, sent.value, MAX_OPTIONS
+            )
+            found = await _in_time(search, found)
+        await ack(options=form.people_options(found, self._clock.now()))
+
+    async def meeting_options(
+        self, ack: AsyncAck, sent: Interaction, _metadata: ViewMetadata
+    ) -> None:
+        """Answer a search in *Meeting*."""
+        search = self._review_service.search_meetings(sent.user.id, sent.value)
+        sessions, meetings = await _in_time(search, ((), ()))
+        await ack(**form.meeting_options(sessions, meetings))
+
+    async def choose_meeting(self, ack: AsyncAck, sent: Interaction) -> None:
+        """Show the form for another meeting."""
+        metadata = sent.metadata
+        if metadata and sent.view and sent.actions:
+            option = sent.actions[0].selected_option
+            meeting = MeetingId(option.value) if option else None
+            chosen_at = sent.actions[0].action_ts
+            self._spawn(self._show_meeting(sent.view, metadata, meeting, chosen_at))
+        await ack()
+
+    async def _show_meeting(
+        self, view: View, metadata: ViewMetadata, meeting: MeetingId | None, chosen_at: str
+    ) -> None:
+        # Two choices in a row can arrive in either order. The later one counts.
+        if chosen_at < self._last_choice.get(view.id, ""):
+            return
+        self._last_choice[view.id] = chosen_at
+        if len(self._last_choice) > MAX_REDRAWN:
+            self._last_choice.popitem(last=False)
+        reason = view.answer(form.REASON).value or ""
+        redrawn = form.form_for_meeting(metadata, meeting, reason, self._review_service.rules)
+        if await self._modals.update_if_unchanged(view, redrawn):
+            return
+        if self._last_choice[view.id] == chosen_at:
+            await self._modals.update(view.id, redrawn)
+
+    async def submit_form(
+        self, ack: AsyncAck, user: UserId, view: View, metadata: ViewMetadata
+    ) -> None:
+        """Show the review on top of the form, or say at the question what is wrong."""
+        verdict = self._review_service.may_open_cached(user)
+        if verdict is not None and not verdict.is_allowed:
+            self._kick_service.refuse(user, verdict.reason)
+            await ack(response_action="update", view=text_modal("Kick", verdict.reason))
+            return
+        request = parse_form(view, metadata, user, self._team, self._review_service.rules)
+        if isinstance(request, dict):
+            await ack(response_action="errors", errors=request)
+            return
+        modal = ModalRef(external_id=uuid4().hex, response_id=metadata.response_id)
+        loading = text_modal(
+            "Review",
+            "Looking who is there now…",
+            external_id=modal.external_id,
+            metadata=view.private_metadata,
+        )
+        self._spawn(self._review(modal, request, metadata))
+        await ack(response_action="push", view=loading)
+
+    # The review
+
+    async def _review(self, modal: ModalRef, request: KickRequest, metadata: ViewMetadata) -> None:
+        async with self._modals.errors_shown(modal):
+            await self.show_review(modal, request, metadata, back=True)
+
+    async def show_review(
+        self, modal: ModalRef, request: KickRequest, metadata: ViewMetadata, *, back: bool
+    ) -> None:
+        """Show in a modal what a request would do. Raises what ReviewService.review raises."""
+        drawn = await self._review_service.review(request)
+        expires = self._review_service.rules.expires
+        view = review(drawn, metadata, self._clock.now(), back=back, expires=expires)
+        await self._modals.show(modal, view, self._try_again)
+        if drawn.draft is None:
+            self._kick_service.refuse(request.user, drawn.verdict.reason)
+
+    async def submit_review(
+        self, ack: AsyncAck, user: UserId, view: View, _metadata: ViewMetadata
+    ) -> None:
+        """Store the kick, then run it or ask for approval. The modal says which of them."""
+        try:
+            submitted = await self._kick_service.submit(parse_review(view), view.id, user)
+        except StoreUnavailable as error:
+            text = failures.submit_unconfirmed(error)
+            await ack(response_action="update", view=text_modal("Kick", text))
+            return
+        if isinstance(submitted, Verdict):
+            await ack(response_action="update", view=text_modal("Kick", submitted.reason))
+            return
+        kick = submitted.kick
+        self._kick_modals.follow_as_requester(kick.id, ModalRef.of(view))
+        if kick.state is not State.WAITING:
+            # For a waiting kick, all open modals are updated anyway, the form included.
+            self._spawn(self._kick_modals.replace_parent(kick.id, progress(kick)))
+        if submitted.created:
+            self._kick_service.start(kick)
+        await ack(response_action="update", view=progress(kick))
+
+
+async def _in_time(search: Awaitable[T], otherwise: T) -> T:
+    try:
+        async with asyncio.timeout(OPTIONS_TIMEOUT):
+            return await search
+    except (TimeoutError, *PORT_ERRORS) as error:
+        logger.warning("options could not be read: %r", error)
+        return otherwise
+
+
+def _complete_request(opening: FormContext, sent: Command) -> KickRequest | None:
+    """Return the request that the command makes by itself: one person and a reason."""
+    match = opening.match
+    if opening.chosen is None or len(match.people) != 1 or not match.rest:
+        return None
+    key = match.people[0].key
+    if key is None or len(match.rest) > form.REASON_LIMIT:
+        return None
+    return KickRequest(
+        user=sent.user_id,
+        team=sent.team_id,
+        channel=sent.channel_id,
+        meeting=opening.chosen.meeting.id,
+        selection=Selection((key,)),
+        reason=match.rest,
+    )
