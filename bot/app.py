@@ -247,7 +247,7 @@ def _register(
     spawn, clock = resources.tasks.spawn, resources.clock
     kick = KickHandlers(
         team=resources.team,
-        command=command,
+        command_name=command,
         review_service=services.review,
         kick_service=services.kick,
         responses=slack.responses,

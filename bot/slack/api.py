@@ -133,21 +133,21 @@ class _ResponseUrl:
     uses_left: int = RESPONSE_URL_USES
 
 
+@dataclass(frozen=True, slots=True)
 class ResponseUrls:
     """The response URLs that may still be used, each under an id that a modal can carry.
 
     They are secrets, so they stay in memory.
     """
 
-    def __init__(self, client: AsyncWebClient, clock: Clock) -> None:
-        self._client = client
-        self._clock = clock
-        self._urls: OrderedDict[str, _ResponseUrl] = OrderedDict()
+    client: AsyncWebClient
+    clock: Clock
+    _urls: OrderedDict[str, _ResponseUrl] = field(init=False, default_factory=OrderedDict)
 
     def register(self, user: UserId, url: str) -> str:
         """Remember a user's response URL, and return an id for it."""
         response_id = uuid4().hex
-        expires_at = self._clock.now() + RESPONSE_URL_LIFETIME
+        expires_at = self.clock.now() + RESPONSE_URL_LIFETIME
         self._urls[response_id] = _ResponseUrl(user, url, expires_at)
         while len(self._urls) > MAX_RESPONSE_URLS:
             self._urls.popitem(last=False)
@@ -158,13 +158,13 @@ class ResponseUrls:
     ) -> SlackCallError | None:
         """Send a message to the channel, or to the user only. Returns what failed, if it did."""
         known = self._urls.get(response_id)
-        if known is None or known.uses_left <= 0 or self._clock.now() >= known.expires_at:
+        if known is None or known.uses_left <= 0 or self.clock.now() >= known.expires_at:
             return SlackCallError("response_url", "used up, or too old")
         known.uses_left -= 1
         kind = "in_channel" if in_channel else "ephemeral"
         body = {**message, "response_type": kind, "replace_original": False}
         try:
-            await post_response(self._client, known.url, body)
+            await post_response(self.client, known.url, body)
         except SlackCallError as error:
             logger.warning("a response URL could not be used: %s", error)
             return error
@@ -176,7 +176,7 @@ class ResponseUrls:
         if await self.respond(response_id, message, in_channel=False) is None or known is None:
             return
         try:
-            await post_json(self._client, "chat.postMessage", channel=known.user, **message)
+            await post_json(self.client, "chat.postMessage", channel=known.user, **message)
         except SlackCallError as error:
             logger.error("%s could not be told: %s (%s)", known.user, message["text"], error)  # noqa: TRY400 - no traceback needed
 

@@ -7,6 +7,7 @@ when the listener returns, and an exception after it would turn the answer into 
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
@@ -33,21 +34,14 @@ OnButton = Callable[[AsyncAck, Interaction, KickId], Awaitable[None]]
 OnSubmit = Callable[[AsyncAck, UserId, View, ViewMetadata], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listeners:
     """Registers the handlers, each behind the checks that its kind of request needs."""
 
-    def __init__(
-        self,
-        *,
-        team: TeamId,
-        kick_service: KickService,
-        modals: Modals,
-        spawn: Spawn,
-    ) -> None:
-        self._team = team
-        self._kick_service = kick_service
-        self._modals = modals
-        self._spawn = spawn
+    team: TeamId
+    kick_service: KickService
+    modals: Modals
+    spawn: Spawn
 
     def register(
         self,
@@ -83,10 +77,10 @@ class Listeners:
 
         async def listener(ack: AsyncAck, body: Body) -> None:
             sent = command(body)
-            if sent.team_id == self._team:
+            if sent.team_id == self.team:
                 await handler(ack, sent)
             else:
-                self._kick_service.refuse(sent.user_id, OTHER_WORKSPACE)
+                self.kick_service.refuse(sent.user_id, OTHER_WORKSPACE)
                 await ack(OTHER_WORKSPACE)
 
         return listener
@@ -97,7 +91,7 @@ class Listeners:
         async def listener(ack: AsyncAck, body: Body) -> None:
             sent = interaction(body)
             metadata = sent.metadata
-            if sent.home == self._team and metadata:
+            if sent.home == self.team and metadata:
                 await handler(ack, sent, metadata)
             else:
                 await ack(options=[])
@@ -109,7 +103,7 @@ class Listeners:
 
         async def listener(ack: AsyncAck, body: Body) -> None:
             sent = interaction(body)
-            if sent.home == self._team:
+            if sent.home == self.team:
                 await handler(ack, sent)
             else:
                 await ack()
@@ -121,10 +115,10 @@ class Listeners:
 
         async def listener(ack: AsyncAck, body: Body) -> None:
             sent = interaction(body)
-            if sent.home == self._team and sent.kick:
+            if sent.home == self.team and sent.kick:
                 await handler(ack, sent, sent.kick)
             else:
-                self._spawn(self._modals.reply(sent, self._refusal(sent)))
+                self.spawn(self.modals.reply(sent, self._refusal(sent)))
                 await ack()
 
         return listener
@@ -135,7 +129,7 @@ class Listeners:
         async def listener(ack: AsyncAck, body: Body) -> None:
             sent = interaction(body)
             metadata = sent.metadata
-            if sent.home == self._team and sent.view and metadata:
+            if sent.home == self.team and sent.view and metadata:
                 await handler(ack, sent.user.id, sent.view, metadata)
             else:
                 refusal = text_modal("Kick", self._refusal(sent))
@@ -145,7 +139,7 @@ class Listeners:
 
     async def unknown_action(self, ack: AsyncAck, body: Body) -> None:
         """Answer a button that this version does not make."""
-        self._spawn(self._modals.reply(interaction(body), OUTDATED))
+        self.spawn(self.modals.reply(interaction(body), OUTDATED))
         await ack()
 
     async def unknown_view(self, ack: AsyncAck) -> None:
@@ -158,9 +152,9 @@ class Listeners:
 
     def _refusal(self, sent: Interaction) -> str:
         """Say why a request is refused. If it comes from another workspace, put that on record."""
-        if sent.home == self._team:
+        if sent.home == self.team:
             return OUTDATED
         request = approval.parse_approval(sent.view) if sent.view else None
         kick = sent.kick or (request.kick if request else None)
-        self._kick_service.refuse(sent.user.id, OTHER_WORKSPACE, kick)
+        self.kick_service.refuse(sent.user.id, OTHER_WORKSPACE, kick)
         return OTHER_WORKSPACE

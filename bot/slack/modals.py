@@ -8,7 +8,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
@@ -59,13 +59,13 @@ class ModalRef:
         return self.root_view_id if self.root_view_id != self.view_id else None
 
 
+@dataclass(frozen=True, slots=True)
 class Modals:
     """Opens and updates modals. Never raises for a failed call: it tells the user elsewhere."""
 
-    def __init__(self, client: AsyncWebClient, responses: ResponseUrls, clock: Clock) -> None:
-        self._client = client
-        self._responses = responses
-        self._clock = clock
+    client: AsyncWebClient
+    responses: ResponseUrls
+    clock: Clock
 
     async def open(self, trigger_id: str, view: Modal, response_id: str = "") -> ModalRef | None:
         """Open a modal. Returns None if Slack did not open it."""
@@ -111,14 +111,14 @@ class Modals:
     async def reply(self, sent: Interaction, text: str) -> None:
         """Tell something to the user who pressed a button, in a message or in a modal."""
         if sent.response_url:
-            response_id = self._responses.register(sent.user.id, sent.response_url)
+            response_id = self.responses.register(sent.user.id, sent.response_url)
             await self.send_ephemeral(response_id, text)
         elif sent.view:
             await self.update(sent.view.id, blocks.text_modal("Kick", text))
 
     async def send_ephemeral(self, response_id: str, text: str) -> None:
         """Tell something to the user of a response URL only."""
-        await self._responses.send_ephemeral(response_id, blocks.text_message(text))
+        await self.responses.send_ephemeral(response_id, blocks.text_message(text))
 
     async def _add(
         self, method: str, trigger_id: str, view: Modal, response_id: str
@@ -126,7 +126,7 @@ class Modals:
         ref = ModalRef(external_id=uuid4().hex, response_id=response_id)
         named = {**view, "external_id": ref.external_id}
         try:
-            await post_json(self._client, method, trigger_id=trigger_id, view=named)
+            await post_json(self.client, method, trigger_id=trigger_id, view=named)
         except SlackCallError as error:
             logger.warning("a modal was not opened: %s", error)
             # It may be open all the same. An update will tell.
@@ -141,7 +141,7 @@ class Modals:
             # Slack also says "not found" of a modal that the user has closed.
             if failure != NOT_FOUND:
                 return failure
-            await self._clock.sleep(pause)
+            await self.clock.sleep(pause)
         return NOT_FOUND
 
     async def _update(self, **arguments: Any) -> str | None:
@@ -152,30 +152,30 @@ class Modals:
 
     async def _try_update(self, arguments: dict[str, Any]) -> str | None:
         try:
-            await post_json(self._client, "views.update", **arguments)
+            await post_json(self.client, "views.update", **arguments)
         except SlackCallError as error:
             logger.info("a modal was not updated: %s", error)
             return LOST if error.maybe_applied else error.code
         return None
 
 
+@dataclass(slots=True)
 class _Followers:
     """The open modals that show one kick."""
 
-    def __init__(self) -> None:
-        self.shows_end = False
-        self.requester: ModalRef | None = None
-        self.approvers: list[ModalRef] = []
-        # Updates must reach Slack in the order in which the kick changed.
-        self.lock = asyncio.Lock()
+    shows_end: bool = False
+    requester: ModalRef | None = None
+    approvers: list[ModalRef] = field(default_factory=list)
+    # Updates must reach Slack in the order in which the kick changed.
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
+@dataclass(frozen=True, slots=True)
 class KickModals:
     """Which modals show which kick, so that they can be updated when it changes."""
 
-    def __init__(self, modals: Modals) -> None:
-        self._modals = modals
-        self._followers: OrderedDict[KickId, _Followers] = OrderedDict()
+    modals: Modals
+    _followers: OrderedDict[KickId, _Followers] = field(init=False, default_factory=OrderedDict)
 
     def follow_as_requester(self, kick: KickId, ref: ModalRef) -> None:
         """Remember the modal in which the requester waits. Only the first one counts."""
@@ -213,9 +213,9 @@ class KickModals:
             # Set before the update: a second caller could start now and finish with older news.
             followers.shows_end = True
         async with followers.lock:
-            await asyncio.gather(*(self._modals.show(one, view) for one in followers.approvers))
+            await asyncio.gather(*(self.modals.show(one, view) for one in followers.approvers))
             if followers.requester:
-                await self._modals.show(followers.requester, view)
+                await self.modals.show(followers.requester, view)
 
     async def show_requester(self, kick: KickId, view: Modal) -> bool:
         """Update the requester's modal. Returns whether it was updated."""
@@ -223,11 +223,11 @@ class KickModals:
         if followers is None or followers.requester is None:
             return False
         async with followers.lock:
-            return await self._modals.show(followers.requester, view)
+            return await self.modals.show(followers.requester, view)
 
     async def replace_parent(self, kick: KickId, view: Modal) -> None:
         """Replace the form under a submitted review: its submit would ask for the kick again."""
         followers = self._followers.get(kick)
         if followers and followers.requester and followers.requester.parent:
             async with followers.lock:
-                await self._modals.update(followers.requester.parent, view)
+                await self.modals.update(followers.requester.parent, view)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, replace
 from datetime import timedelta
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -32,6 +32,7 @@ _NOT_EDITABLE = {
 _DELIVERED = Delivery(delivered=True)
 
 
+@dataclass(frozen=True, slots=True)
 class SlackNotifier:
     """Implements the port Notifier. Never raises: what Slack refuses is told in another way.
 
@@ -39,28 +40,20 @@ class SlackNotifier:
     `ping` are the ids of the user groups that a card mentions.
     """
 
-    def __init__(
-        self,
-        client: AsyncWebClient,
-        modals: KickModals,
-        responses: ResponseUrls,
-        *,
-        approvals_channel: ChannelId | None = None,
-        ping: Sequence[str] = (),
-    ) -> None:
-        self._client = client
-        self._modals = modals
-        self._responses = responses
-        self._approvals_channel = approvals_channel
-        self._ping = tuple(ping)
+    client: AsyncWebClient
+    modals: KickModals
+    responses: ResponseUrls
+    _: KW_ONLY
+    approvals_channel: ChannelId | None = None
+    ping: Sequence[str] = ()
 
     def watched_kicks(self) -> tuple[KickId, ...]:
         """List the kicks whose end is not shown yet in a modal that is open."""
-        return self._modals.followed()
+        return self.modals.followed()
 
     async def update_modals(self, kick: Kick) -> None:
         """Show how a kick stands in the modals of its requester and of those who decided."""
-        await self._modals.show(kick.id, progress(kick), has_ended=kick.state not in OPEN)
+        await self.modals.show(kick.id, progress(kick), has_ended=kick.state not in OPEN)
 
     async def report_problem(self, kick: Kick, text: str) -> None:
         """Tell the requester that the bot can't go on by itself."""
@@ -69,7 +62,7 @@ class SlackNotifier:
             " by itself, and tells you. Look into the meeting before you try again."
         )
         view = blocks.text_modal(f"Kick #{kick.number}", text)
-        if not await self._modals.show_requester(kick.id, view):
+        if not await self.modals.show_requester(kick.id, view):
             await self._send_direct(kick.requester, blocks.text_message(text))
 
     async def deliver(self, message: OutboxMessage, kick: Kick) -> Delivery:
@@ -80,7 +73,7 @@ class SlackNotifier:
             case MessageKind.CARD if message.ts is None:
                 return await self._post_card(message, kick)
             case MessageKind.CARD:
-                return await self._edit(message, card(kick, self._ping))
+                return await self._edit(message, card(kick, self.ping))
         posted = result(kick, maybe_delivered=message.maybe_delivered)
         if message.ts:
             return await self._edit(message, posted)
@@ -89,7 +82,7 @@ class SlackNotifier:
     async def _edit(self, message: OutboxMessage, changed: Message) -> Delivery:
         at = {"channel": message.channel, "ts": message.ts}
         try:
-            await post_json(self._client, "chat.update", **at, **changed)
+            await post_json(self.client, "chat.update", **at, **changed)
         except SlackCallError as error:
             logger.warning("a message was not changed: %s", error)
             return _DELIVERED if error.code in _NOT_EDITABLE else _retry(error)
@@ -97,11 +90,11 @@ class SlackNotifier:
 
     async def _post_card(self, message: OutboxMessage, kick: Kick) -> Delivery:
         """Post the card, unless the request was decided before the first card was posted."""
-        channel = self._approvals_channel
+        channel = self.approvals_channel
         if kick.state is not State.WAITING or channel is None:
             return _DELIVERED
         try:
-            return await self._post(message, kick, channel, card(kick, self._ping))
+            return await self._post(message, kick, channel, card(kick, self.ping))
         except SlackCallError as error:
             logger.warning("kick %s: nobody could be asked: %s", kick.number, error)
             if not message.attempts:
@@ -112,7 +105,7 @@ class SlackNotifier:
         self, kick: Kick, channel: ChannelId, error: SlackCallError
     ) -> None:
         text = failures.card_not_posted(kick, channel, error.code)
-        shown = await self._modals.show_requester(kick.id, progress(kick, text))
+        shown = await self.modals.show_requester(kick.id, progress(kick, text))
         if not (shown and error.is_transient):
             await self._send_direct(kick.requester, blocks.text_message(text))
 
@@ -127,20 +120,20 @@ class SlackNotifier:
             # If the channel has it already, the next attempt says so: silence would be worse.
             if not message.attempts:
                 text = failures.result_delayed(failure.code)
-                await self._modals.show_requester(kick.id, progress(kick, text))
+                await self.modals.show_requester(kick.id, progress(kick, text))
             return _retry(failure)
-        response_id = self._modals.response_id(kick.id)
-        refused = await self._responses.respond(response_id, posted, in_channel=True)
+        response_id = self.modals.response_id(kick.id)
+        refused = await self.responses.respond(response_id, posted, in_channel=True)
         if refused is None:
             return _DELIVERED
         maybe = refused.maybe_applied
         text = failures.result_not_posted(kick, failure.code, maybe_delivered=maybe)
-        await self._modals.show_requester(kick.id, progress(kick, text))
+        await self.modals.show_requester(kick.id, progress(kick, text))
         direct = await self._send_direct(kick.requester, result(kick, note=text))
         return replace(direct, maybe_delivered=direct.maybe_delivered or maybe)
 
     async def _tell_requester(self, kick: Kick) -> Delivery:
-        if await self._modals.show_requester(kick.id, progress(kick)):
+        if await self.modals.show_requester(kick.id, progress(kick)):
             return _DELIVERED
         return await self._send_direct(kick.requester, requester_message(kick))
 
@@ -157,12 +150,12 @@ class SlackNotifier:
         delivery = await self._send(channel, posted)
         if message.attempts:
             # The requester's modal said that it was not posted yet.
-            await self._modals.show_requester(kick.id, progress(kick))
+            await self.modals.show_requester(kick.id, progress(kick))
         return delivery
 
     async def _send(self, channel: ChannelId, message: Message) -> Delivery:
         arguments = {**message, "unfurl_links": False, "unfurl_media": False}
-        reply = await post_json(self._client, "chat.postMessage", channel=channel, **arguments)
+        reply = await post_json(self.client, "chat.postMessage", channel=channel, **arguments)
         return Delivery(delivered=True, channel=ChannelId(reply["channel"]), ts=str(reply["ts"]))
 
 

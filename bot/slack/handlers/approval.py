@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from uuid import uuid4
 
@@ -36,51 +36,40 @@ MAX_POLLS = 30  # after a minute a kick has ended, or its modal is not updated a
 Decision = Kick | ApprovalView | Verdict
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalHandlers:
     """Handles the card's button, both modals of a request, and *Cancel request*."""
 
-    def __init__(
-        self,
-        *,
-        approval_service: ApprovalService,
-        outbox: Outbox,
-        client: AsyncWebClient,
-        responses: ResponseUrls,
-        modals: Modals,
-        kick_modals: KickModals,
-        clock: Clock,
-        spawn: Spawn,
-    ) -> None:
-        self._approval_service = approval_service
-        self._outbox = outbox
-        self._client = client
-        self._responses = responses
-        self._modals = modals
-        self._kick_modals = kick_modals
-        self._clock = clock
-        self._spawn = spawn
+    approval_service: ApprovalService
+    outbox: Outbox
+    client: AsyncWebClient
+    responses: ResponseUrls
+    modals: Modals
+    kick_modals: KickModals
+    clock: Clock
+    spawn: Spawn
 
     # Look at a request
 
     async def review_request(self, ack: AsyncAck, sent: Interaction, kick: KickId) -> None:
         """Open a request for somebody who may decide it, or for its requester."""
-        self._spawn(self._review(sent, kick))
+        self.spawn(self._review(sent, kick))
         await ack()
 
     async def _review(self, sent: Interaction, kick_id: KickId) -> None:
-        response_id = self._responses.register(sent.user.id, sent.response_url)
+        response_id = self.responses.register(sent.user.id, sent.response_url)
         loading = text_modal("Kick", "Looking who is there now…")
-        modal = await self._modals.open(sent.trigger_id, loading, response_id)
+        modal = await self.modals.open(sent.trigger_id, loading, response_id)
         if modal is None:
-            await self._modals.send_ephemeral(response_id, TOO_LATE)
+            await self.modals.send_ephemeral(response_id, TOO_LATE)
             return
         channel = sent.channel.id if sent.channel else ChannelId("")
         metadata = ViewMetadata(channel=channel, response_id=response_id)
-        async with self._modals.errors_shown(modal, failures.nothing_shown):
+        async with self.modals.errors_shown(modal, failures.nothing_shown):
             if sent.place:
-                await self._outbox.record_card_location(kick_id, *sent.place)
-            found = await self._approval_service.open_request(kick_id, sent.user.id)
-            await self._modals.show(modal, self._view(found, metadata), PRESS_AGAIN)
+                await self.outbox.record_card_location(kick_id, *sent.place)
+            found = await self.approval_service.open_request(kick_id, sent.user.id)
+            await self.modals.show(modal, self._view(found, metadata), PRESS_AGAIN)
             if isinstance(found, ApprovalView) and not found.is_open:
                 await self._close_card(found.kick, sent.place)
                 await self._show_end(modal, found.kick)
@@ -89,7 +78,7 @@ class ApprovalHandlers:
         if isinstance(found, Verdict):
             return text_modal("Kick", found.reason)
         if found.is_open:
-            return approval(found, metadata, self._clock.now())
+            return approval(found, metadata, self.clock.now())
         return progress(found.kick)
 
     async def _close_card(self, kick: Kick, place: tuple[ChannelId, str] | None) -> None:
@@ -98,7 +87,7 @@ class ApprovalHandlers:
             return
         channel, ts = place
         try:
-            await post_json(self._client, "chat.update", channel=channel, ts=ts, **card(kick))
+            await post_json(self.client, "chat.update", channel=channel, ts=ts, **card(kick))
         except SlackCallError as error:
             logger.warning("a card was not changed: %s", error)
 
@@ -107,11 +96,11 @@ class ApprovalHandlers:
         for _ in range(MAX_POLLS):
             if kick.state not in OPEN:
                 return
-            await self._clock.sleep(TICK_INTERVAL)
+            await self.clock.sleep(TICK_INTERVAL)
             with suppress(StoreUnavailable):
-                kick = await self._approval_service.refresh(kick)
+                kick = await self.approval_service.refresh(kick)
                 if kick.state not in OPEN:
-                    await self._modals.show(modal, progress(kick))
+                    await self.modals.show(modal, progress(kick))
 
     # Decide
 
@@ -124,8 +113,8 @@ class ApprovalHandlers:
             await ack(response_action="update", view=text_modal("Kick", OUTDATED))
             return
         modal = ModalRef.of(view, external_id=uuid4().hex)
-        approve = partial(self._approval_service.approve, request.kick, user, request.seen)
-        self._spawn(self._decide(modal, user, approve, request))
+        approve = partial(self.approval_service.approve, request.kick, user, request.seen)
+        self.spawn(self._decide(modal, user, approve, request))
         loading = text_modal("Kick", "Looking who is there now…", external_id=modal.external_id)
         await ack(response_action="update", view=loading)
 
@@ -133,12 +122,12 @@ class ApprovalHandlers:
         """Ask for a note, and for one more tap, before a request is denied."""
         metadata = sent.metadata
         if metadata:
-            self._spawn(self._ask_for_note(sent.trigger_id, kick, metadata))
+            self.spawn(self._ask_for_note(sent.trigger_id, kick, metadata))
         await ack()
 
     async def _ask_for_note(self, trigger_id: str, kick: KickId, metadata: ViewMetadata) -> None:
-        if await self._modals.push(trigger_id, denial(kick, metadata)) is None:
-            await self._modals.send_ephemeral(metadata.response_id, TOO_LATE)
+        if await self.modals.push(trigger_id, denial(kick, metadata)) is None:
+            await self.modals.send_ephemeral(metadata.response_id, TOO_LATE)
 
     async def submit_denial(
         self, ack: AsyncAck, user: UserId, view: View, _metadata: ViewMetadata
@@ -149,8 +138,8 @@ class ApprovalHandlers:
             await ack(response_action="update", view=text_modal("Kick", OUTDATED))
             return
         modal = ModalRef.of(view, external_id=uuid4().hex)
-        deny = partial(self._approval_service.deny, request.kick, user, parse_note(view))
-        self._spawn(self._decide(modal, user, deny, request))
+        deny = partial(self.approval_service.deny, request.kick, user, parse_note(view))
+        self.spawn(self._decide(modal, user, deny, request))
         loading = text_modal("Kick", "Denying…", external_id=modal.external_id)
         await ack(response_action="update", view=loading)
 
@@ -158,9 +147,9 @@ class ApprovalHandlers:
         """Cancel a request."""
         metadata = sent.metadata
         if metadata and sent.view:
-            cancel = partial(self._approval_service.cancel, kick, sent.user.id)
+            cancel = partial(self.approval_service.cancel, kick, sent.user.id)
             modal = ModalRef.of(sent.view)
-            self._spawn(self._decide(modal, sent.user.id, cancel, metadata))
+            self.spawn(self._decide(modal, sent.user.id, cancel, metadata))
         await ack()
 
     async def _decide(
@@ -174,7 +163,7 @@ class ApprovalHandlers:
             found = await decide()
         except PORT_ERRORS as error:
             text = failures.decision_unconfirmed(error)
-            await self._modals.show(modal, text_modal("Kick", text), PRESS_AGAIN)
+            await self.modals.show(modal, text_modal("Kick", text), PRESS_AGAIN)
             return
         # Nothing is awaited before the modal is followed, so that it misses no change.
         if isinstance(found, Kick):
@@ -183,20 +172,20 @@ class ApprovalHandlers:
             is_own = found.kick.approver == user
             await self._follow(modal, found.kick, "" if is_own else DECIDED_BEFORE)
         else:
-            await self._modals.show(modal, self._view(found, metadata), PRESS_AGAIN)
+            await self.modals.show(modal, self._view(found, metadata), PRESS_AGAIN)
 
     async def _follow(self, modal: ModalRef, kick: Kick, extra: str = "") -> None:
         """Show how a kick stands, and keep the modal true until the kick ends."""
         if kick.state in OPEN:
             # Later updates use the view id: the external id is for the view of the ack.
-            self._kick_modals.follow_as_approver(kick.id, replace(modal, external_id=""))
+            self.kick_modals.follow_as_approver(kick.id, replace(modal, external_id=""))
         shown = progress(kick, extra)
-        await self._modals.show(modal, shown, PRESS_AGAIN)
+        await self.modals.show(modal, shown, PRESS_AGAIN)
         # Updates can arrive out of order. Repeat this one until the kick has not changed meanwhile.
         while kick.state in OPEN:
             with suppress(StoreUnavailable):
-                kick = await self._approval_service.refresh(kick)
+                kick = await self.approval_service.refresh(kick)
             before, shown = shown, progress(kick, extra)
             if shown == before:
                 return
-            await self._modals.show(modal, shown, PRESS_AGAIN)
+            await self.modals.show(modal, shown, PRESS_AGAIN)

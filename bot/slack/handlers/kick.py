@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable
+from dataclasses import dataclass, field
 from typing import TypeVar
 from uuid import uuid4
 
@@ -34,94 +35,82 @@ MAX_REDRAWN = 1000
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KickHandlers:
     """Handles the command, the form and the review."""
 
-    def __init__(
-        self,
-        *,
-        team: TeamId,
-        command: str,
-        review_service: ReviewService,
-        kick_service: KickService,
-        responses: ResponseUrls,
-        modals: Modals,
-        kick_modals: KickModals,
-        clock: Clock,
-        spawn: Spawn,
-    ) -> None:
-        self._team = team
-        self._command = command
-        self._review_service = review_service
-        self._kick_service = kick_service
-        self._responses = responses
-        self._modals = modals
-        self._kick_modals = kick_modals
-        self._clock = clock
-        self._spawn = spawn
-        self._last_choice: OrderedDict[str, str] = OrderedDict()
+    team: TeamId
+    command_name: str
+    review_service: ReviewService
+    kick_service: KickService
+    responses: ResponseUrls
+    modals: Modals
+    kick_modals: KickModals
+    clock: Clock
+    spawn: Spawn
+    _last_choice: OrderedDict[str, str] = field(init=False, default_factory=OrderedDict)
 
     # The command
 
     async def command(self, ack: AsyncAck, sent: Command) -> None:
         """Answer the command: refuse it, explain it, or open the form."""
-        verdict = self._review_service.may_open_cached(sent.user_id)
+        verdict = self.review_service.may_open_cached(sent.user_id)
         if sent.text.strip().casefold() == "help":
-            self._spawn(self._help(sent))
+            self.spawn(self._help(sent))
             await ack()
         elif verdict is not None and not verdict.is_allowed:
-            self._kick_service.refuse(sent.user_id, verdict.reason)
+            self.kick_service.refuse(sent.user_id, verdict.reason)
             await ack(verdict.reason)
         else:
-            self._spawn(self._open(sent))
+            self.spawn(self._open(sent))
             await ack()
 
     async def _help(self, sent: Command) -> None:
-        response_id = self._responses.register(sent.user_id, sent.response_url)
+        response_id = self.responses.register(sent.user_id, sent.response_url)
         try:
-            verdict, role = await self._review_service.permissions(sent.user_id)
-            text = help_text(self._command, verdict, role, self._review_service.rules)
+            verdict, role = await self.review_service.permissions(sent.user_id)
+            text = help_text(self.command_name, verdict, role, self.review_service.rules)
         except DirectoryUnavailable as error:
             text = failures.action_failed(error)
-        await self._modals.send_ephemeral(response_id, text)
+        await self.modals.send_ephemeral(response_id, text)
 
     async def _open(self, sent: Command) -> None:
-        response_id = self._responses.register(sent.user_id, sent.response_url)
+        response_id = self.responses.register(sent.user_id, sent.response_url)
         metadata = ViewMetadata(channel=sent.channel_id, response_id=response_id)
         modal = await self.open_loading(sent.trigger_id, metadata)
         if modal is None:
             return
-        async with self._modals.errors_shown(modal):
-            opening = await self._review_service.form_context(
+        async with self.modals.errors_shown(modal):
+            opening = await self.review_service.form_context(
                 sent.user_id, sent.team_id, sent.channel_id, sent.text
             )
             if not opening.verdict.is_allowed:
-                self._kick_service.refuse(sent.user_id, opening.verdict.reason)
-                await self._modals.show(modal, text_modal("Kick", opening.verdict.reason))
+                self.kick_service.refuse(sent.user_id, opening.verdict.reason)
+                await self.modals.show(modal, text_modal("Kick", opening.verdict.reason))
             elif request := _complete_request(opening, sent):
                 await self.show_review(modal, request, metadata, back=False)
             else:
                 prefill = self._prefill(opening)
-                view = form.form(metadata, opening, prefill, self._review_service.rules)
-                await self._modals.show(modal, view, self._try_again)
+                view = form.form(metadata, opening, prefill, self.review_service.rules)
+                await self.modals.show(modal, view, self._try_again)
 
     async def open_loading(self, trigger_id: str, metadata: ViewMetadata) -> ModalRef | None:
         """Open a modal that is filled later. If Slack does not open it, tell the user."""
         view = text_modal("Kick", "Looking who is in…", metadata=metadata.model_dump_json())
-        modal = await self._modals.open(trigger_id, view, metadata.response_id)
+        modal = await self.modals.open(trigger_id, view, metadata.response_id)
         if modal is None:
-            late = f"Slack did not open the form in time. Type {self._command} again."
-            await self._modals.send_ephemeral(metadata.response_id, late)
+            late = f"Slack did not open the form in time. Type {self.command_name} again."
+            await self.modals.send_ephemeral(metadata.response_id, late)
         return modal
 
     @property
     def _try_again(self) -> str:
-        return f"Nobody was removed. Type {self._command} again."
+        return f"Nobody was removed. Type {self.command_name} again."
 
     def _prefill(self, opening: FormContext) -> FormPrefill:
         match = opening.match
         if len(match.people) == 1:
-            option = form.person_option(match.people[0], self._clock.now())
+            option = form.person_option(match.people[0], self.clock.now())
             hint = "The reason was cut." if len(match.rest) > form.REASON_LIMIT else ""
             return FormPrefill([option] if option else [], match.rest, hint)
         if match.people:
@@ -140,17 +129,17 @@ class KickHandlers:
         """Answer a search in *Who*."""
         found = SearchResult()
         if metadata.meeting:
-            search = self._review_service.search_people(
+            search = self.review_service.search_people(
                 sent.user.id, metadata.meeting, sent.value, MAX_OPTIONS
             )
             found = await _in_time(search, found)
-        await ack(options=form.people_options(found, self._clock.now()))
+        await ack(options=form.people_options(found, self.clock.now()))
 
     async def meeting_options(
         self, ack: AsyncAck, sent: Interaction, _metadata: ViewMetadata
     ) -> None:
         """Answer a search in *Meeting*."""
-        search = self._review_service.search_meetings(sent.user.id, sent.value)
+        search = self.review_service.search_meetings(sent.user.id, sent.value)
         sessions, meetings = await _in_time(search, ((), ()))
         await ack(**form.meeting_options(sessions, meetings))
 
@@ -161,7 +150,7 @@ class KickHandlers:
             option = sent.actions[0].selected_option
             meeting = MeetingId(option.value) if option else None
             chosen_at = sent.actions[0].action_ts
-            self._spawn(self._show_meeting(sent.view, metadata, meeting, chosen_at))
+            self.spawn(self._show_meeting(sent.view, metadata, meeting, chosen_at))
         await ack()
 
     async def _show_meeting(
@@ -174,22 +163,22 @@ class KickHandlers:
         if len(self._last_choice) > MAX_REDRAWN:
             self._last_choice.popitem(last=False)
         reason = view.answer(form.REASON).value or ""
-        redrawn = form.form_for_meeting(metadata, meeting, reason, self._review_service.rules)
-        if await self._modals.update_if_unchanged(view, redrawn):
+        redrawn = form.form_for_meeting(metadata, meeting, reason, self.review_service.rules)
+        if await self.modals.update_if_unchanged(view, redrawn):
             return
         if self._last_choice[view.id] == chosen_at:
-            await self._modals.update(view.id, redrawn)
+            await self.modals.update(view.id, redrawn)
 
     async def submit_form(
         self, ack: AsyncAck, user: UserId, view: View, metadata: ViewMetadata
     ) -> None:
         """Show the review on top of the form, or say at the question what is wrong."""
-        verdict = self._review_service.may_open_cached(user)
+        verdict = self.review_service.may_open_cached(user)
         if verdict is not None and not verdict.is_allowed:
-            self._kick_service.refuse(user, verdict.reason)
+            self.kick_service.refuse(user, verdict.reason)
             await ack(response_action="update", view=text_modal("Kick", verdict.reason))
             return
-        request = parse_form(view, metadata, user, self._team, self._review_service.rules)
+        request = parse_form(view, metadata, user, self.team, self.review_service.rules)
         if isinstance(request, dict):
             await ack(response_action="errors", errors=request)
             return
@@ -200,32 +189,32 @@ class KickHandlers:
             external_id=modal.external_id,
             metadata=view.private_metadata,
         )
-        self._spawn(self._review(modal, request, metadata))
+        self.spawn(self._review(modal, request, metadata))
         await ack(response_action="push", view=loading)
 
     # The review
 
     async def _review(self, modal: ModalRef, request: KickRequest, metadata: ViewMetadata) -> None:
-        async with self._modals.errors_shown(modal):
+        async with self.modals.errors_shown(modal):
             await self.show_review(modal, request, metadata, back=True)
 
     async def show_review(
         self, modal: ModalRef, request: KickRequest, metadata: ViewMetadata, *, back: bool
     ) -> None:
         """Show in a modal what a request would do. Raises what ReviewService.review raises."""
-        drawn = await self._review_service.review(request)
-        expires = self._review_service.rules.expires
-        view = review(drawn, metadata, self._clock.now(), back=back, expires=expires)
-        await self._modals.show(modal, view, self._try_again)
+        drawn = await self.review_service.review(request)
+        expires = self.review_service.rules.expires
+        view = review(drawn, metadata, self.clock.now(), back=back, expires=expires)
+        await self.modals.show(modal, view, self._try_again)
         if drawn.draft is None:
-            self._kick_service.refuse(request.user, drawn.verdict.reason)
+            self.kick_service.refuse(request.user, drawn.verdict.reason)
 
     async def submit_review(
         self, ack: AsyncAck, user: UserId, view: View, _metadata: ViewMetadata
     ) -> None:
         """Store the kick, then run it or ask for approval. The modal says which of them."""
         try:
-            submitted = await self._kick_service.submit(parse_review(view), view.id, user)
+            submitted = await self.kick_service.submit(parse_review(view), view.id, user)
         except StoreUnavailable as error:
             text = failures.submit_unconfirmed(error)
             await ack(response_action="update", view=text_modal("Kick", text))
@@ -234,12 +223,12 @@ class KickHandlers:
             await ack(response_action="update", view=text_modal("Kick", submitted.reason))
             return
         kick = submitted.kick
-        self._kick_modals.follow_as_requester(kick.id, ModalRef.of(view))
+        self.kick_modals.follow_as_requester(kick.id, ModalRef.of(view))
         if kick.state is not State.WAITING:
             # For a waiting kick, all open modals are updated anyway, the form included.
-            self._spawn(self._kick_modals.replace_parent(kick.id, progress(kick)))
+            self.spawn(self.kick_modals.replace_parent(kick.id, progress(kick)))
         if submitted.created:
-            self._kick_service.start(kick)
+            self.kick_service.start(kick)
         await ack(response_action="update", view=progress(kick))
 
 

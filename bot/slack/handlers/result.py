@@ -1,6 +1,7 @@
 """The conversation about a result: kick again, or check again what became of the people."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from slack_bolt.async_app import AsyncAck
@@ -32,64 +33,54 @@ class ShowReview(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResultHandlers:
     """Handles the buttons under a result. The review of *Kick again* is that of the command."""
 
-    def __init__(
-        self,
-        *,
-        review_service: ReviewService,
-        kick_service: KickService,
-        responses: ResponseUrls,
-        modals: Modals,
-        open_loading: OpenLoading,
-        show_review: ShowReview,
-        spawn: Spawn,
-    ) -> None:
-        self._review_service = review_service
-        self._kick_service = kick_service
-        self._responses = responses
-        self._modals = modals
-        self._open_loading = open_loading
-        self._show_review = show_review
-        self._spawn = spawn
+    review_service: ReviewService
+    kick_service: KickService
+    responses: ResponseUrls
+    modals: Modals
+    open_loading: OpenLoading
+    show_review: ShowReview
+    spawn: Spawn
 
     async def kick_again(self, ack: AsyncAck, sent: Interaction, kick: KickId) -> None:
         """Open the review of a kick that repeats an old one."""
-        verdict = self._review_service.may_open_cached(sent.user.id)
+        verdict = self.review_service.may_open_cached(sent.user.id)
         if verdict is not None and not verdict.is_allowed:
-            self._kick_service.refuse(sent.user.id, verdict.reason)
-            self._spawn(self._modals.reply(sent, verdict.reason))
+            self.kick_service.refuse(sent.user.id, verdict.reason)
+            self.spawn(self.modals.reply(sent, verdict.reason))
         else:
-            self._spawn(self._repeat(sent, kick))
+            self.spawn(self._repeat(sent, kick))
         await ack()
 
     async def _repeat(self, sent: Interaction, kick: KickId) -> None:
         if sent.channel is None:
             return
-        response_id = self._responses.register(sent.user.id, sent.response_url)
+        response_id = self.responses.register(sent.user.id, sent.response_url)
         metadata = ViewMetadata(channel=sent.channel.id, response_id=response_id)
-        modal = await self._open_loading(sent.trigger_id, metadata)
+        modal = await self.open_loading(sent.trigger_id, metadata)
         if modal is None:
             return
-        async with self._modals.errors_shown(modal):
-            request = await self._review_service.repeat_kick(kick, sent.user.id, sent.channel.id)
+        async with self.modals.errors_shown(modal):
+            request = await self.review_service.repeat_kick(kick, sent.user.id, sent.channel.id)
             if request is None:
-                await self._modals.show(modal, text_modal("Kick again", UNKNOWN_KICK))
+                await self.modals.show(modal, text_modal("Kick again", UNKNOWN_KICK))
             else:
-                await self._show_review(modal, request, metadata, back=False)
+                await self.show_review(modal, request, metadata, back=False)
 
     async def check_again(self, ack: AsyncAck, sent: Interaction, kick: KickId) -> None:
         """Read once more what became of the people whose outcome is unknown."""
-        self._spawn(self._check(sent, kick))
+        self.spawn(self._check(sent, kick))
         await ack()
 
     async def _check(self, sent: Interaction, kick_id: KickId) -> None:
         try:
-            kick = await self._kick_service.check_again(kick_id, sent.user.id)
+            kick = await self.kick_service.check_again(kick_id, sent.user.id)
         except PORT_ERRORS as error:
-            await self._modals.reply(sent, failures.nothing_shown(error))
+            await self.modals.reply(sent, failures.nothing_shown(error))
             return
-        await self._modals.reply(
+        await self.modals.reply(
             sent, kick.reason if isinstance(kick, Verdict) else checked_again(kick)
         )

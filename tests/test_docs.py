@@ -1,11 +1,13 @@
-"""The README draws the states of a kick from the code's own table of moves."""
+"""The documentation draws the states of a kick from the code's own table of moves."""
 
 import re
 from pathlib import Path
 
 from bot.core.kick import INITIAL_STATES, TRANSITIONS, Kick
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
 
 
 def drawn() -> str:
@@ -22,8 +24,8 @@ def drawn() -> str:
     return "\n".join(["```mermaid", "stateDiagram-v2", *firsts, *moves, *ends, "```"])
 
 
-def test_the_readme_shows_the_states_as_the_code_has_them() -> None:
-    assert drawn() in README.read_text(encoding="utf-8"), drawn()
+def test_the_documentation_shows_the_states_as_the_code_has_them() -> None:
+    assert drawn() in ARCHITECTURE.read_text(encoding="utf-8"), drawn()
 
 
 def test_every_move_in_the_table_is_a_method_of_a_kick() -> None:
