@@ -65,7 +65,7 @@ def client(service: Service, time: FakeTime | None = None, **options: Any) -> Re
     transport = httpx.MockTransport(service)
     http = httpx.AsyncClient(transport=transport, base_url="https://api.example/client/v4")
     time = time or FakeTime()
-    return RealtimeKit(http, APP, budget=RateLimit(clock=time), sleep=time.sleep, **options)
+    return RealtimeKit(http, APP, rate_limit=RateLimit(clock=time), sleep=time.sleep, **options)
 
 
 def ok(body: Any = KICKED, **headers: str) -> httpx.Response:
@@ -475,7 +475,7 @@ async def test_who_never_got_a_slot_sent_nothing() -> None:
 async def test_a_block_counts_for_those_who_wait_for_a_slot() -> None:
     time, gate = FakeTime(), Gate()
     budget = RateLimit(clock=time)
-    rtk = gate.client(budget=budget)
+    rtk = gate.client(rate_limit=budget)
     kicks = [asyncio.create_task(kick(rtk)) for _ in range(10)]
     await settle()
     budget.update(too_many(Retry_After="300"))

@@ -28,7 +28,7 @@ class Source:
         self.go = asyncio.Event()
         self.error: Exception | None = None
 
-    async def read(self) -> int:
+    async def read(self, _key: str) -> int:
         number = next(self.numbers)
         self.started = number
         try:
@@ -49,42 +49,42 @@ async def settle() -> None:
 
 async def test_all_who_wait_share_one_read() -> None:
     source, shared = Source(), SharedReads(HOURS, 48)
-    callers = [asyncio.create_task(shared.get("key", source.read)) for _ in range(20)]
+    callers = [asyncio.create_task(shared.get(source.read, "key")) for _ in range(20)]
     await settle()
     source.go.set()
     assert await asyncio.gather(*callers) == [1] * 20
-    assert await shared.get("key", source.read) == 1
+    assert await shared.get(source.read, "key") == 1
 
 
 async def test_different_things_are_read_separately() -> None:
     source, shared = Source(), SharedReads(HOURS, 48)
     source.go.set()
-    assert await shared.get("one", source.read) == 1
-    assert await shared.get("other", source.read) == 2
+    assert await shared.get(source.read, "one") == 1
+    assert await shared.get(source.read, "other") == 2
 
 
 async def test_a_read_is_dropped_when_it_is_old() -> None:
     source, shared = Source(), SharedReads(0.0, 48)
     source.go.set()
-    assert await shared.get("key", source.read) == 1
+    assert await shared.get(source.read, "key") == 1
     await settle()
-    assert await shared.get("key", source.read) == 2
+    assert await shared.get(source.read, "key") == 2
     await settle()
-    assert not shared._kept
+    assert not shared._cached
 
 
-async def test_only_so_many_are_kept_the_newest() -> None:
+async def test_only_so_many_are_cached_the_newest() -> None:
     source, shared = Source(), SharedReads(HOURS, 2)
     source.go.set()
     for key in ("a", "b", "c"):
-        await shared.get(key, source.read)
-    assert list(shared._kept) == ["b", "c"]
-    assert await shared.get("c", source.read) == 3
+        await shared.get(source.read, key)
+    assert list(shared._cached) == [(source.read, ("b",)), (source.read, ("c",))]
+    assert await shared.get(source.read, "c") == 3
 
 
 async def test_a_caller_who_is_cancelled_takes_the_read_from_nobody() -> None:
     source, shared = Source(), SharedReads(HOURS, 48)
-    first, second = (asyncio.create_task(shared.get("key", source.read)) for _ in range(2))
+    first, second = (asyncio.create_task(shared.get(source.read, "key")) for _ in range(2))
     await settle()
     first.cancel()
     await settle()
@@ -94,22 +94,22 @@ async def test_a_caller_who_is_cancelled_takes_the_read_from_nobody() -> None:
     assert (source.started, source.cancelled) == (1, 0)
 
 
-async def test_an_error_goes_to_all_who_wait_and_is_not_kept() -> None:
+async def test_an_error_goes_to_all_who_wait_and_is_not_cached() -> None:
     source, shared = Source(), SharedReads(HOURS, 48)
     source.error = OutcomeUnknown("HTTP 500")
-    callers = [asyncio.create_task(shared.get("key", source.read)) for _ in range(3)]
+    callers = [asyncio.create_task(shared.get(source.read, "key")) for _ in range(3)]
     await settle()
     source.go.set()
     answers = await asyncio.gather(*callers, return_exceptions=True)
     assert answers == [source.error] * 3
     source.error = None
-    assert await shared.get("key", source.read) == 2
+    assert await shared.get(source.read, "key") == 2
 
 
 async def test_an_error_that_nobody_waits_for_is_no_noise() -> None:
     source, shared = Source(), SharedReads(HOURS, 48)
     source.error = OutcomeUnknown("HTTP 500")
-    caller = asyncio.create_task(shared.get("key", source.read))
+    caller = asyncio.create_task(shared.get(source.read, "key"))
     await settle()
     caller.cancel()
     await settle()
@@ -120,41 +120,46 @@ async def test_an_error_that_nobody_waits_for_is_no_noise() -> None:
 
 async def test_a_fresh_read_joins_none_that_began_before_and_replaces_it() -> None:
     source, shared = Source(), SharedReads(HOURS, 48)
-    old = asyncio.create_task(shared.get("key", source.read))
+    old = asyncio.create_task(shared.get(source.read, "key"))
     await settle()
-    fresh = asyncio.create_task(shared.get("key", source.read, fresh=True))
+    fresh = asyncio.create_task(shared.get(source.read, "key", fresh=True))
     await settle()
-    joined = asyncio.create_task(shared.get("key", source.read))
+    joined = asyncio.create_task(shared.get(source.read, "key"))
     await settle()
     source.go.set()
     assert [await old, await fresh, await joined] == [1, 2, 2]
-    assert await shared.get("key", source.read) == 2
-    assert await shared.get("key", source.read, fresh=True) == 3
-    assert await shared.get("key", source.read) == 3
+    assert await shared.get(source.read, "key") == 2
+    assert await shared.get(source.read, "key", fresh=True) == 3
+    assert await shared.get(source.read, "key") == 3
 
 
-async def test_an_old_read_that_ends_late_does_not_replace_a_fresh_one() -> None:
-    late, source, shared = Source(), Source(), SharedReads(0.0, 48)
-    old = asyncio.create_task(shared.get("key", late.read))
+async def test_an_old_read_that_fails_late_does_not_replace_a_fresh_one() -> None:
+    late, source, shared = Source(), Source(), SharedReads(HOURS, 48)
+    sources = iter([late, source])
+
+    async def read() -> int:
+        return await next(sources).read("key")
+
+    old = asyncio.create_task(shared.get(read))
     await settle()
     source.go.set()
-    fresh = asyncio.create_task(shared.get("key", source.read, fresh=True))
+    assert await shared.get(read, fresh=True) == 1
     late.error = OutcomeUnknown("HTTP 500")
     late.go.set()
-    assert await fresh == 1
     with pytest.raises(OutcomeUnknown):
         await old
+    assert await shared.get(read) == 1
 
 
 async def test_closing_ends_the_reads_under_way() -> None:
     source, shared = Source(), SharedReads(HOURS, 48)
-    caller = asyncio.create_task(shared.get("key", source.read))
+    caller = asyncio.create_task(shared.get(source.read, "key"))
     await settle()
     await shared.aclose()
     assert source.cancelled == 1
     with pytest.raises(asyncio.CancelledError):
         await caller
-    assert not shared._kept
+    assert not shared._cached
     await shared.aclose()
 
 

@@ -7,9 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.ports import NotFound, OutcomeUnknown
-from bot.realtimekit.paging import MOST_PAGES, every_row
-from bot.realtimekit.parsing import Page
-from bot.realtimekit.requests import PER_PAGE
+from bot.realtimekit.paging import MAX_PAGES, PER_PAGE, Page, fetch_all
 
 
 class Shelf:
@@ -35,10 +33,10 @@ class Shelf:
 @given(rows=st.integers(0, 1500), tells=st.booleans(), less=st.integers(0, 199))
 def test_every_row_is_read_once(rows: int, *, tells: bool, less: int) -> None:
     cap = PER_PAGE - (less if tells else 0)
-    if rows > MOST_PAGES * cap:
+    if rows > MAX_PAGES * cap:
         return
     shelf = Shelf(rows, tells=tells, cap=cap)
-    assert asyncio.run(every_row(shelf, 7)) == shelf.rows
+    assert asyncio.run(fetch_all(shelf, 7)) == shelf.rows
     assert len(shelf.asked) == len(set(shelf.asked))
 
 
@@ -48,13 +46,13 @@ def test_every_row_is_read_once(rows: int, *, tells: bool, less: int) -> None:
 )
 async def test_no_page_too_many(rows: int, *, tells: bool, pages: int) -> None:
     shelf = Shelf(rows, tells=tells)
-    await every_row(shelf, 7)
+    await fetch_all(shelf, 7)
     assert shelf.asked == list(range(1, pages + 1))
 
 
 async def test_pages_are_read_side_by_side_within_bounds() -> None:
     shelf = Shelf(10_000)
-    assert len(await every_row(shelf, 7)) == 10_000
+    assert len(await fetch_all(shelf, 7)) == 10_000
     assert (len(shelf.asked), shelf.peak) == (50, 7)
 
 
@@ -67,7 +65,7 @@ async def test_a_list_that_grows_is_read_to_its_end() -> None:
             shelf.rows.extend(range(400, 403))
         return page
 
-    assert await every_row(fetch, 7) == list(range(403))
+    assert await fetch_all(fetch, 7) == list(range(403))
 
 
 async def test_a_list_that_shrinks_is_no_error() -> None:
@@ -78,7 +76,7 @@ async def test_a_list_that_shrinks_is_no_error() -> None:
         del shelf.rows[400:]
         return page
 
-    assert len(await every_row(fetch, 7)) == 400
+    assert len(await fetch_all(fetch, 7)) == 400
 
 
 @pytest.mark.parametrize("tells", [True, False])
@@ -89,16 +87,16 @@ async def test_the_same_page_again_and_again_is_refused(*, tells: bool) -> None:
 
     asked: list[int] = []
     with pytest.raises(OutcomeUnknown, match="same rows"):
-        await every_row(fetch, 7)
+        await fetch_all(fetch, 7)
     assert len(asked) < 4
 
 
 @pytest.mark.parametrize("tells", [True, False])
 async def test_a_list_without_end_is_refused(*, tells: bool) -> None:
-    shelf = Shelf(PER_PAGE * MOST_PAGES + 1, tells=tells)
+    shelf = Shelf(PER_PAGE * MAX_PAGES + 1, tells=tells)
     with pytest.raises(OutcomeUnknown, match="more than 200 pages"):
-        await every_row(shelf, 7)
-    assert len(shelf.asked) == (1 if tells else MOST_PAGES)
+        await fetch_all(shelf, 7)
+    assert len(shelf.asked) == (1 if tells else MAX_PAGES)
 
 
 async def test_a_list_that_tells_of_rows_and_has_none_is_refused() -> None:
@@ -106,14 +104,14 @@ async def test_a_list_that_tells_of_rows_and_has_none_is_refused() -> None:
         return Page([], 0, 5)
 
     with pytest.raises(OutcomeUnknown, match="none of 5 rows"):
-        await every_row(fetch, 7)
+        await fetch_all(fetch, 7)
 
 
 async def test_pages_without_a_row_of_use_are_no_repetition() -> None:
     async def fetch(page_no: int) -> Page[int]:
         return Page([7] if page_no == 3 else [], PER_PAGE, 3 * PER_PAGE)
 
-    assert await every_row(fetch, 7) == [7]
+    assert await fetch_all(fetch, 7) == [7]
 
 
 async def test_one_page_fails_the_read_and_ends_the_others() -> None:
@@ -131,6 +129,6 @@ async def test_one_page_fails_the_read_and_ends_the_others() -> None:
         raise AssertionError
 
     with pytest.raises(NotFound, match="page 3") as caught:
-        await every_row(fetch, 7)
+        await fetch_all(fetch, 7)
     assert isinstance(caught.value.__cause__, KeyError)
     assert sorted(ended) == [2, 4, 5]
