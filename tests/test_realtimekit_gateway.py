@@ -1,4 +1,4 @@
-"""Reads are shared by all who wait, and kept for a while."""
+"""Reads are shared by all callers that wait, and their results are kept for a while."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,9 +8,18 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from bot.core.ports import MeetingGateway, OutcomeUnknown
-from bot.core.roster import CustomId, MeetingId, ParticipantId, SessionId
-from bot.realtimekit import App, CachedGateway, RealtimeKit, http_client
+from bot.core.ports import MeetingGateway
+from bot.realtimekit import (
+    App,
+    CachedGateway,
+    CustomId,
+    MeetingId,
+    OutcomeUnknown,
+    ParticipantId,
+    RealtimeKit,
+    SessionId,
+    http_client,
+)
 from bot.realtimekit.gateway import SharedReads
 from tests.sandbox.realtimekit.cast import Cast, weekly_ama
 from tests.sandbox.realtimekit.server import RealtimeKitStandIn
@@ -19,7 +28,7 @@ HOURS = 3600.0
 
 
 class Source:
-    """Reads that end when told to: the n-th returns n, or raises."""
+    """Reads that end once `go` is set. The n-th returns n, or raises `error`."""
 
     def __init__(self) -> None:
         self.numbers: Iterator[int] = count(1)
@@ -42,12 +51,12 @@ class Source:
 
 
 async def settle() -> None:
-    """Let every task run until it waits for something that a test controls."""
+    """Let every task run until it waits for something that the test controls."""
     for _ in range(5):
         await asyncio.sleep(0)
 
 
-async def test_all_who_wait_share_one_read() -> None:
+async def test_all_callers_that_wait_share_one_read() -> None:
     source, shared = Source(), SharedReads(HOURS, 48)
     callers = [asyncio.create_task(shared.get(source.read, "key")) for _ in range(20)]
     await settle()
@@ -56,14 +65,14 @@ async def test_all_who_wait_share_one_read() -> None:
     assert await shared.get(source.read, "key") == 1
 
 
-async def test_different_things_are_read_separately() -> None:
+async def test_reads_with_other_arguments_are_separate() -> None:
     source, shared = Source(), SharedReads(HOURS, 48)
     source.go.set()
     assert await shared.get(source.read, "one") == 1
     assert await shared.get(source.read, "other") == 2
 
 
-async def test_a_read_is_dropped_when_it_is_old() -> None:
+async def test_an_old_result_is_dropped() -> None:
     source, shared = Source(), SharedReads(0.0, 48)
     source.go.set()
     assert await shared.get(source.read, "key") == 1
@@ -73,7 +82,7 @@ async def test_a_read_is_dropped_when_it_is_old() -> None:
     assert not shared._cached
 
 
-async def test_only_so_many_are_cached_the_newest() -> None:
+async def test_only_the_newest_results_are_kept() -> None:
     source, shared = Source(), SharedReads(HOURS, 2)
     source.go.set()
     for key in ("a", "b", "c"):
@@ -82,7 +91,7 @@ async def test_only_so_many_are_cached_the_newest() -> None:
     assert await shared.get(source.read, "c") == 3
 
 
-async def test_a_caller_who_is_cancelled_takes_the_read_from_nobody() -> None:
+async def test_a_cancelled_caller_does_not_cancel_the_read_for_the_others() -> None:
     source, shared = Source(), SharedReads(HOURS, 48)
     first, second = (asyncio.create_task(shared.get(source.read, "key")) for _ in range(2))
     await settle()
@@ -94,7 +103,7 @@ async def test_a_caller_who_is_cancelled_takes_the_read_from_nobody() -> None:
     assert (source.started, source.cancelled) == (1, 0)
 
 
-async def test_an_error_goes_to_all_who_wait_and_is_not_cached() -> None:
+async def test_an_error_goes_to_all_callers_that_wait_and_is_not_kept() -> None:
     source, shared = Source(), SharedReads(HOURS, 48)
     source.error = OutcomeUnknown("HTTP 500")
     callers = [asyncio.create_task(shared.get(source.read, "key")) for _ in range(3)]
@@ -106,7 +115,7 @@ async def test_an_error_goes_to_all_who_wait_and_is_not_cached() -> None:
     assert await shared.get(source.read, "key") == 2
 
 
-async def test_an_error_that_nobody_waits_for_is_no_noise() -> None:
+async def test_an_error_that_no_caller_waits_for_is_not_logged() -> None:
     source, shared = Source(), SharedReads(HOURS, 48)
     source.error = OutcomeUnknown("HTTP 500")
     caller = asyncio.create_task(shared.get(source.read, "key"))
@@ -118,7 +127,7 @@ async def test_an_error_that_nobody_waits_for_is_no_noise() -> None:
     assert not shared._running
 
 
-async def test_a_fresh_read_joins_none_that_began_before_and_replaces_it() -> None:
+async def test_a_fresh_read_is_a_new_one_and_replaces_the_old_one() -> None:
     source, shared = Source(), SharedReads(HOURS, 48)
     old = asyncio.create_task(shared.get(source.read, "key"))
     await settle()
@@ -151,7 +160,7 @@ async def test_an_old_read_that_fails_late_does_not_replace_a_fresh_one() -> Non
     assert await shared.get(read) == 1
 
 
-async def test_closing_ends_the_reads_under_way() -> None:
+async def test_closing_cancels_the_running_reads() -> None:
     source, shared = Source(), SharedReads(HOURS, 48)
     caller = asyncio.create_task(shared.get(source.read, "key"))
     await settle()
@@ -178,31 +187,31 @@ async def test_the_port_over_real_http() -> None:
         RealtimeKitStandIn(cast.world) as stand_in,
         http_client(stand_in.url) as http,
     ):
-        shared = CachedGateway(client(stand_in, http))
-        rooms: MeetingGateway = shared
-        (session,) = await rooms.live_sessions()
+        cached = CachedGateway(client(stand_in, http))
+        gateway: MeetingGateway = cached
+        (session,) = await gateway.live_sessions()
         everybody = len(cast.world.who_is_in(cast.ama))
         assert (session.meeting.title, session.people) == ("Weekly AMA", everybody)
         meeting = MeetingId(cast.ama.id)
-        assert await rooms.active_session(meeting) == session
-        assert await rooms.active_session(MeetingId(cast.team_sync.id)) is None
-        assert [found.id for found in await rooms.meetings("team")] == [cast.team_sync.id]
-        assert (await rooms.meeting(meeting)).title == "Weekly AMA"
-        assert len(await rooms.records(meeting)) == everybody
-        roster = await rooms.roster(session.id)
+        assert await gateway.active_session(meeting) == session
+        assert await gateway.active_session(MeetingId(cast.team_sync.id)) is None
+        assert [found.id for found in await gateway.meetings("team")] == [cast.team_sync.id]
+        assert (await gateway.meeting(meeting)).title == "Weekly AMA"
+        assert len(await gateway.records(meeting)) == everybody
+        roster = await gateway.roster(session.id)
         assert roster.live[0].id == cast.three_tabs.id
         assert len(roster.live[0].open_peers) == 3
         mallory = ParticipantId(cast.mallory.id)
-        assert await rooms.kick(meeting, participant_ids=[mallory, mallory]) == [mallory]
-        assert await rooms.kick(meeting, custom_participant_ids=[CustomId("user-2210")]) == [
+        assert await gateway.kick(meeting, participant_ids=[mallory, mallory]) == [mallory]
+        assert await gateway.kick(meeting, custom_participant_ids=[CustomId("user-2210")]) == [
             cast.three_tabs.id
         ]
-        assert (await rooms.roster(session.id)) is roster
-        fresh = await rooms.roster(session.id, fresh=True)
+        assert (await gateway.roster(session.id)) is roster
+        fresh = await gateway.roster(session.id, fresh=True)
         gone = fresh.by_id(mallory)
         assert gone
         assert not gone.open_peers
-        await shared.aclose()
+        await cached.aclose()
         assert stand_in.problems == []
 
 
@@ -212,10 +221,10 @@ async def test_ten_moderators_cost_one_read() -> None:
         RealtimeKitStandIn(cast.world) as stand_in,
         http_client(stand_in.url) as http,
     ):
-        rooms = CachedGateway(client(stand_in, http))
+        gateway = CachedGateway(client(stand_in, http))
         session = cast.world.live_session(cast.ama)
         assert session
-        rosters = await asyncio.gather(*(rooms.roster(SessionId(session.id)) for _ in range(10)))
+        rosters = await asyncio.gather(*(gateway.roster(SessionId(session.id)) for _ in range(10)))
         assert len({id(roster) for roster in rosters}) == 1
         assert ops(stand_in) == ["participants"]
-        await rooms.aclose()
+        await gateway.aclose()

@@ -1,4 +1,4 @@
-"""How replies are read: what the contract allows, what the service is known to do, and nonsense."""
+"""Replies: those that the contract allows, those that the service really gives, and nonsense."""
 
 import json
 from datetime import UTC, datetime
@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.ports import OutcomeUnknown
-from bot.core.roster import Meeting, MeetingId, PeerId, Session, SessionId
-from bot.realtimekit import models
+from bot.core.roster import PeerId
+from bot.realtimekit import Meeting, MeetingId, OutcomeUnknown, Session, SessionId, models
 from tests.sandbox.realtimekit.contract import Contract
 
 BASE = "/accounts/a/realtime/kit/b"
@@ -69,7 +68,7 @@ def one_peer(**changes: Any) -> bytes:
         ),
     ],
 )
-def test_the_samples_here_keep_to_the_contract(path: str, method: str, body: bytes) -> None:
+def test_the_samples_here_follow_the_contract(path: str, method: str, body: bytes) -> None:
     route, _ = Contract.published().at(BASE + path)[method]
     assert route.broken_by(200, json.loads(body)) is None
 
@@ -79,7 +78,7 @@ def test_a_session() -> None:
     assert session == Session(SessionId("s1"), Meeting(AMA, "Weekly AMA"), 132)
 
 
-def test_a_session_with_next_to_nothing_in_it() -> None:
+def test_a_session_with_only_an_id() -> None:
     session = models.parse_active_session(reply({"id": "s1"}), AMA)
     assert session == Session(SessionId("s1"), Meeting(AMA, AMA), None)
 
@@ -104,7 +103,7 @@ def test_only_live_sessions_count(changes: dict[str, Any], *, live: bool) -> Non
     assert len(models.parse_sessions(reply({"sessions": [row]})).rows) == live
 
 
-def test_an_active_session_without_an_id_is_not_nobody() -> None:
+def test_an_active_session_without_an_id_is_refused() -> None:
     with pytest.raises(OutcomeUnknown, match="without an id"):
         models.parse_active_session(reply({**SESSION, "id": None}), AMA)
 
@@ -128,29 +127,29 @@ def test_a_peer() -> None:
     assert (peer.joined_at, peer.left_at) == (AT_NOON, None)
 
 
-def test_a_peer_of_whom_nothing_is_said() -> None:
+def test_a_peer_without_any_field() -> None:
     peer = models.parse_peers(reply({"participants": [{}]})).rows[0]
     assert (peer.id, peer.participant_id, peer.custom_id, peer.name) == (PeerId(""), None, None, "")
 
 
 @pytest.mark.parametrize("left_at", [None, "", "null", '"null"', ' "" '])
-def test_who_has_no_date_of_leaving_is_live(left_at: Any) -> None:
+def test_a_blank_left_at_means_live(left_at: Any) -> None:
     assert models.parse_peers(one_peer(left_at=left_at)).rows[0].left_at is None
 
 
 @pytest.mark.parametrize("left_at", [NOON, f'{NOON}"', "2026-10-06T14:00:00+02:00", NOON[:-1]])
-def test_who_has_a_date_of_leaving_has_left(left_at: str) -> None:
+def test_a_date_in_left_at_means_left(left_at: str) -> None:
     assert models.parse_peers(one_peer(left_at=left_at)).rows[0].left_at == AT_NOON
 
 
 @pytest.mark.parametrize("left_at", ["soon", 0, 1759752000, False, [], {}, "None", "2026-13-01"])
-def test_a_date_of_leaving_that_is_none_is_neither(left_at: Any) -> None:
+def test_any_other_left_at_is_a_broken_reply(left_at: Any) -> None:
     with pytest.raises(OutcomeUnknown, match="left_at"):
         models.parse_peers(one_peer(left_at=left_at))
 
 
 @pytest.mark.parametrize("joined_at", ["soon", "null", "", None, 1759752000, []])
-def test_a_date_of_joining_that_cannot_be_read_is_unknown(joined_at: Any) -> None:
+def test_an_unreadable_joined_at_is_unknown(joined_at: Any) -> None:
     assert models.parse_peers(one_peer(joined_at=joined_at)).rows[0].joined_at is None
 
 
@@ -161,7 +160,7 @@ def test_any_date_in_iso_format_is_read(date: datetime, after: str) -> None:
 
 
 def _as_sent(name: str) -> str:
-    """Two halves of a surrogate pair, side by side in JSON, are one character."""
+    """Join surrogate pairs: side by side in JSON, two halves are one character."""
     return str(json.loads(json.dumps(name)))
 
 
@@ -177,7 +176,7 @@ def test_half_a_surrogate_pair_spoils_no_other_name() -> None:
     assert [peer.name for peer in page.rows] == ["?", "Zoë 🦊"]
 
 
-def test_bytes_that_are_no_text_spoil_no_other_name() -> None:
+def test_bytes_that_are_not_utf_8_are_replaced() -> None:
     body = one_peer(display_name="Zo#").replace(b"#", b"\xeb")
     assert models.parse_peers(body).rows[0].name == "Zo\ufffd"
 
@@ -194,7 +193,7 @@ def test_bytes_that_are_no_text_spoil_no_other_name() -> None:
         ({}, {}, None),
     ],
 )
-def test_paging_stands_in_two_places_or_nowhere(
+def test_the_total_stands_in_two_places_or_nowhere(
     read: Any, inside: dict[str, Any], beside: dict[str, Any], total: int | None
 ) -> None:
     page = read(reply({"participants": [], "sessions": [], **inside}, **beside))
@@ -234,7 +233,7 @@ def test_records() -> None:
         (b'{"success": true}', []),
     ],
 )
-def test_whom_the_reply_to_a_kick_names(body: bytes, ids: list[str]) -> None:
+def test_the_ids_in_the_reply_to_a_kick(body: bytes, ids: list[str]) -> None:
     assert models.parse_kicked(body) == ids
 
 
@@ -279,7 +278,8 @@ def test_a_reply_that_denies_success_says_why() -> None:
         models.parse_kicked(body)
 
 
-def test_names_stay_out_of_errors() -> None:
+def test_names_stay_out_of_errors_and_the_log(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(OutcomeUnknown) as caught:
         models.parse_peers(one_peer(display_name={"first": "Mallory"}))
-    assert "Mallory" not in f"{caught.value} {caught.value.__cause__}"
+    assert "display_name" in caplog.text
+    assert "Mallory" not in f"{caught.value} {caught.value.__cause__} {caplog.text}"
