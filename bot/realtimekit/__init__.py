@@ -1,6 +1,6 @@
 """A small typed client for the REST API of Cloudflare RealtimeKit.
 
-For example, this script kicks a user from the live session of each meeting of a title:
+For example, this script kicks a user from every live session with "Weekly AMA" in its title:
 
     import asyncio
     import os
@@ -24,10 +24,8 @@ For example, this script kicks a user from the live session of each meeting of a
 
     asyncio.run(main())
 
-Every error is a GatewayError. Its class tells whether the call took effect:
-
-- no: NotFound, Rejected, RateLimited (LocallyRateLimited if the client itself stopped it), NotSent
-- maybe: OutcomeUnknown
+Every error is a GatewayError. After an OutcomeUnknown, the call may have taken effect. After the
+others, it did not: NotFound, Rejected, NotSent, RateLimited and its subclass LocallyRateLimited.
 """
 
 from bot.core.ports import GatewayError, NotFound, NotSent, OutcomeUnknown, RateLimited, Rejected

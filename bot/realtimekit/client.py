@@ -26,17 +26,17 @@ from bot.core.roster import (
     SessionId,
 )
 from bot.realtimekit import models
-from bot.realtimekit.errors import error_for_exception, error_for_reply
+from bot.realtimekit.errors import error_for_exception, error_for_reply, retry_delay
 from bot.realtimekit.paging import PER_PAGE, Page, fetch_all
-from bot.realtimekit.rate_limit import LocallyRateLimited, RateLimit
+from bot.realtimekit.rate_limit import RateLimit
 
 T = TypeVar("T")
 _Query = dict[str, str]
 
-_MAX_REQUESTS: Final = 8  # httpx gets slower with more.
+_MAX_REQUESTS: Final = 8  # With more requests in flight, httpx gets slower.
 _MAX_READS: Final = _MAX_REQUESTS - 1
-_RETRY_PAUSE: Final = 0.2
 _REPLY_SHARE: Final = 1 / 8
+"""The share of the deadline that must be left for the reply when a request is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +78,11 @@ def http_client(base_url: str = "https://api.cloudflare.com/client/v4") -> httpx
 class RealtimeKit:
     """The operations of one RealtimeKit app. Each may raise any GatewayError.
 
-    A request (for a list: each page) ends within `deadline` seconds. The client retries it at most
-    once, and only if it was not sent, or if it got a 429 whose `Retry-After` ends early enough. At
-    most 8 requests are in flight, at most 7 of them reads, so that a kick does not wait for reads.
+    A call ends within `deadline` seconds, for a list the call for each page. It is retried once at
+    most: if it was not sent, or if it got a 429 whose `Retry-After` ends early enough. At most 8
+    requests are in flight, and at most 7 of them are reads, so that a kick does not wait for reads.
 
-    The token is sent in the Authorization header only. Neither httpx nor httpcore logs it, at any
+    The token is sent in the Authorization header only. Neither httpx nor httpcore logs it at any
     level, and the repr of httpx's headers hides it.
     """
 
@@ -116,7 +116,7 @@ class RealtimeKit:
         return list({row.id: row for row in rows}.values())
 
     async def meetings(self, search: str = "", page_no: int = 1) -> Sequence[Meeting]:
-        """Return a page of up to 200 meetings, live or not. `search`: part of a title, or an id.
+        """Return a page of up to 200 meetings. `search` is a part of a title, or an id.
 
         https://developers.cloudflare.com/api/resources/realtime_kit/subresources/meetings/methods/get
         """
@@ -203,7 +203,7 @@ class RealtimeKit:
         return parse(await self._request("GET", f"{path}?{encoded}"))
 
     async def _request(self, method: str, path: str, content: bytes | None = None) -> bytes:
-        """Return the body of the reply to a request, after a retry if one is safe and in time."""
+        """Return the body of the reply. Retry once if that is safe and ends in time."""
         request = self._http.build_request(
             method, self._path + path, content=content, headers=self._headers
         )
@@ -211,7 +211,7 @@ class RealtimeKit:
         try:
             return await self._attempt(request, until)
         except (RateLimited, NotSent) as error:
-            delay = _retry_delay(error)
+            delay = retry_delay(error)
             if delay is None or not self._leaves_time(until, delay):
                 raise
         await self._sleep(delay)
@@ -242,7 +242,7 @@ class RealtimeKit:
         return response.content
 
     def _leaves_time(self, until: float, delay: float = 0) -> bool:
-        # A request that is sent shortly before the deadline can only end as OutcomeUnknown.
+        # A request that is sent just before the deadline could only end as OutcomeUnknown.
         latest = until - self._deadline * _REPLY_SHARE
         return asyncio.get_running_loop().time() + delay < latest
 
@@ -271,17 +271,8 @@ def _segment(text: str) -> str:
     return quote(text, safe="", errors="replace")
 
 
-def _retry_delay(error: RateLimited | NotSent) -> float | None:
-    """Return the seconds to wait before a retry, or None if there must be no retry."""
-    if isinstance(error, NotSent):
-        return _RETRY_PAUSE
-    if isinstance(error, LocallyRateLimited) or error.retry_after is None:
-        return None
-    return error.retry_after + _RETRY_PAUSE
-
-
 def _without_repeats(rows: Sequence[Peer]) -> Sequence[Peer]:
-    """Return one row for each peer: if it has left, a row that says so."""
+    """Return one row for each peer. If a row of the peer says that it left, return that row."""
     peers: dict[str | int, Peer] = {}
     for number, row in enumerate(rows):
         # Rows without an id may be different peers.

@@ -1,4 +1,4 @@
-"""What an error means: did the call take effect? No I/O.
+"""What an error means: did the call take effect, and may it be retried? No I/O.
 
 Replies with an error status have one of three shapes: RealtimeKit's own, that of Cloudflare's API
 gateway in front of it, and a bare message. The body of a 5xx may also be a web page or empty.
@@ -13,11 +13,12 @@ import httpx
 
 from bot.core.ports import GatewayError, NotFound, NotSent, OutcomeUnknown, RateLimited, Rejected
 from bot.core.roster import display
-from bot.realtimekit.rate_limit import retry_after
+from bot.realtimekit.rate_limit import LocallyRateLimited, retry_after
 
 logger = logging.getLogger(__name__)
 
 _NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_RETRY_PAUSE: Final = 0.2
 _NO_ROUTE: Final = frozenset({7000, 7003})
 _HINTS: Final = {
     401: "the API token is not valid",
@@ -50,6 +51,15 @@ def error_for_reply(response: httpx.Response) -> GatewayError:
         case 408:
             return OutcomeUnknown(message)
     return Rejected(message) if response.is_client_error else OutcomeUnknown(message)
+
+
+def retry_delay(error: RateLimited | NotSent) -> float | None:
+    """Return the seconds to wait before a retry, or None if there must be no retry."""
+    if isinstance(error, NotSent):
+        return _RETRY_PAUSE
+    if isinstance(error, LocallyRateLimited) or error.retry_after is None:
+        return None
+    return error.retry_after + _RETRY_PAUSE
 
 
 def error_message(body: Any) -> str | None:

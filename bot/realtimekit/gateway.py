@@ -5,14 +5,7 @@ from collections.abc import Callable, Coroutine, Hashable, Sequence
 from functools import partial
 from typing import Any, TypeVar, TypeVarTuple
 
-from bot.core.roster import (
-    Meeting,
-    MeetingId,
-    Participant,
-    Roster,
-    Session,
-    SessionId,
-)
+from bot.core.roster import Meeting, MeetingId, Participant, Roster, Session, SessionId
 from bot.realtimekit.client import RealtimeKit
 
 T = TypeVar("T")
@@ -56,21 +49,21 @@ class CachedGateway:
         return await self._reads.get(self._client.records, meeting, fresh=fresh)
 
     async def aclose(self) -> None:
-        """Cancel the reads that are running, and their callers with them."""
+        """Cancel the running reads and, with them, the callers that wait for them."""
         await self._reads.aclose()
 
     async def _roster(self, session: SessionId) -> Roster:
         peers = await self._client.participants(session)
-        # 10,000 names take a fifth of a second. In this thread, no other task could run meanwhile.
+        # 10,000 names take a fifth of a second. On the event loop, they would delay every ack.
         return await asyncio.to_thread(Roster, peers)
 
 
 class SharedReads:
     """Runs a read once for all callers that wait for it, and keeps its result.
 
-    Two reads are the same if function and arguments are equal. Each read has its own task, so a
-    cancelled caller does not cancel it for the others. An error goes to all callers that wait, and
-    is not kept.
+    Two reads are the same if their function and arguments are equal. Each read runs in its own
+    task, so a cancelled caller does not cancel it for the others. An error goes to all callers that
+    wait, and is not kept.
     """
 
     def __init__(self, max_age: float, max_reads: int) -> None:
@@ -88,7 +81,7 @@ class SharedReads:
         return await asyncio.shield(task or self._start(key, read(*args)))
 
     async def aclose(self) -> None:
-        """Cancel the reads that are running, and wait until they have ended."""
+        """Cancel the running reads and wait until they have ended."""
         running = list(self._running)
         for task in running:
             task.cancel()

@@ -128,7 +128,7 @@ class PeerRow(Model):
     def to_peer(self) -> Peer:
         """Return the connection. Raises OutcomeUnknown if `left_at` is neither empty nor a date.
 
-        A connection may have no id at all. Without it, its participant could seem to have left.
+        A row without ids counts, too: if it were dropped, a participant could seem to have left.
         """
         return Peer(
             self.id or PeerId(""),
@@ -180,7 +180,7 @@ class Kicked(Model):
 
 
 class Reply(Model, Generic[Data]):
-    """A reply to a call that succeeded. Absent data is read as null."""
+    """The reply to a call that succeeded. Absent `data` counts as null."""
 
     success: Literal[True]
     data: Data = Field(None, validate_default=True)
@@ -218,8 +218,8 @@ def parse_sessions(body: bytes) -> Page[Session]:
 def parse_active_session(body: bytes, meeting: MeetingId) -> Session | None:
     """Return the active session of a meeting, or None if it is over.
 
-    Raises OutcomeUnknown for a session without an id or of another meeting. None would be a guess:
-    it means that no participant is in the meeting.
+    Raises OutcomeUnknown for a session without an id and for one of another meeting: None would
+    wrongly say that the meeting is empty.
     """
     row = _parse(Reply[SessionRow], body).data
     if row.associated_id not in {meeting, None}:
