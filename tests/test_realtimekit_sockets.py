@@ -1,4 +1,4 @@
-"""Over real sockets: what was sent, how often, and whether the answer is whole."""
+"""The client over real sockets: what is sent, how often, and what a lost answer means."""
 
 import asyncio
 import logging
@@ -10,9 +10,18 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from bot.core.ports import GatewayError, NotSent, OutcomeUnknown, RateLimited
-from bot.core.roster import MeetingId, ParticipantId, SessionId
-from bot.realtimekit import App, RealtimeKit, http_client
+from bot.realtimekit import (
+    App,
+    GatewayError,
+    MeetingId,
+    NotSent,
+    OutcomeUnknown,
+    ParticipantId,
+    RateLimited,
+    RealtimeKit,
+    SessionId,
+    http_client,
+)
 from tests.sandbox.realtimekit.cast import lone_meeting, weekly_ama
 from tests.sandbox.realtimekit.people import Meeting, Participant
 from tests.sandbox.realtimekit.server import RealtimeKitStandIn
@@ -22,7 +31,7 @@ ANY_APP = App("a", "b", SecretStr("token"))
 
 
 class Stage:
-    """The stand-in with somebody to kick in it, and the client that does."""
+    """The stand-in with people in a meeting, and a client for it."""
 
     def __init__(self, stand_in: RealtimeKitStandIn, rtk: RealtimeKit, meeting: Meeting) -> None:
         self.stand_in = stand_in
@@ -82,14 +91,14 @@ async def test_a_kick_whose_answer_is_lost_is_sent_once(fault: str, *, warm: boo
 @pytest.mark.parametrize("fault", ["hang", "dripping"])
 async def test_the_deadline_holds_for_the_whole_call(fault: str) -> None:
     async with on_stage(deadline=DEADLINE) as stage:
-        # Dripping, each byte comes sooner than any read timeout, and there is no end of them.
+        # With "dripping", each byte arrives within the read timeout, without an end.
         stage.stand_in.faults.switch_on(fault, endless=True)
         with pytest.raises(OutcomeUnknown, match="no answer within"):
             await stage.kick()
         assert stage.kicks == 1
 
 
-async def test_after_a_lost_answer_the_next_call_is_well() -> None:
+async def test_after_a_lost_answer_the_next_call_works() -> None:
     async with on_stage() as stage:
         stage.stand_in.faults.switch_on("reset_before", times=1)
         with pytest.raises(OutcomeUnknown):
@@ -97,14 +106,14 @@ async def test_after_a_lost_answer_the_next_call_is_well() -> None:
         assert await stage.kick() == [stage.person.id]
 
 
-async def test_a_short_429_is_waited_for() -> None:
+async def test_a_kick_is_retried_after_a_short_429() -> None:
     async with on_stage() as stage:
         stage.stand_in.faults.switch_on("rate_limited", times=1, retry_after=0)
         assert await stage.kick() == [stage.person.id]
         assert stage.kicks == 2
 
 
-async def test_when_the_budget_is_spent_nothing_more_is_sent() -> None:
+async def test_over_the_rate_limit_nothing_more_is_sent() -> None:
     async with on_stage() as stage:
         stage.stand_in.budget.limit = 22
         await stage.rtk.active_session(stage.meeting)
@@ -131,7 +140,7 @@ async def test_when_the_budget_is_spent_nothing_more_is_sent() -> None:
         "capped_pages",
     ],
 )
-async def test_everybody_is_read_however_sloppy_the_service(quirk: str) -> None:
+async def test_all_rows_are_read_from_a_sloppy_service(quirk: str) -> None:
     async with on_stage(people=450) as stage:
         stage.stand_in.faults.switch_on(quirk)
         peers = await stage.rtk.participants(stage.session)
@@ -140,7 +149,7 @@ async def test_everybody_is_read_however_sloppy_the_service(quirk: str) -> None:
         assert stage.stand_in.peak <= 7
 
 
-async def test_all_calls_share_eight_connections() -> None:
+async def test_calls_share_the_connections() -> None:
     async with on_stage() as stage:
         for _ in range(3):
             reads = [stage.rtk.active_session(stage.meeting) for _ in range(20)]
@@ -165,7 +174,7 @@ async def test_neither_httpx_nor_httpcore_logs_the_token(caplog: pytest.LogCaptu
 async def accepting(
     talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
 ) -> AsyncIterator[int]:
-    """Serve: accept connections, then do as told; yields the port."""
+    """Accept connections and call `talk` for each; yield the port."""
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await talk(reader, writer)
@@ -198,10 +207,10 @@ async def test_a_refused_connection_means_that_nothing_was_sent() -> None:
             await kick(rtk)
 
 
-async def test_a_connection_that_does_not_come_about_means_that_nothing_was_sent() -> None:
+async def test_a_connection_that_never_opens_means_that_nothing_was_sent() -> None:
     with socket.socket() as deaf, socket.socket() as first:
         deaf.bind(("127.0.0.1", 0))
-        # Nobody accepts, and one connection fills the queue: the next one hangs.
+        # The server never accepts. One connection fills its queue, so the next one hangs.
         deaf.listen(0)
         first.connect(deaf.getsockname())
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
@@ -210,7 +219,7 @@ async def test_a_connection_that_does_not_come_about_means_that_nothing_was_sent
                 await kick(rtk)
 
 
-async def test_a_handshake_that_does_not_end_is_tried_once_more() -> None:
+async def test_a_handshake_that_does_not_end_is_retried_once() -> None:
     done = asyncio.Event()
     connections = 0
 
@@ -237,7 +246,7 @@ async def test_a_server_that_closes_at_the_handshake_means_that_nothing_was_sent
             await kick(rtk)
 
 
-async def test_what_is_no_http_is_no_answer() -> None:
+async def test_a_reply_that_is_not_http_is_no_answer() -> None:
     posts: list[bytes] = []
 
     async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -251,15 +260,16 @@ async def test_what_is_no_http_is_no_answer() -> None:
     assert len(posts) == 1
 
 
-async def test_those_who_wait_behind_a_hanging_service_sent_nothing() -> None:
-    async with on_stage(deadline=DEADLINE) as stage:
+async def test_requests_that_wait_behind_a_hanging_service_are_not_sent() -> None:
+    # If the calls start more than an eighth of the deadline apart, a later one still gets a slot.
+    async with on_stage(deadline=1.5) as stage:
         stage.stand_in.faults.switch_on("hang")
         answers = await asyncio.gather(*(stage.kick() for _ in range(10)), return_exceptions=True)
         assert [type(answer) for answer in answers] == [OutcomeUnknown] * 8 + [NotSent] * 2
         assert stage.kicks == 8
 
 
-async def test_the_demo_world_is_read_whole() -> None:
+async def test_the_sessions_of_the_demo_are_found() -> None:
     cast = weekly_ama()
     async with RealtimeKitStandIn(cast.world) as stand_in, http_client(stand_in.url) as http:
         app = App(stand_in.account_id, stand_in.app_id, SecretStr(stand_in.api_token))
