@@ -20,7 +20,13 @@ from bot.slack.api import ResponseUrls, SlackCallError, post_json
 from bot.slack.modals import PORT_ERRORS, KickModals, ModalRef, Modals
 from bot.slack.payloads import Interaction, View, ViewMetadata
 from bot.slack.views import failures
-from bot.slack.views.approval import approval, denial, parse_approval, parse_note
+from bot.slack.views.approval import (
+    ApprovalMetadata,
+    approval,
+    denial,
+    parse_approval,
+    parse_note,
+)
 from bot.slack.views.blocks import Modal, text_modal
 from bot.slack.views.card import card
 from bot.slack.views.progress import progress
@@ -34,6 +40,7 @@ OUTDATED = "This belongs to an older version of the bot. Start again with the co
 MAX_POLLS = 30  # after a minute a kick has ended, or its modal is not updated any more
 
 Decision = Kick | ApprovalView | Verdict
+Decide = Callable[[ApprovalMetadata], Awaitable[Decision]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,15 +115,31 @@ class ApprovalHandlers:
         self, ack: AsyncAck, user: UserId, view: View, _metadata: ViewMetadata
     ) -> None:
         """Approve a request. The ack replaces the button, so that it is pressed only once."""
+
+        def approve(request: ApprovalMetadata) -> Awaitable[Decision]:
+            return self.approval_service.approve(request.kick, user, request.seen)
+
+        loading = self._start(user, view, approve, "Looking who is there now…")
+        await ack(response_action="update", view=loading)
+
+    async def submit_denial(
+        self, ack: AsyncAck, user: UserId, view: View, _metadata: ViewMetadata
+    ) -> None:
+        """Deny a request. The modal under this one can't approve it afterwards."""
+
+        def deny(request: ApprovalMetadata) -> Awaitable[Decision]:
+            return self.approval_service.deny(request.kick, user, parse_note(view))
+
+        await ack(response_action="update", view=self._start(user, view, deny, "Denying…"))
+
+    def _start(self, user: UserId, view: View, decide: Decide, text: str) -> Modal:
+        """Start a decision. Returns the modal that is shown until it is known."""
         request = parse_approval(view)
         if request is None:
-            await ack(response_action="update", view=text_modal("Kick", OUTDATED))
-            return
+            return text_modal("Kick", OUTDATED)
         modal = ModalRef.of(view, external_id=uuid4().hex)
-        approve = partial(self.approval_service.approve, request.kick, user, request.seen)
-        self.spawn(self._decide(modal, user, approve, request))
-        loading = text_modal("Kick", "Looking who is there now…", external_id=modal.external_id)
-        await ack(response_action="update", view=loading)
+        self.spawn(self._decide(modal, user, partial(decide, request), request))
+        return text_modal("Kick", text, external_id=modal.external_id)
 
     async def deny(self, ack: AsyncAck, sent: Interaction, kick: KickId) -> None:
         """Ask for a note, and for one more tap, before a request is denied."""
@@ -128,20 +151,6 @@ class ApprovalHandlers:
     async def _ask_for_note(self, trigger_id: str, kick: KickId, metadata: ViewMetadata) -> None:
         if await self.modals.push(trigger_id, denial(kick, metadata)) is None:
             await self.modals.send_ephemeral(metadata.response_id, TOO_LATE)
-
-    async def submit_denial(
-        self, ack: AsyncAck, user: UserId, view: View, _metadata: ViewMetadata
-    ) -> None:
-        """Deny a request. The modal under this one can't approve it afterwards."""
-        request = parse_approval(view)
-        if request is None:
-            await ack(response_action="update", view=text_modal("Kick", OUTDATED))
-            return
-        modal = ModalRef.of(view, external_id=uuid4().hex)
-        deny = partial(self.approval_service.deny, request.kick, user, parse_note(view))
-        self.spawn(self._decide(modal, user, deny, request))
-        loading = text_modal("Kick", "Denying…", external_id=modal.external_id)
-        await ack(response_action="update", view=loading)
 
     async def cancel_request(self, ack: AsyncAck, sent: Interaction, kick: KickId) -> None:
         """Cancel a request."""
