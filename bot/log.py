@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from bot.config import Settings
-from bot.core.kick import Event, Kick
+from bot.core.event import Event
+from bot.core.kick import Kick
 from bot.core.ports import StoreUnavailable
-from bot.core.roster import display
+from bot.core.text import display
 from bot.store import SqlStore
 
 NEWEST = 20

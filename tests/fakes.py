@@ -6,17 +6,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from bot.core.kick import (
-    ENDED_WITHOUT_CALL,
-    Draft,
-    Event,
-    EventKind,
-    Kick,
-    KickId,
-    State,
-    TeamId,
-    UserId,
-)
+from bot.core.draft import Draft
+from bot.core.event import Event, EventKind
+from bot.core.kick import ENDED_WITHOUT_CALL, Kick, KickId, State, TeamId, UserId
 from bot.core.outbox_message import DELIVER_WITHIN, MessageKind, OutboxMessage, messages_due_for
 from bot.core.policy import AccountStatus, GroupId, Membership
 from bot.core.ports import (

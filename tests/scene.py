@@ -3,12 +3,14 @@
 from dataclasses import dataclass, replace
 
 from bot.core.approval_service import ApprovalService
-from bot.core.kick import ChannelId, Draft, Kick, Outcome, OutcomeReason, State, Target, UserId
+from bot.core.draft import Draft
+from bot.core.kick import ChannelId, Kick, State, UserId
 from bot.core.kick_service import InstanceIdentity, KickService, SubmitResult
 from bot.core.outbox import Outbox
 from bot.core.policy import Grant, Policy, Protected, Role, Rules
 from bot.core.reconciler import Reconciler
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, Peer, Session, SessionId
+from bot.core.target import Outcome, OutcomeReason, Target
 from tests.fakes import (
     TEAM,
     FakeClock,

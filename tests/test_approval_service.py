@@ -12,18 +12,9 @@ from bot.core.approval_service import (
     ApprovalView,
     Participation,
 )
-from bot.core.identify import CandidateStatus
-from bot.core.kick import (
-    Event,
-    EventKind,
-    Kick,
-    KickId,
-    Outcome,
-    OutcomeReason,
-    State,
-    Target,
-    UserId,
-)
+from bot.core.candidates import CandidateStatus
+from bot.core.event import Event, EventKind
+from bot.core.kick import Kick, KickId, State, UserId
 from bot.core.outbox_message import MessageKind
 from bot.core.policy import (
     AccountStatus,
@@ -44,6 +35,7 @@ from bot.core.ports import (
     StoreUnavailable,
 )
 from bot.core.roster import CustomId, ParticipantId, Peer, Session, SessionId
+from bot.core.target import Outcome, OutcomeReason, Target
 from tests.fakes import NOW, FlakyStore, peer
 from tests.scene import (
     ANN,

@@ -9,22 +9,11 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bot.core.kick import (
-    TRANSITIONS,
-    ChannelId,
-    Event,
-    EventKind,
-    InvalidTransition,
-    Kick,
-    KickId,
-    Outcome,
-    OutcomeReason,
-    State,
-    Target,
-    UserId,
-)
+from bot.core.event import Event, EventKind
+from bot.core.kick import TRANSITIONS, ChannelId, InvalidTransition, Kick, KickId, State, UserId
 from bot.core.ports import VersionConflict
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, SessionId
+from bot.core.target import Outcome, OutcomeReason, Target
 from tests.fakes import NOW, TEAM, MemoryStore, peer
 
 T = TypeVar("T")

@@ -7,19 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.kick import (
-    Draft,
-    Event,
-    EventKind,
-    Kick,
-    KickId,
-    Outcome,
-    OutcomeReason,
-    SeenPeer,
-    State,
-    Target,
-    UserId,
-)
+from bot.core.draft import Draft
+from bot.core.evaluation import NO_APPROVALS_CHANNEL
+from bot.core.event import Event, EventKind
+from bot.core.kick import Kick, KickId, State, UserId
 from bot.core.kick_service import ASK_NOW, SubmitResult
 from bot.core.outbox_message import MessageKind
 from bot.core.policy import (
@@ -39,7 +30,6 @@ from bot.core.ports import (
     Rejected,
     StoreUnavailable,
 )
-from bot.core.review_service import NO_APPROVALS_CHANNEL
 from bot.core.roster import (
     CustomId,
     Meeting,
@@ -52,6 +42,7 @@ from bot.core.roster import (
     SessionId,
 )
 from bot.core.runner import STORE_ATTEMPTS
+from bot.core.target import Outcome, OutcomeReason, SeenPeer, Target
 from tests.fakes import NOW, TEAM, FlakyStore, after, peer
 from tests.scene import (
     AMA,

@@ -17,19 +17,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bot.core.approval_service import ApprovalService, ApprovalView
+from bot.core.draft import Draft
 from bot.core.kick import (
     ENDED_WITHOUT_CALL,
     OPEN,
     SEND_WITHIN,
     TRANSITIONS,
     ChannelId,
-    Draft,
     Kick,
     KickId,
-    Outcome,
-    OutcomeReason,
     State,
-    Target,
     UserId,
 )
 from bot.core.kick_service import InstanceIdentity, KickService, SubmitResult
@@ -39,6 +36,7 @@ from bot.core.policy import AccountStatus, Grant, Policy, Protected, Role, Rules
 from bot.core.ports import DirectoryUnavailable, StoreUnavailable
 from bot.core.reconciler import Reconciler
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, Session, SessionId
+from bot.core.target import Outcome, OutcomeReason, Target
 from tests.fakes import TEAM
 from tests.unsteady import Mark, Notices, People, Rooms, Store, Tasks, Time, new_loop
 

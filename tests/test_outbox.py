@@ -8,18 +8,8 @@ from typing import TypeVar
 
 import pytest
 
-from bot.core.kick import (
-    ChannelId,
-    Event,
-    EventKind,
-    Kick,
-    KickId,
-    Outcome,
-    OutcomeReason,
-    State,
-    Target,
-    UserId,
-)
+from bot.core.event import Event, EventKind
+from bot.core.kick import ChannelId, Kick, KickId, State, UserId
 from bot.core.outbox import MAX_CONCURRENT, Outbox
 from bot.core.outbox_message import (
     DELIVER_WITHIN,
@@ -30,6 +20,7 @@ from bot.core.outbox_message import (
 )
 from bot.core.ports import Delivery, StoreUnavailable
 from bot.core.roster import Meeting, MeetingId, ParticipantId
+from bot.core.target import Outcome, OutcomeReason, Target
 from tests.fakes import NOW, TEAM, FakeClock, FakeNotices, MemoryStore
 
 T = TypeVar("T")
@@ -555,7 +546,7 @@ async def test_a_notice_that_breaks_leaves_the_others_alone_and_stays_due(
     scene.notifier = Broken(scene.store)
     await scene.process().deliver_pending(kick.id)
     assert (scene.due_in(MessageKind.CARD), scene.due_in(MessageKind.RESULT)) == (30, None)
-    assert "telling failed" in caplog.text
+    assert "a delivery failed" in caplog.text
 
 
 async def test_a_notice_of_a_kick_that_is_not_there_is_logged(
@@ -565,5 +556,5 @@ async def test_a_notice_of_a_kick_that_is_not_there_is_logged(
     del scene.store.kicks[kick.id]
     with caplog.at_level(logging.ERROR):
         await scene.outbox.deliver_pending(kick.id)
-    assert "not there" in caplog.text
+    assert "does not exist" in caplog.text
     assert scene.notifier.delivered == []

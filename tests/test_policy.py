@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.kick import Target, UserId
+from bot.core.kick import UserId
 from bot.core.policy import (
     AccountStatus,
     Grant,
@@ -27,6 +27,7 @@ from bot.core.policy import (
     role_in,
 )
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId
+from bot.core.target import Target
 from tests.fakes import NOW, TEAM
 
 AVA, BEN = UserId("U1"), UserId("U2")
@@ -417,18 +418,18 @@ def test_who_may_see_nothing_hears_that_first_also_of_their_own_request(
 def test_those_who_could_decide_are_its_moderators_and_leads_but_one(
     meeting: Meeting, besides: UserId, users: tuple[UserId, ...], groups: tuple[GroupId, ...]
 ) -> None:
-    assert eligible_approvers(DECIDING, meeting, besides=besides) == (users, groups)
+    assert eligible_approvers(DECIDING, meeting, besides) == (users, groups)
 
 
 def test_who_could_decide_by_several_grants_is_named_once() -> None:
     mods = Grant(frozenset({BEN, AVA}), frozenset({MODS, GroupId("S0")}), Role.MODERATOR)
     leads = Grant(frozenset({BEN}), frozenset({MODS}), Role.LEAD)
     given = policy(leads, mods, grant(Role.LEAD, users=(CAT,)))
-    assert eligible_approvers(given, AMA, besides=AVA) == ((BEN, CAT), (GroupId("S0"), MODS))
+    assert eligible_approvers(given, AMA, AVA) == ((BEN, CAT), (GroupId("S0"), MODS))
 
 
 def test_a_group_that_is_mentioned_decides_nothing() -> None:
     given = Policy((grant(Role.HELPER),), ping=(MODS,))
-    assert eligible_approvers(given, AMA, besides=AVA) == ((), ())
+    assert eligible_approvers(given, AMA, AVA) == ((), ())
     assert not may_decide(given, member(BEN, MODS), AVA, AMA, NOW).is_allowed
     assert given.groups == frozenset()

@@ -4,10 +4,12 @@ from datetime import datetime
 
 import pytest
 
-from bot.core.kick import Event, EventKind, Kick, KickId, Outcome, OutcomeReason, State
+from bot.core.event import Event, EventKind
+from bot.core.kick import Kick, KickId, State
 from bot.core.outbox_message import MessageKind, OutboxMessage
 from bot.core.ports import Delivery, StoreUnavailable
 from bot.core.reconciler import TICK_INTERVAL
+from bot.core.target import Outcome, OutcomeReason
 from tests.fakes import NOW, FakeNotices, FlakyStore
 from tests.scene import KICKED, LIVE, MAX, Scene, told
 
@@ -172,7 +174,7 @@ async def test_a_store_that_is_down_is_looked_into_the_next_time(
     store.failures = 1
     await scene.look()
     assert scene.stored(kick) == kick
-    assert "what is overdue is not known: the connection broke" in caplog.text
+    assert "overdue work can't be read: the connection broke" in caplog.text
     await scene.look()
     assert scene.stored(kick).state is State.DONE
 

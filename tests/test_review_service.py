@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.identify import CandidateStatus, Selection
-from bot.core.kick import ChannelId, Event, EventKind, Kick, KickId, State, Target, TeamId, UserId
+from bot.core.candidates import CandidateStatus, Selection
+from bot.core.evaluation import NO_APPROVALS_CHANNEL, NO_APPROVER
+from bot.core.event import Event, EventKind
+from bot.core.kick import ChannelId, Kick, KickId, State, TeamId, UserId
 from bot.core.policy import (
     AccountStatus,
     Grant,
@@ -19,7 +21,7 @@ from bot.core.policy import (
     VerdictKind,
 )
 from bot.core.ports import DirectoryUnavailable, NotFound, NotSent, OutcomeUnknown
-from bot.core.review_service import NO_APPROVALS_CHANNEL, NO_APPROVER, KickRequest, ReviewService
+from bot.core.review_service import KickRequest, ReviewService
 from bot.core.roster import (
     CustomId,
     Match,
@@ -31,6 +33,7 @@ from bot.core.roster import (
     Session,
     SessionId,
 )
+from bot.core.target import Target
 from tests.fakes import NOW, TEAM, FakeClock, FakePeople, FakeRooms, MemoryStore, peer
 
 AVA, BEN, EVE, LEA = UserId("U1"), UserId("U2"), UserId("U3"), UserId("U4")

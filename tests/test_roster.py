@@ -5,7 +5,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.core.roster import (
-    NO_NAME,
     CustomId,
     Match,
     Participant,
@@ -13,13 +12,11 @@ from bot.core.roster import (
     ParticipantKey,
     PeerId,
     Roster,
-    display,
     id_suffix,
-    normalize_name,
     parse_key,
     participant_key,
-    truncate,
 )
+from bot.core.text import NO_NAME, display, normalize_name, truncate
 from tests.fakes import after, peer
 
 ZERO_WIDTH = "\u200b"

@@ -5,23 +5,18 @@ from datetime import timedelta
 
 import pytest
 
+from bot.core.event import Event, EventKind
+from bot.core.evidence import LIST_LAG
 from bot.core.kick import (
     LEASE,
-    LIST_LAG,
     MAX_CALL_TIME,
     RENEW_EVERY,
     SEND_WITHIN,
     ChannelId,
-    Event,
-    EventKind,
     InvalidTransition,
     Kick,
     KickId,
-    Outcome,
-    OutcomeReason,
-    SeenPeer,
     State,
-    Target,
     UserId,
 )
 from bot.core.ports import (
@@ -46,6 +41,7 @@ from bot.core.roster import (
     SessionId,
 )
 from bot.core.runner import STORE_ATTEMPTS, KickRunner
+from bot.core.target import Outcome, OutcomeReason, SeenPeer, Target
 from tests.fakes import NOW, TEAM, FakeClock, FakeRooms, FlakyStore, after, peer
 
 AMA = Meeting(MeetingId("m1"), "Weekly AMA")

@@ -22,26 +22,22 @@ from sqlalchemy import column, insert, select, table
 from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.core.draft import Draft
+from bot.core.event import Event, EventKind
 from bot.core.kick import (
     ENDED_WITHOUT_CALL,
     RECOVER_AFTER,
     ChannelId,
-    Draft,
-    Event,
-    EventKind,
     Kick,
     KickId,
-    Outcome,
-    OutcomeReason,
-    SeenPeer,
     State,
-    Target,
     TeamId,
     UserId,
 )
 from bot.core.outbox_message import DELIVER_WITHIN, MessageKind, OutboxMessage
 from bot.core.ports import StoreUnavailable, VersionConflict
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, PeerId, SessionId
+from bot.core.target import Outcome, OutcomeReason, SeenPeer, Target
 from bot.store import SqlStore, url
 from bot.store.migrations import MIGRATIONS, migrate
 from bot.store.rows import draft_row, kick_row, target_rows

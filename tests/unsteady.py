@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from bot.core.kick import ChannelId, Draft, Event, EventKind, Kick, KickId, State, UserId
+from bot.core.draft import Draft
+from bot.core.event import Event, EventKind
+from bot.core.kick import ChannelId, Kick, KickId, State, UserId
 from bot.core.outbox_message import MessageKind, OutboxMessage
 from bot.core.policy import GroupId, Membership
 from bot.core.ports import (

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from bot.core.ports import GatewayError, NotFound, OutcomeUnknown, RateLimited, Rejected
-from bot.core.roster import display
+from bot.core.text import display
 from bot.realtimekit.rate_limit import retry_after
 
 _NO_ROUTE = frozenset({7000, 7003})

@@ -26,8 +26,8 @@ from bot.core.roster import (
     PeerId,
     Session,
     SessionId,
-    display,
 )
+from bot.core.text import display
 from bot.realtimekit import models
 from bot.realtimekit.errors import error_message, parse_json
 

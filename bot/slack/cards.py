@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from bot.core.kick import Kick, State, Target, UserId
-from bot.core.roster import display
+from bot.core.kick import Kick, State, UserId
+from bot.core.target import Target
+from bot.core.text import display
 from bot.slack import blocks as kit
 from bot.slack import messages, progress, texts
 from bot.slack.blocks import Block, Element

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.core.identify import Selection
+from bot.core.candidates import Selection
 from bot.core.kick import TeamId, UserId
 from bot.core.policy import MAX_TARGETS, Rules
 from bot.core.ports import NotSent, RateLimited, Rejected

@@ -7,7 +7,8 @@ from typing import Any
 
 from bot.core.policy import MAX_TARGETS
 from bot.core.review_service import SearchResult
-from bot.core.roster import Meeting, MeetingId, Participant, Session, display
+from bot.core.roster import Meeting, MeetingId, Participant, Session
+from bot.core.text import display
 from bot.slack import blocks as kit
 from bot.slack import texts
 from bot.slack.blocks import Block, Element

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bot.core.kick import Kick, Outcome
-from bot.core.roster import display, truncate
+from bot.core.kick import Kick
+from bot.core.target import Outcome
+from bot.core.text import display, truncate
 from bot.slack import blocks as kit
 from bot.slack import progress, texts
 from bot.slack.blocks import Block, Element

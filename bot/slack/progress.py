@@ -1,7 +1,8 @@
 """The view that tells how a kick stands: waiting, on its way, in doubt, and how it ended."""
 
-from bot.core.kick import Kick, Outcome, State, UserId
-from bot.core.roster import display
+from bot.core.kick import Kick, State, UserId
+from bot.core.target import Outcome
+from bot.core.text import display
 from bot.slack import blocks as kit
 from bot.slack import texts
 from bot.slack.blocks import Block, Element

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from bot.core.identify import Candidate, CandidateStatus
-from bot.core.kick import Draft
+from bot.core.candidates import Candidate, CandidateStatus
+from bot.core.draft import Draft
 from bot.core.review_service import Review
-from bot.core.roster import display
+from bot.core.text import display
 from bot.slack import blocks as kit
 from bot.slack import texts
 from bot.slack.blocks import Block, Element

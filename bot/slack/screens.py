@@ -2,12 +2,13 @@
 
 from collections import OrderedDict
 
-from bot.core.identify import Selection
+from bot.core.candidates import Selection
 from bot.core.kick import KickId
 from bot.core.kick_service import KickService
 from bot.core.ports import Clock, DirectoryUnavailable
 from bot.core.review_service import FormContext, KickRequest, ReviewService
-from bot.core.roster import MeetingId, display
+from bot.core.roster import MeetingId
+from bot.core.text import display
 from bot.slack import forms, menus, modals, reviews, texts
 from bot.slack.payloads import Command, Interaction, View, ViewMetadata
 from bot.slack.telling import Telling

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from math import ceil
 
-from bot.core.kick import OPEN, Kick, Outcome, OutcomeReason, State, Target
+from bot.core.kick import OPEN, Kick, State
 from bot.core.policy import BULK_WINDOW, Role, Rules, SecondPerson, Verdict
 from bot.core.ports import (
     DirectoryUnavailable,
@@ -14,7 +14,9 @@ from bot.core.ports import (
     Rejected,
     StoreUnavailable,
 )
-from bot.core.roster import Participant, display, id_suffix
+from bot.core.roster import Participant, id_suffix
+from bot.core.target import Outcome, OutcomeReason, Target
+from bot.core.text import display
 
 REJOIN = "Kicked people can rejoin with the same link."
 NO_SESSION = "RealtimeKit shows no live session of this meeting; that can lag, or it is over."

@@ -6,19 +6,12 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from bot.core.kick import (
-    Draft,
-    Event,
-    EventKind,
-    Kick,
-    Outcome,
-    OutcomeReason,
-    SeenPeer,
-    State,
-    Target,
-)
+from bot.core.draft import Draft
+from bot.core.event import Event, EventKind
+from bot.core.kick import Kick, State
 from bot.core.outbox_message import MessageKind, OutboxMessage
 from bot.core.roster import Meeting
+from bot.core.target import Outcome, OutcomeReason, SeenPeer, Target
 from bot.store.schema import parse_iso, targets
 
 Row = Mapping[Any, Any]

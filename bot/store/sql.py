@@ -20,7 +20,9 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.core.kick import ENDED_WITHOUT_CALL, Draft, Event, Kick, KickId, State, TeamId, UserId
+from bot.core.draft import Draft
+from bot.core.event import Event
+from bot.core.kick import ENDED_WITHOUT_CALL, Kick, KickId, State, TeamId, UserId
 from bot.core.outbox_message import DELIVER_WITHIN, OutboxMessage, messages_due_for
 from bot.core.ports import VersionConflict
 from bot.core.roster import MeetingId

@@ -19,8 +19,10 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 
-from bot.core.kick import ChannelId, Event, EventKind, Kick, KickId, State, Target, TeamId, UserId
+from bot.core.event import Event, EventKind
+from bot.core.kick import ChannelId, Kick, KickId, State, TeamId, UserId
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, SessionId
+from bot.core.target import Target
 from bot.slack.messages import REVIEW_REQUEST
 from bot.store import SqlStore
 from tests.journeys.steps import Running, process

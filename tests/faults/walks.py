@@ -8,7 +8,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from bot.core.kick import OPEN, Kick, Outcome, State
+from bot.core.kick import OPEN, Kick, State
+from bot.core.target import Outcome
 from bot.slack.approvals import DENY
 from bot.slack.messages import CHECK_AGAIN, REVIEW_REQUEST
 from bot.slack.progress import CANCEL

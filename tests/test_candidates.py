@@ -1,6 +1,6 @@
 import pytest
 
-from bot.core.identify import (
+from bot.core.candidates import (
     Candidate,
     CandidateStatus,
     Selection,
@@ -9,7 +9,8 @@ from bot.core.identify import (
     without_duplicates,
 )
 from bot.core.policy import Protected, Rules
-from bot.core.roster import CustomId, Participant, ParticipantId, ParticipantKey, Roster, display
+from bot.core.roster import CustomId, Participant, ParticipantId, ParticipantKey, Roster
+from bot.core.text import display
 from tests.fakes import peer
 
 ANN = peer("e1", "p1", "c1", name="Ann")
