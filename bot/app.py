@@ -120,7 +120,7 @@ async def _store(settings: Settings, team: TeamId, stack: AsyncExitStack) -> Sql
     database = settings.database_url.get_secret_value()
     try:
         app_id = settings.realtimekit_app_id
-        store = SqlStore(database, team_id=team, app_id=app_id, patience=STORE_TIMEOUT)
+        store = SqlStore(database, team_id=team, app_id=app_id, timeout=STORE_TIMEOUT)
         stack.push_async_callback(store.close)
         await store.start()
     except (StoreUnavailable, ValueError) as error:

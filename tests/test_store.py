@@ -148,7 +148,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[AnyStore]:
 
 @pytest.fixture
 async def impatient(sqlite_url: str) -> AsyncIterator[SqlStore]:
-    store = SqlStore(sqlite_url, patience=0.05)
+    store = SqlStore(sqlite_url, timeout=0.05)
     await store.start()
     yield store
     await store.close()
@@ -822,7 +822,7 @@ class TestPostgresql:
         await store.close()
 
     async def test_with_its_tables_locked(self, postgres_url: str) -> None:
-        store = SqlStore(postgres_url, patience=1)
+        store = SqlStore(postgres_url, timeout=1)
         await store.start()
         with psycopg.connect(postgres_url) as other:
             other.execute("LOCK TABLE kicks")
@@ -832,7 +832,7 @@ class TestPostgresql:
         await store.close()
 
     async def test_stands_still(self, postgres_url: str) -> None:
-        store = SqlStore(postgres_url, patience=1)
+        store = SqlStore(postgres_url, timeout=1)
         await store.start()
         with _stopped(postgres_url), pytest.raises(StoreUnavailable, match="does not answer"):
             await asyncio.wait_for(store.add(new_kick(), event()), 30)
@@ -842,7 +842,7 @@ class TestPostgresql:
         await store.close()
 
     async def test_a_writer_that_stands_still_keeps_nobody_waiting(self, postgres_url: str) -> None:
-        stuck, well = SqlStore(postgres_url, patience=1), SqlStore(postgres_url)
+        stuck, well = SqlStore(postgres_url, timeout=1), SqlStore(postgres_url)
         await well.start()
         kick = await well.add(new_kick(), event())
         running = moved(kick)
@@ -857,7 +857,7 @@ class TestPostgresql:
         await asyncio.gather(stuck.close(), well.close())
 
     async def test_tables_are_waited_for_while_another_makes_them(self, postgres_url: str) -> None:
-        store = SqlStore(postgres_url, patience=0.5)
+        store = SqlStore(postgres_url, timeout=0.5)
         with psycopg.connect(postgres_url) as other:
             other.execute("SELECT pg_advisory_xact_lock(5425620268)")
             start = asyncio.create_task(store.start())
@@ -868,7 +868,7 @@ class TestPostgresql:
         await store.close()
 
     async def test_settings(self, postgres_url: str) -> None:
-        store = SqlStore(postgres_url, patience=2.5)
+        store = SqlStore(postgres_url, timeout=2.5)
         async with store._database.reading() as db:
             found = [
                 (await db.exec_driver_sql(f"SHOW {name}")).scalar_one()

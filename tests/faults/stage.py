@@ -195,7 +195,7 @@ async def stage(server: Any, *, people: int, seed: int) -> AsyncIterator[Stage]:
     with psycopg.connect(server.get_uri(), autocommit=True) as db:
         db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     database = server.get_uri(database=name)
-    store = SqlStore(database, patience=60)
+    store = SqlStore(database, timeout=60)
     async with open_place(patience=ACKS_WITHIN) as place, AsyncExitStack() as crew:
         folder = Path(crew.enter_context(tempfile.TemporaryDirectory(prefix="kickbot-")))
         # These are measured against the contract elsewhere, and cost more than making them.
