@@ -58,12 +58,12 @@ DONE = SETTLED.finish(NOW)
 
 
 def in_state(state: State) -> Kick:
-    """Make a kick that got into this state, with outcomes where it must have some."""
+    """Return a kick in this state, with outcomes if the state needs them."""
     kick = DONE if state is State.DONE else RUNNING
     return replace(kick, state=state, expires_at=DEADLINE)
 
 
-# --- the table
+# --- transitions
 
 
 def test_the_moves_are_those_of_the_design() -> None:
@@ -195,7 +195,7 @@ def test_a_second_person_was_asked_where_there_is_a_deadline(state: State) -> No
     assert not replace(in_state(state), expires_at=None).approval_requested
 
 
-# --- when any process takes it up
+# --- when a kick is due
 
 
 def test_each_state_is_due_by_its_own_clock() -> None:
@@ -285,7 +285,7 @@ def test_a_running_kick_is_claimed_by_nobody_else() -> None:
         RUNNING.claim("two", NOW, S1)
 
 
-# --- ends
+# --- finishing
 
 
 def test_a_refused_kick_says_why_and_when() -> None:

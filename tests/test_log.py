@@ -1,4 +1,4 @@
-"""`kickbot log`: the record, for a terminal that other people's text must not steer."""
+"""`kickbot log`: the audit log, printed so that users' text can't control the terminal."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

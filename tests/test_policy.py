@@ -78,7 +78,7 @@ def request(
     return PolicyInput(who or member(), AMA, targets, reason, recent, recent_bulk)
 
 
-# --- who may look
+# --- who may open the form
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_the_groups_of_all_grants_must_be_known() -> None:
     assert policy().groups == frozenset()
 
 
-# --- where
+# --- in which meeting
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_who_is_refused_is_not_told_to_ask_somebody_else() -> None:
     assert evaluate(policy(grant(Role.HELPER)), asked, NOW).kind is REFUSED
 
 
-# --- a second person
+# --- approvals
 
 CAT = UserId("U3")
 DAILY = Meeting(MeetingId("m-2"), "Daily")
@@ -362,7 +362,7 @@ def test_a_role_in_the_meeting_lets_somebody_see_it(
         (member(age=59 * SECOND), AMA, ALLOWED, "moderator in Weekly AMA"),
         (member(CAT, MODS), DAILY, ALLOWED, "moderator in Daily"),
         (member(CAT), AMA, REFUSED, "A helper may ask; a moderator or a lead decides."),
-        # A role in another meeting is none in this one.
+        # A role in another meeting does not count here.
         (member(BEN), AMA, REFUSED, "A helper may ask; a moderator or a lead decides."),
         (member(), DAILY, REFUSED, "The policy gives you no role in Daily."),
         (member(UserId("U9"), MODS), AMA, REFUSED, "The policy gives you no role in Weekly AMA."),

@@ -30,7 +30,7 @@ def units(text: str) -> int:
 
 
 def roster(*names: str) -> Roster:
-    """Make people of these names, the newest last."""
+    """Return participants with these names, the newest last."""
     rows = enumerate(names)
     return Roster(peer(f"e{at}", f"p{at}", f"c{at}", name=name, joined=at) for at, name in rows)
 
@@ -39,7 +39,7 @@ def names(people: tuple[Participant, ...] | list[Participant]) -> list[str]:
     return [one.name for one in people]
 
 
-# --- rows become people
+# --- participants from rows
 
 
 def test_the_connections_of_one_person_are_one_person() -> None:
@@ -300,7 +300,7 @@ def test_whoever_has_no_participant_id_shows_the_tail_of_the_custom_id() -> None
     assert id_suffix(nameless) == ""
 
 
-# --- what stands behind the command
+# --- the text of the command
 
 
 @pytest.mark.parametrize(
@@ -414,7 +414,7 @@ any_text = st.text(
 )
 
 
-@settings(deadline=None)  # a slow machine is no fault of the text
+@settings(deadline=None)  # this test is not about speed
 @given(any_text, st.integers(1, 80))
 @example("", 1)
 @example("\u200d \u200d", 80)

@@ -146,7 +146,7 @@ class Evaluator:
         meeting = session.meeting if session else kick.meeting
         targets = current_targets(self._policy.rules, kick.targets, candidates)
         if not targets:
-            rules = ", ".join(sorted({candidate.protected_by for candidate in candidates}))
+            rules = ", ".join(sorted({one.protected_by for one in candidates if one.protected_by}))
             return Recheck(refusal(f"The policy protects them by now ({rules})."))
         request = PolicyInput(requester, meeting, targets, kick.reason)
         now = self._clock.now()
