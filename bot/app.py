@@ -132,7 +132,7 @@ async def _authorize(client: AsyncWebClient, token: str) -> AuthorizeResult:
 async def _open_store(settings: Settings, team: TeamId, stack: AsyncExitStack) -> SqlStore:
     url, app_id = settings.database_url.get_secret_value(), settings.realtimekit_app_id
     try:
-        store = SqlStore(url, team_id=team, app_id=app_id, patience=STORE_TIMEOUT)
+        store = SqlStore(url, team_id=team, app_id=app_id, timeout=STORE_TIMEOUT)
         stack.push_async_callback(store.close)
         await store.start()
     except (StoreUnavailable, ValueError) as error:

@@ -1,4 +1,4 @@
-"""`kickbot check`: what an operator can find out before anybody types the command."""
+"""`kickbot check`: finds mistakes in the installation before a moderator does."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -14,9 +14,10 @@ from bot.store import SqlStore
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One line: what was looked at, and what is wrong with the next step, or nothing.
+    """One line of the output: what was checked, and the result.
 
-    With `note` it is nothing wrong, but for somebody to think of.
+    If it is `wrong`, `detail` says what to do next. A `note` is not an error, but the operator
+    should think about it.
     """
 
     about: str
@@ -30,17 +31,20 @@ class CheckResult:
 
 
 async def check(read: Callable[[], Settings]) -> AsyncIterator[CheckResult]:
-    """Look at settings, policy, database, Slack and Cloudflare: one call each, nothing changed."""
+    """Yield the results for settings, policy, database, Slack and Cloudflare.
+
+    `read` returns the settings. Each service gets one call, which changes nothing.
+    """
     try:
         settings = read()
     except SettingsError as error:
-        for fault in error.problems:
-            yield CheckResult("settings", fault, wrong=True)
+        for problem in error.problems:
+            yield CheckResult("settings", problem, wrong=True)
         return
     mode = "Socket Mode" if settings.slack_app_token else "HTTP mode"
     yield CheckResult("settings", f"complete, {mode}")
-    for finding in _policy(settings):
-        yield finding
+    for result in _policy(settings):
+        yield result
     yield await _database(settings)
     yield await _slack(settings)
     yield await _cloudflare(settings)
@@ -51,22 +55,22 @@ def _policy(settings: Settings) -> list[CheckResult]:
         policy = read_policy(settings.policy_file)
     except PolicyError as error:
         return [
-            CheckResult("policy", f"{settings.policy_file}: {fault}", wrong=True)
-            for fault in error.problems
+            CheckResult("policy", f"{settings.policy_file}: {problem}", wrong=True)
+            for problem in error.problems
         ]
-    return [CheckResult("policy", _described(policy)), *_notes(policy)]
+    return [CheckResult("policy", _summary(policy)), *_notes(policy)]
 
 
 def _notes(policy: Policy) -> Iterator[CheckResult]:
     for warning in warnings(policy):
         yield CheckResult("policy", warning, note=True)
     if policy.approvals_channel:
-        # Reading it would take a scope more, for every channel there is.
+        # Reading it would need one more scope, which is for all channels.
         step = f"invite the bot to {policy.approvals_channel}; whether it is there can't be read"
         yield CheckResult("policy", f"approvals_channel: {step}", note=True)
 
 
-def _described(policy: Policy) -> str:
+def _summary(policy: Policy) -> str:
     users = len(frozenset[str]().union(*(grant.users for grant in policy.grants)))
     return f"grants: {len(policy.grants)}, to users: {users}, to groups: {len(policy.groups)}"
 
@@ -93,8 +97,8 @@ async def _slack(settings: Settings) -> CheckResult:
         try:
             team, granted = await scopes(client)
         except SlackCallError as error:
-            away = error.maybe_applied or error.code == UNREACHABLE
-            step = "try again" if away else "install the app again and copy the bot token"
+            is_away = error.maybe_applied or error.code == UNREACHABLE
+            step = "try again" if is_away else "install the app again and copy the bot token"
             return CheckResult("slack", f"{error}: {step}", wrong=True)
     if missing := SCOPES - granted:
         step = "add them under OAuth & Permissions, then install the app again"

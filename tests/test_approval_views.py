@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.core.approval_service import ApprovalView, Participation
-from bot.core.identify import Candidate, CandidateStatus, make_target
-from bot.core.kick import ChannelId, Kick, KickId, State, Target
+from bot.core.candidates import Candidate, CandidateStatus, make_target
+from bot.core.kick import ChannelId, Kick, KickId, State
 from bot.core.policy import Verdict, VerdictKind
 from bot.core.ports import GatewayError, OutcomeUnknown, RateLimited
 from bot.core.roster import ParticipantId, ParticipantKey
+from bot.core.target import Target
 from bot.slack.payloads import Value, View
 from bot.slack.payloads import ViewState as Answers
 from bot.slack.views import approval, blocks

@@ -9,18 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.kick import (
-    ChannelId,
-    Kick,
-    KickId,
-    Outcome,
-    OutcomeReason,
-    State,
-    Target,
-    TeamId,
-    UserId,
-)
+from bot.core.kick import ChannelId, Kick, KickId, State, TeamId, UserId
 from bot.core.roster import Meeting, MeetingId, ParticipantId
+from bot.core.target import Outcome, OutcomeReason, Target
 from bot.slack.views.card import REVIEW_REQUEST, card
 from tests.hostile import TEXT
 from tests.sandbox.slack.checks import checked_blocks

@@ -1,4 +1,4 @@
-"""`kickbot check`: a line for each thing, ok or what is wrong and the next step."""
+"""`kickbot check`: one line for each result, with the next step if something is wrong."""
 
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -28,7 +28,7 @@ INVITE = "approvals_channel: invite the bot to C0MODS; whether it is there can't
 async def lines(
     place: Place, url: str, changed: Mapping[str, str] | None = None, *, http: bool = False
 ) -> list[str]:
-    """Check an installation; nothing that is found may show a secret."""
+    """Run `check`, and return its results. None of them may show a secret."""
     settings = place.settings(http=http, database_url=url) | dict(changed or {})
     found = [str(one) async for one in check(lambda: read_settings(settings))]
     secrets = [settings["SLACK_BOT_TOKEN"], settings["CLOUDFLARE_API_TOKEN"], "hush"]
@@ -48,7 +48,7 @@ async def test_a_good_installation_is_ok_throughout(
         "ok     slack: workspace kickbot-sandbox, scopes complete",
         "ok     cloudflare: reached, live sessions listed: 1",
     ]
-    # One call each, and nothing is changed.
+    # Each service gets one call, which changes nothing.
     assert [call.method for call in place.slack.calls] == ["auth.test"]
     assert [(call.method, call.op) for call in place.realtimekit.calls] == [("GET", "sessions")]
 

@@ -1,4 +1,4 @@
-"""The command line: exit codes, plain words, and nothing secret."""
+"""The command line: exit codes and messages, which show no secret."""
 
 import asyncio
 import os
@@ -126,7 +126,7 @@ def test_a_slack_out_of_reach_ends_in_1(
 
 
 async def start(environment: dict[str, str]) -> asyncio.subprocess.Process:
-    """Start the bot as an operator would: a process of its own, told by its environment only."""
+    """Start the bot in a process of its own, with this environment."""
     clean = {"PATH": os.environ["PATH"], "PYTHONPATH": str(HOME), "PYTHONUNBUFFERED": "1"}
     return await asyncio.create_subprocess_exec(
         sys.executable,

@@ -11,18 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
-from bot.core.kick import (
-    ENDED_WITHOUT_CALL,
-    ChannelId,
-    Kick,
-    KickId,
-    Outcome,
-    OutcomeReason,
-    State,
-    Target,
-    TeamId,
-    UserId,
-)
+from bot.core.kick import ENDED_WITHOUT_CALL, ChannelId, Kick, KickId, State, TeamId, UserId
 from bot.core.policy import Quota, Role, Rules, SecondPerson, Verdict, VerdictKind
 from bot.core.ports import (
     DirectoryUnavailable,
@@ -34,6 +23,7 @@ from bot.core.ports import (
     StoreUnavailable,
 )
 from bot.core.roster import Meeting, MeetingId, Participant, ParticipantId, Peer, PeerId
+from bot.core.target import Outcome, OutcomeReason, Target
 from bot.slack.views import blocks, failures, help_text, progress, result, wording
 from tests.hostile import TEXT, WORST
 from tests.sandbox.slack.checks import checked_blocks

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.kick import ChannelId, Kick, KickId, Outcome, OutcomeReason, State, Target, UserId
+from bot.core.kick import ChannelId, Kick, KickId, State, UserId
 from bot.core.roster import ParticipantId
+from bot.core.target import Outcome, OutcomeReason, Target
 from bot.slack.views import blocks, progress
 from bot.slack.views.blocks import Modal
 from tests.hostile import TEXT

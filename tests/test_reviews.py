@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.identify import Candidate, CandidateStatus, make_target
-from bot.core.kick import ChannelId, Draft
+from bot.core.candidates import Candidate, CandidateStatus, make_target
+from bot.core.draft import Draft
+from bot.core.kick import ChannelId
 from bot.core.policy import Verdict, VerdictKind
 from bot.core.review_service import Review
 from bot.slack.payloads import View

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from bot.core.kick import ChannelId, Kick, KickId, Outcome, OutcomeReason, State, Target, UserId
+from bot.core.kick import ChannelId, Kick, KickId, State, UserId
 from bot.core.policy import Role, Rules, SecondPerson, Verdict, VerdictKind
 from bot.core.ports import DirectoryUnavailable, RateLimited, StoreUnavailable
 from bot.core.roster import ParticipantId
+from bot.core.target import Outcome, OutcomeReason, Target
 from bot.slack.views import failures, help_text, wording
 from tests.views import ALLOWED, MAYA, NOW, TEAM, meeting
 

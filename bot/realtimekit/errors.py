@@ -12,7 +12,7 @@ from typing import Any, Final
 import httpx
 
 from bot.core.ports import GatewayError, NotFound, NotSent, OutcomeUnknown, RateLimited, Rejected
-from bot.core.roster import display
+from bot.core.text import display
 from bot.realtimekit.rate_limit import LocallyRateLimited, retry_after
 
 logger = logging.getLogger(__name__)

@@ -35,8 +35,8 @@ from bot.core.roster import (
     PeerId,
     Session,
     SessionId,
-    display,
 )
+from bot.core.text import display
 from bot.realtimekit.errors import error_message, parse_json
 from bot.realtimekit.paging import Page
 

@@ -1,6 +1,6 @@
-"""The tables as queries see them: names, and how Python values are written into them.
+"""The tables for queries: their columns, and how Python values are stored in them.
 
-Constraints and indexes are stated once, where they are made: in the migrations.
+Constraints and indexes are only in the migrations.
 """
 
 import json
@@ -11,21 +11,21 @@ from typing import Any
 from sqlalchemy import Boolean, Column, Dialect, Integer, MetaData, Table, Text
 from sqlalchemy.types import TypeDecorator
 
-# PostgreSQL's text takes neither NUL nor half a surrogate pair, and a display name may hold both.
-# They are escaped, not replaced: ids must find the same person again, and the same request sent
-# twice must compare equal. The escape is the control character made for it, SUBSTITUTE.
+# PostgreSQL's text accepts neither NUL nor half a surrogate pair, but a display name may contain
+# both. They are escaped, not replaced: an id must find the same person again, and a repeated
+# request must compare equal. The escape starts with the control character SUBSTITUTE (0x1a).
 _UNSTORABLE = re.compile("[\x00\x1a\ud800-\udfff]")
 _ESCAPED = re.compile("\x1a([0-9a-f]{4})")
 
 
 class SafeText(TypeDecorator[str]):
-    """Any Python text whatsoever; comes back as it was."""
+    """Any Python text. It is read back unchanged."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Escape what a database refuses; an enumeration's member becomes its plain value."""
+        """Escape what a database rejects. A member of an enumeration becomes its value."""
         del dialect
         if value is None:
             return None
@@ -38,61 +38,60 @@ class SafeText(TypeDecorator[str]):
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware date, to the microsecond, as ISO 8601 in UTC.
+    """An aware date with microseconds, stored as ISO 8601 in UTC.
 
-    All have the same width, so text order is time order on both databases, and whoever looks
-    into the tables by hand can read them.
+    All have the same width, so that the order of the texts is the order of the dates.
     """
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
-        """Write a date; ValueError for one without a time zone."""
+        """Return a date as text. Raises ValueError if it has no time zone."""
         del dialect
         return iso(value) if value else None
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
-        """Read a date."""
+        """Return the date."""
         del dialect
         return parse_iso(value)
 
 
 class SafeJson(TypeDecorator[Any]):
-    """Plain data with dates in it, which come back as text."""
+    """Plain data, stored as JSON. Dates in it are read back as text."""
 
-    # Not the databases' own JSON: PostgreSQL's refuses the same characters as its text does.
+    # Not PostgreSQL's own JSON type: it rejects the same characters as its text does.
     impl = SafeText
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str:
-        """Write the data."""
+        """Return the data as JSON."""
         del dialect
-        # Raw, because `loads` would join two escaped halves of a surrogate pair into one.
+        # Without escapes: `loads` would join two escaped halves of a surrogate pair into one.
         return json.dumps(value, default=iso, ensure_ascii=False)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        """Read the data."""
+        """Return the data."""
         del dialect
         return json.loads(value or "null")
 
 
 def iso(value: datetime) -> str:
-    """Write an aware date; ValueError for one without a time zone."""
+    """Return an aware date as ISO 8601 in UTC. Raises ValueError if it has no time zone."""
     if value.tzinfo is None:
         raise ValueError(f"{value} has no time zone")
     return value.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def parse_iso(value: str | None) -> datetime | None:
-    """Read what `iso` wrote."""
+    """Return the date of a text that `iso` made."""
     return datetime.fromisoformat(value) if value else None
 
 
 _METADATA = MetaData()
 
-# Where `key` is given, the field has another name than the column. Columns keep their names: the
-# previous version reads them, too.
+# `key` is the name of the field if the column has another one. The names of the columns never
+# change, because older versions of the program use them.
 kicks = Table(
     "kicks",
     _METADATA,

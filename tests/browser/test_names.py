@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from bot.core.roster import display
+from bot.core.text import display
 from tests.browser.conftest import Play, Scene
 from tests.browser.moves import (
     go_to,

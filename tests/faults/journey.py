@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from bot.core.kick import Kick, Outcome, State
+from bot.core.kick import Kick, State
+from bot.core.target import Outcome
 from bot.slack.views import approval, blocks, card, result
 from tests.faults.humans import Act, Human, Presser, Requester, Wish, with_button
 from tests.faults.weather import Bolt, draw, draw_costly, draw_for_a_kick

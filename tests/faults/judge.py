@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bot.core.kick import Event, EventKind, Kick, KickId, State
+from bot.core.event import Event, EventKind
+from bot.core.kick import Kick, KickId, State
 from bot.store import SqlStore
 from tests.faults.ledger import Tally, audit, is_settled
 from tests.faults.stage import PATIENCE, PLENTY, Stage

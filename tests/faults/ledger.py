@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.core.kick import MAX_CALL_TIME, OPEN, ChannelId, EventKind, Kick, Outcome, State, Target
+from bot.core.event import EventKind
+from bot.core.kick import MAX_CALL_TIME, OPEN, ChannelId, Kick, State
 from bot.core.outbox_message import DELIVER_WITHIN, MessageKind
+from bot.core.target import Outcome, Target
 from bot.store import SqlStore
 from bot.store.schema import outbox
 from tests.sandbox.place import Place

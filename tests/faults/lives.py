@@ -101,7 +101,7 @@ class Life:
     def __init__(self, place: Place, home: Home, walk: Walk, turn: Turn, dies: str = "") -> None:
         self.place = place
         # Whoever looks on has time: it is not their patience that is tried.
-        self.store = SqlStore(home.database_url, patience=PATIENCE)
+        self.store = SqlStore(home.database_url, timeout=PATIENCE)
         self.died = asyncio.Event()
         self._home = home
         self._walk = walk

@@ -11,7 +11,8 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from bot.core.kick import RECOVER_AFTER, EventKind, Kick, KickId, State, UserId
+from bot.core.event import EventKind
+from bot.core.kick import RECOVER_AFTER, Kick, KickId, State, UserId
 from tests.faults.judge import calls_by_target, judge, settled
 from tests.faults.ledger import Tally
 from tests.faults.stage import PATIENCE, PLENTY, Stage

@@ -19,8 +19,10 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 
-from bot.core.kick import ChannelId, Event, EventKind, Kick, KickId, State, Target, TeamId, UserId
+from bot.core.event import Event, EventKind
+from bot.core.kick import ChannelId, Kick, KickId, State, TeamId, UserId
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, SessionId
+from bot.core.target import Target
 from bot.slack.views.card import REVIEW_REQUEST
 from bot.store import SqlStore
 from tests.journeys.steps import Running, process
@@ -193,7 +195,7 @@ async def stage(server: Any, *, people: int, seed: int) -> AsyncIterator[Stage]:
     with psycopg.connect(server.get_uri(), autocommit=True) as db:
         db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     database = server.get_uri(database=name)
-    store = SqlStore(database, patience=60)
+    store = SqlStore(database, timeout=60)
     async with open_place(patience=ACKS_WITHIN) as place, AsyncExitStack() as crew:
         folder = Path(crew.enter_context(tempfile.TemporaryDirectory(prefix="kickbot-")))
         # These are measured against the contract elsewhere, and cost more than making them.

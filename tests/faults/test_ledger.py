@@ -8,21 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import SecretStr
 
-from bot.core.kick import (
-    ChannelId,
-    Event,
-    EventKind,
-    Kick,
-    KickId,
-    Outcome,
-    OutcomeReason,
-    State,
-    Target,
-    TeamId,
-    UserId,
-)
+from bot.core.event import Event, EventKind
+from bot.core.kick import ChannelId, Kick, KickId, State, TeamId, UserId
 from bot.core.ports import NotFound
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, Peer, PeerId, SessionId
+from bot.core.target import Outcome, OutcomeReason, Target
 from bot.realtimekit import App, RealtimeKit, http_client
 from bot.slack.views import blocks, card, result
 from bot.store import SqlStore

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from bot.core.kick import Event, EventKind
+from bot.core.event import Event, EventKind
 from bot.core.ports import StoreUnavailable
 from bot.slack.views import failures
 from tests.faults import outages

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from bot.core.kick import Event, EventKind, Kick, Outcome, OutcomeReason, State, UserId
+from bot.core.event import Event, EventKind
+from bot.core.kick import Kick, State, UserId
 from bot.core.ports import NotFound
 from bot.core.roster import MeetingId, ParticipantId
+from bot.core.target import Outcome, OutcomeReason
 from bot.realtimekit import App, RealtimeKit, http_client
 from tests.faults.judge import Told, faults_of, judge, untrue
 from tests.faults.owners import race_owners, undisturbed

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from bot.core import runner
-from bot.core.kick import Outcome, OutcomeReason, Target
 from bot.core.outbox import Outbox
 from bot.core.outbox_message import MessageKind, OutboxMessage
 from bot.core.ports import GatewayError
 from bot.core.runner import KickRunner
+from bot.core.target import Outcome, OutcomeReason, Target
 from bot.slack.modals import Modals
 from bot.slack.notifier import SlackNotifier
 from tests.faults import storm

@@ -8,7 +8,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from bot.core.kick import OPEN, Kick, Outcome, State
+from bot.core.kick import OPEN, Kick, State
+from bot.core.target import Outcome
 from bot.slack.views.approval import DENY
 from bot.slack.views.blocks import CANCEL_REQUEST
 from bot.slack.views.card import REVIEW_REQUEST

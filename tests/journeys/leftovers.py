@@ -4,20 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
-from bot.core.kick import (
-    ChannelId,
-    Event,
-    EventKind,
-    Kick,
-    KickId,
-    Outcome,
-    OutcomeReason,
-    State,
-    Target,
-    TeamId,
-    UserId,
-)
+from bot.core.event import Event, EventKind
+from bot.core.kick import ChannelId, Kick, KickId, State, TeamId, UserId
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, Peer, PeerId, SessionId
+from bot.core.target import Outcome, OutcomeReason, Target
 from bot.store import SqlStore
 from tests.sandbox.place import Place
 from tests.sandbox.realtimekit.people import Participant, Session

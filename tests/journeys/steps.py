@@ -13,7 +13,8 @@ from typing import Final, TypeVar
 
 import pytest
 
-from bot.core.kick import Event, Kick
+from bot.core.event import Event
+from bot.core.kick import Kick
 from bot.core.outbox_message import MessageKind, OutboxMessage
 from bot.core.reconciler import TICK_INTERVAL
 from bot.store import SqlStore

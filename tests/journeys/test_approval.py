@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from bot.app import Bot
-from bot.core.kick import EventKind, Outcome, UserId
+from bot.core.event import EventKind
+from bot.core.kick import UserId
+from bot.core.target import Outcome
 from tests.journeys.conftest import Start, database_of
 from tests.journeys.steps import (
     ONE_TRANSPORT,

@@ -9,7 +9,7 @@ import pytest
 
 from bot.app import Bot
 from bot.core.kick import State
-from bot.core.roster import NO_NAME, display
+from bot.core.text import NO_NAME, display
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
     ONE_TRANSPORT,

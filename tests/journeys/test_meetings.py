@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.core.kick import Outcome, OutcomeReason, State
+from bot.core.kick import State
+from bot.core.target import Outcome, OutcomeReason
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
     ONE_TRANSPORT,

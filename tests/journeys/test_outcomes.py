@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.core.kick import Outcome, OutcomeReason, State
+from bot.core.kick import State
+from bot.core.target import Outcome, OutcomeReason
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
     LEFT,

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bot.core.kick import RECOVER_AFTER, EventKind, State
+from bot.core.event import EventKind
+from bot.core.kick import RECOVER_AFTER, State
 from bot.core.outbox_message import DELIVER_WITHIN, MessageKind
 from bot.slack import modals
 from tests.journeys import leftovers

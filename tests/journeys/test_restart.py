@@ -12,7 +12,9 @@ import pytest
 from bot.__main__ import main
 from bot.check import check
 from bot.config import read_settings
-from bot.core.kick import LEASE, EventKind, Outcome, OutcomeReason, State
+from bot.core.event import EventKind
+from bot.core.kick import LEASE, State
+from bot.core.target import Outcome, OutcomeReason
 from bot.transports import StartupError
 from tests.journeys.conftest import Start, database_of
 from tests.journeys.leftovers import asked, leave_ready, leave_running

@@ -6,9 +6,10 @@ from datetime import datetime
 from pydantic import Field, ValidationError
 
 from bot.core.approval_service import ApprovalView, Participation
-from bot.core.identify import Candidate
-from bot.core.kick import KickId, Target
-from bot.core.roster import display
+from bot.core.candidates import Candidate
+from bot.core.kick import KickId
+from bot.core.target import Target
+from bot.core.text import display
 from bot.slack.payloads import KICK_ID, View, ViewMetadata
 from bot.slack.views import blocks, failures, wording
 from bot.slack.views.blocks import Block, Element, Modal

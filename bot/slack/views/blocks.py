@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from bot.core.roster import display, truncate
+from bot.core.text import display, truncate
 
 Block = dict[str, Any]
 Element = dict[str, Any]

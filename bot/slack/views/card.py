@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bot.core.kick import Kick, State
-from bot.core.roster import display
+from bot.core.text import display
 from bot.slack.views import blocks, wording
 from bot.slack.views.blocks import Block, Element, Message
 

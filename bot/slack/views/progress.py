@@ -1,7 +1,8 @@
 """How a kick stands, for its requester and its approver: in a modal, or in a message."""
 
-from bot.core.kick import Kick, Outcome, State, UserId
-from bot.core.roster import display
+from bot.core.kick import Kick, State, UserId
+from bot.core.target import Outcome
+from bot.core.text import display
 from bot.slack.payloads import ViewMetadata
 from bot.slack.views import blocks, wording
 from bot.slack.views.blocks import Block, Message, Modal

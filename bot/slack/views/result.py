@@ -1,6 +1,7 @@
 """The result: the message that says who removed whom, and what became of each."""
 
-from bot.core.kick import Kick, Outcome
+from bot.core.kick import Kick
+from bot.core.target import Outcome
 from bot.slack.views import blocks, wording
 from bot.slack.views.blocks import Block, Element, Message
 

@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from bot.core.identify import Candidate, CandidateStatus
-from bot.core.kick import OPEN, Kick, Outcome, OutcomeReason, State, Target
-from bot.core.roster import Participant, display, id_suffix
+from bot.core.candidates import Candidate, CandidateStatus
+from bot.core.kick import OPEN, Kick, State
+from bot.core.roster import Participant, id_suffix
+from bot.core.target import Outcome, OutcomeReason, Target
+from bot.core.text import display
 
 REJOIN = "Kicked people can rejoin with the same link."
 NO_SESSION = "RealtimeKit shows no live session of this meeting; that can lag, or it is over."

@@ -1,6 +1,6 @@
 import pytest
 
-from bot.core.identify import (
+from bot.core.candidates import (
     Candidate,
     CandidateStatus,
     Selection,
@@ -9,7 +9,8 @@ from bot.core.identify import (
     without_duplicates,
 )
 from bot.core.policy import Protected, Rules
-from bot.core.roster import CustomId, Participant, ParticipantId, ParticipantKey, Roster, display
+from bot.core.roster import CustomId, Participant, ParticipantId, ParticipantKey, Roster
+from bot.core.text import display
 from tests.fakes import peer
 
 ANN = peer("e1", "p1", "c1", name="Ann")
@@ -35,16 +36,19 @@ def pasted(*texts: str) -> Selection:
     return Selection(pasted=texts)
 
 
-def told(lines: tuple[Candidate, ...]) -> list[tuple[CandidateStatus, str | None]]:
-    """Say of each line how they stand, and whom a kick would be aimed at."""
-    return [(line.status, line.target.key if line.target else None) for line in lines]
+def statuses(candidates: tuple[Candidate, ...]) -> list[tuple[CandidateStatus, str | None]]:
+    """Return the status of each candidate, and the key of its target."""
+    return [
+        (candidate.status, candidate.target.key if candidate.target else None)
+        for candidate in candidates
+    ]
 
 
 # --- who is meant
 
 
 @pytest.mark.parametrize(
-    ("asked", "mark", "target"),
+    ("asked", "status", "target"),
     [
         (chosen("participant:p1"), CandidateStatus.LIVE, "participant:p1"),
         (chosen("custom:c1"), CandidateStatus.LIVE, "participant:p1"),
@@ -72,14 +76,14 @@ def told(lines: tuple[Candidate, ...]) -> list[tuple[CandidateStatus, str | None
     ],
 )
 def test_each_thing_asked_for_is_matched_exactly(
-    asked: Selection, mark: CandidateStatus, target: str | None
+    asked: Selection, status: CandidateStatus, target: str | None
 ) -> None:
-    assert told(identify(OPEN, ROSTER, asked)) == [(mark, target)]
+    assert statuses(identify(OPEN, ROSTER, asked)) == [(status, target)]
 
 
 def test_a_line_says_what_was_asked_and_who_that_is() -> None:
-    (line,) = identify(OPEN, ROSTER, pasted("c1"))
-    assert (line.requested, line.person, line.protected_by) == (
+    (candidate,) = identify(OPEN, ROSTER, pasted("c1"))
+    assert (candidate.requested, candidate.person, candidate.protected_by) == (
         "c1",
         ROSTER.by_id(ParticipantId("p1")),
         "",
@@ -91,24 +95,28 @@ def test_a_line_says_what_was_asked_and_who_that_is() -> None:
 
 def test_a_participant_id_goes_before_an_equal_custom_id() -> None:
     both = Roster([peer("e1", "same", "c1"), peer("e2", "p2", "same")])
-    assert told(identify(OPEN, both, pasted("same"))) == [
+    assert statuses(identify(OPEN, both, pasted("same"))) == [
         (CandidateStatus.LIVE, "participant:same")
     ]
-    assert told(identify(OPEN, both, pasted("custom:same"))) == [
+    assert statuses(identify(OPEN, both, pasted("custom:same"))) == [
         (CandidateStatus.LIVE, "participant:p2")
     ]
 
 
 def test_a_custom_id_goes_before_an_equal_peer_id() -> None:
     both = Roster([peer("same", "p1", "c1"), peer("e2", "p2", "same")])
-    assert told(identify(OPEN, both, pasted("same"))) == [(CandidateStatus.LIVE, "participant:p2")]
+    assert statuses(identify(OPEN, both, pasted("same"))) == [
+        (CandidateStatus.LIVE, "participant:p2")
+    ]
 
 
 def test_a_uuid_may_be_a_custom_id() -> None:
     uuid = "813432c7-3c5a-45e2-9acf-eef7061c7584"
     theirs = Roster([peer("e1", "p1", uuid)])
-    assert told(identify(OPEN, theirs, pasted(uuid))) == [(CandidateStatus.LIVE, "participant:p1")]
-    assert told(identify(OPEN, ROSTER, pasted(uuid), [record("p7", uuid)])) == [
+    assert statuses(identify(OPEN, theirs, pasted(uuid))) == [
+        (CandidateStatus.LIVE, "participant:p1")
+    ]
+    assert statuses(identify(OPEN, ROSTER, pasted(uuid), [record("p7", uuid)])) == [
         (CandidateStatus.UNLISTED, "participant:p7")
     ]
 
@@ -116,7 +124,7 @@ def test_a_uuid_may_be_a_custom_id() -> None:
 def test_a_custom_id_names_everybody_who_has_it() -> None:
     left = peer("e3", "p3", "c1", left=-1)
     several = Roster([peer("e1", "p1", "c1"), peer("e2", "p2", "c1"), left])
-    assert sorted(told(identify(OPEN, several, pasted("c1")))) == [
+    assert sorted(statuses(identify(OPEN, several, pasted("c1")))) == [
         (CandidateStatus.LEFT, None),
         (CandidateStatus.LIVE, "participant:p1"),
         (CandidateStatus.LIVE, "participant:p2"),
@@ -125,13 +133,13 @@ def test_a_custom_id_names_everybody_who_has_it() -> None:
 
 def test_whoever_has_only_a_custom_id_is_kicked_by_it() -> None:
     theirs = Roster([peer("e1", None, "c1")])
-    assert told(identify(OPEN, theirs, pasted("c1"))) == [(CandidateStatus.LIVE, "custom:c1")]
+    assert statuses(identify(OPEN, theirs, pasted("c1"))) == [(CandidateStatus.LIVE, "custom:c1")]
 
 
 def test_namesakes_stand_beside_whoever_is_live() -> None:
     lookalikes = Roster([ANN, peer("e5", "p5", name="ANN\u200b"), peer("e6", "p6", name="Anna")])
-    (line,) = identify(OPEN, lookalikes, chosen("participant:p1"))
-    assert [one.id for one in line.same_name] == ["p5"]
+    (candidate,) = identify(OPEN, lookalikes, chosen("participant:p1"))
+    assert [one.id for one in candidate.same_name] == ["p5"]
 
 
 # --- the meeting's records
@@ -175,13 +183,13 @@ def test_records_are_asked_after_the_live_list(
         record("p10", "p9"),
         record("p3", "c1"),
     ]
-    assert told(identify(OPEN, ROSTER, asked, records)) == found
+    assert statuses(identify(OPEN, ROSTER, asked, records)) == found
 
 
 def test_whoever_is_in_the_records_only_was_not_seen_live() -> None:
-    (line,) = identify(OPEN, ROSTER, pasted("p7"), [record("p7", name="Seven\n")])
-    assert line.target
-    assert (line.target.live, line.target.protection_checked, line.target.name) == (
+    (candidate,) = identify(OPEN, ROSTER, pasted("p7"), [record("p7", name="Seven\n")])
+    assert candidate.target
+    assert (candidate.target.live, candidate.target.protection_checked, candidate.target.name) == (
         False,
         True,
         "Seven",
@@ -189,15 +197,15 @@ def test_whoever_is_in_the_records_only_was_not_seen_live() -> None:
 
 
 def test_whoever_is_found_nowhere_is_unchecked_and_named_by_their_id() -> None:
-    (line,) = identify(OPEN, ROSTER, pasted("custom:\u202e" + "x" * 100))
-    assert line.target
-    assert not line.target.live
-    assert not line.target.protection_checked
-    assert line.target.name == display("custom:" + "x" * 100, 75)
-    assert line.target.custom_id == "\u202e" + "x" * 100
+    (candidate,) = identify(OPEN, ROSTER, pasted("custom:\u202e" + "x" * 100))
+    assert candidate.target
+    assert not candidate.target.live
+    assert not candidate.target.protection_checked
+    assert candidate.target.name == display("custom:" + "x" * 100, 75)
+    assert candidate.target.custom_id == "\u202e" + "x" * 100
 
 
-# --- whom the policy protects
+# --- protection
 
 
 @pytest.mark.parametrize(
@@ -224,14 +232,18 @@ def test_the_protected_are_no_targets_wherever_they_are_found(asked: Selection, 
         ]
     )
     records = [record("p7", "c7", "host"), record("p8", "staff-8")]
-    (line,) = identify(GUARDED, guarded, asked, records)
-    assert (line.status, line.target, line.protected_by) == (CandidateStatus.PROTECTED, None, by)
+    (candidate,) = identify(GUARDED, guarded, asked, records)
+    assert (candidate.status, candidate.target, candidate.protected_by) == (
+        CandidateStatus.PROTECTED,
+        None,
+        by,
+    )
 
 
 @pytest.mark.parametrize("custom", ["STAFF-1", "staf-1", "my staff-1", "xstaff-1"])
 def test_a_custom_id_is_held_against_the_whole_pattern(custom: str) -> None:
     theirs = Roster([peer("e1", "p1", custom)])
-    assert told(identify(GUARDED, theirs, pasted("p1"))) == [
+    assert statuses(identify(GUARDED, theirs, pasted("p1"))) == [
         (CandidateStatus.LIVE, "participant:p1")
     ]
 
@@ -266,7 +278,7 @@ def test_a_target_carries_a_name_that_can_be_shown() -> None:
     assert make_target(OPEN, person, live=True).name == "x" * 74 + "…"
 
 
-# --- each person once
+# --- duplicates
 
 
 @pytest.mark.parametrize(
@@ -290,22 +302,24 @@ def test_a_target_carries_a_name_that_can_be_shown() -> None:
     ],
 )
 def test_each_person_stands_there_once(asked: Selection, left: list[CandidateStatus]) -> None:
-    lines = without_duplicates(identify(OPEN, ROSTER, asked, [record("p7", "c7")]))
-    assert [line.status for line in lines] == left
+    candidates = without_duplicates(identify(OPEN, ROSTER, asked, [record("p7", "c7")]))
+    assert [candidate.status for candidate in candidates] == left
 
 
 def test_somebody_protected_is_named_once_however_often_asked_for() -> None:
     guarded = Roster([peer("e1", "p1", "c1", preset="host")])
-    lines = without_duplicates(identify(GUARDED, guarded, pasted("p1", "c1")))
-    assert [(line.requested, line.status) for line in lines] == [("p1", CandidateStatus.PROTECTED)]
+    candidates = without_duplicates(identify(GUARDED, guarded, pasted("p1", "c1")))
+    assert [(candidate.requested, candidate.status) for candidate in candidates] == [
+        ("p1", CandidateStatus.PROTECTED)
+    ]
 
 
 def test_everything_asked_for_has_its_lines_in_order() -> None:
     asked = Selection(
         (ParticipantKey("participant:p2"), ParticipantKey("participant:p1")), ("c2", "x", "p3")
     )
-    lines = identify(OPEN, ROSTER, asked)
-    assert [line.requested for line in lines] == [
+    candidates = identify(OPEN, ROSTER, asked)
+    assert [candidate.requested for candidate in candidates] == [
         "participant:p2",
         "participant:p1",
         "c2",
