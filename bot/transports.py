@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 import aiohttp
 from aiohttp import web
@@ -83,19 +84,19 @@ async def connected(handler: AsyncSocketModeHandler) -> AsyncIterator[None]:
         await handler.client.disconnect()
 
 
+@dataclass(frozen=True, slots=True)
 class Health:
     """Whether the bot works, as `/healthz` says it."""
 
-    def __init__(self, store: SqlStore, socket: AsyncSocketModeHandler | None) -> None:
-        self._store = store
-        self._socket = socket
+    store: SqlStore
+    socket: AsyncSocketModeHandler | None
 
     async def __call__(self) -> str:
         """Return what is wrong; empty if nothing is."""
-        if self._socket and not await self._socket.client.is_connected():
+        if self.socket and not await self.socket.client.is_connected():
             return NOT_CONNECTED
         try:
-            await self._store.check()
+            await self.store.check()
         except StoreUnavailable as error:
             return f"database: {error}"
         return ""

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.evaluation import NO_APPROVALS_CHANNEL
 from bot.core.event import Event, EventKind
 from bot.core.kick import Kick, KickId, State, UserId
 from bot.core.kick_service import ASK_NOW, SubmitResult
@@ -41,6 +40,7 @@ from bot.core.roster import (
     SessionId,
 )
 from bot.core.runner import STORE_ATTEMPTS
+from bot.core.service import NO_APPROVALS_CHANNEL
 from bot.core.target import Outcome, OutcomeReason, SeenPeer, Target
 from tests.fakes import NOW, TEAM, after, peer
 from tests.scene import (

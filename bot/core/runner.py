@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime, timedelta
 from math import ceil
 
@@ -44,6 +44,7 @@ class _UnresolvedCall:
     ended_at: datetime
 
 
+@dataclass(slots=True)
 class KickRunner:
     """Runs one claimed kick. `kick` is its stored state.
 
@@ -54,13 +55,15 @@ class KickRunner:
     StoreUnavailable. What is not stored then is resolved by evidence when the kick is taken over.
     """
 
-    def __init__(self, kick: Kick, *, gateway: MeetingGateway, store: Store, clock: Clock) -> None:
-        self.kick = kick
-        self._gateway = gateway
-        self._store = store
-        self._clock = clock
-        self._lock = asyncio.Lock()
-        self._unresolved: dict[ParticipantKey | None, _UnresolvedCall] = {}
+    kick: Kick
+    _: KW_ONLY
+    gateway: MeetingGateway
+    store: Store
+    clock: Clock
+    _lock: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
+    _unresolved: dict[ParticipantKey | None, _UnresolvedCall] = field(
+        init=False, default_factory=dict
+    )
 
     @property
     def has_unresolved(self) -> bool:
@@ -109,7 +112,7 @@ class KickRunner:
                 self._mark_unresolved(target, OutcomeReason.EMPTY_ANSWER)
 
     def _mark_unresolved(self, target: Target, reason: OutcomeReason, detail: str = "") -> None:
-        self._unresolved[target.key] = _UnresolvedCall(reason, detail, self._clock.now())
+        self._unresolved[target.key] = _UnresolvedCall(reason, detail, self.clock.now())
 
     async def _record_call(self, target: Target, peers: tuple[Peer, ...]) -> bool:
         """Record that the call is about to be sent, and return True.
@@ -121,7 +124,7 @@ class KickRunner:
         except StoreUnavailable as error:
             await self._settle(target.key, Outcome.FAILED, OutcomeReason.NOT_TRIED, str(error))
             return False
-        if self._clock.now() - recorded_at > SEND_WITHIN:
+        if self.clock.now() - recorded_at > SEND_WITHIN:
             # A process that takes over assumes the call has ended by a fixed time, so do not send
             # late.
             late = "it took too long to write the call down"
@@ -131,7 +134,7 @@ class KickRunner:
 
     async def _mark_called(self, target: Target, peers: tuple[Peer, ...]) -> datetime:
         async with self._lock:
-            now = self._clock.now()
+            now = self.clock.now()
             event = Event(now, EventKind.CALLED, None, _label(target), self.kick.id)
             await self._store_change(now, lambda kick: kick.mark_called(target, peers, now), event)
             return now
@@ -139,9 +142,9 @@ class KickRunner:
     async def _send(self, target: Target) -> tuple[str, ...]:
         meeting = self.kick.meeting.id
         if target.participant_id:
-            call = self._gateway.kick(meeting, participant_ids=[target.participant_id])
+            call = self.gateway.kick(meeting, participant_ids=[target.participant_id])
         elif target.custom_id:
-            call = self._gateway.kick(meeting, custom_participant_ids=[target.custom_id])
+            call = self.gateway.kick(meeting, custom_participant_ids=[target.custom_id])
         else:
             raise Rejected(f"{target.name} has no id that RealtimeKit could be given")
         return tuple(await call)
@@ -174,21 +177,21 @@ class KickRunner:
         A target without evidence is settled as unknown. This takes up to 6 s, or until 12 s after
         the last call ended.
         """
-        started = self._clock.now()
+        started = self.clock.now()
         for moment in (started, started + SECOND_READ_AFTER, self._last_read_at(started)):
             if not self._unresolved:
                 return
             await self._wait_until(moment)
-            await self._store_with_retries(lambda kick: kick.renew(self._clock.now()))
+            await self._store_with_retries(lambda kick: kick.renew(self.clock.now()))
             await self._read_session()
         for key, call in list(self._unresolved.items()):
             await self._settle(key, Outcome.UNKNOWN, call.reason, call.detail)
 
     async def _wait_until(self, moment: datetime) -> None:
-        while (left := moment - self._clock.now()) > timedelta():
-            await self._clock.sleep(min(left, RENEW_EVERY).total_seconds())
+        while (left := moment - self.clock.now()) > timedelta():
+            await self.clock.sleep(min(left, RENEW_EVERY).total_seconds())
             if left > RENEW_EVERY:
-                await self._store_with_retries(lambda kick: kick.renew(self._clock.now()))
+                await self._store_with_retries(lambda kick: kick.renew(self.clock.now()))
 
     async def recheck_unknown(self) -> None:
         """Read the session once, for evidence about the targets with an unknown outcome."""
@@ -205,9 +208,9 @@ class KickRunner:
     async def _read_session(self) -> None:
         if self.kick.session_id is None:
             return
-        read_at = self._clock.now()
+        read_at = self.clock.now()
         try:
-            roster = await self._gateway.roster(self.kick.session_id, fresh=True)
+            roster = await self.gateway.roster(self.kick.session_id, fresh=True)
         except GatewayError as error:
             logger.warning("kick %s: the session can't be read: %s", self.kick.number, error)
             return
@@ -233,7 +236,7 @@ class KickRunner:
 
     async def finish(self) -> None:
         """Store the kick as done. Every target must have an outcome."""
-        now = self._clock.now()
+        now = self.clock.now()
         event = Event(now, EventKind.FINISHED, None, "", self.kick.id)
         await self._store_with_retries(lambda kick: kick.finish(now), event)
 
@@ -246,7 +249,7 @@ class KickRunner:
         rejoined_at: datetime | None = None,
     ) -> None:
         note = f"{_label(self.kick.target(key))}: {outcome} ({reason})"
-        event = Event(self._clock.now(), EventKind.SETTLED, None, note, self.kick.id)
+        event = Event(self.clock.now(), EventKind.SETTLED, None, note, self.kick.id)
         await self._store_with_retries(
             lambda kick: kick.settle(kick.target(key), outcome, reason, detail, rejoined_at), event
         )
@@ -255,13 +258,13 @@ class KickRunner:
     async def _store_with_retries(self, change: Callable[[Kick], Kick], *events: Event) -> None:
         # Hold the lock during retries: an earlier attempt may have been committed.
         async with self._lock:
-            now = self._clock.now()
+            now = self.clock.now()
             for _ in range(STORE_ATTEMPTS - 1):
                 try:
                     return await self._store_change(now, change, *events)
                 except StoreUnavailable as error:
                     logger.warning("kick %s: not stored: %s", self.kick.number, error)
-                    await self._clock.sleep(STORE_RETRY_DELAY.total_seconds())
+                    await self.clock.sleep(STORE_RETRY_DELAY.total_seconds())
             return await self._store_change(now, change, *events)
 
     async def _store_change(
@@ -269,7 +272,7 @@ class KickRunner:
     ) -> None:
         after = _changed(self.kick, now, change)
         try:
-            self.kick = await self._store.transition(self.kick, after, *events)
+            self.kick = await self.store.transition(self.kick, after, *events)
         except VersionConflict as error:
             # If the reply to our commit was lost, the retry conflicts with our own write. That is
             # not a real conflict.
@@ -278,7 +281,7 @@ class KickRunner:
             self.kick = error.current
             if error.current != after:
                 after = _changed(self.kick, now, change)
-                self.kick = await self._store.transition(self.kick, after, *events)
+                self.kick = await self.store.transition(self.kick, after, *events)
 
 
 def _changed(kick: Kick, now: datetime, change: Callable[[Kick], Kick]) -> Kick:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar, TypeVarTuple
 
@@ -58,6 +59,7 @@ class CachedGateway:
         return await asyncio.to_thread(Roster, peers)
 
 
+@dataclass(frozen=True, slots=True)
 class SharedReads:
     """Runs a read once for all callers that wait for it, and keeps its result.
 
@@ -66,11 +68,10 @@ class SharedReads:
     wait, and is not kept.
     """
 
-    def __init__(self, max_age: float, max_reads: int) -> None:
-        self._max_age = max_age
-        self._max_reads = max_reads
-        self._cached: dict[Hashable, asyncio.Task[Any]] = {}
-        self._running: set[asyncio.Task[Any]] = set()
+    max_age: float
+    max_reads: int
+    _cached: dict[Hashable, asyncio.Task[Any]] = field(init=False, default_factory=dict)
+    _running: set[asyncio.Task[Any]] = field(init=False, default_factory=set)
 
     async def get(
         self, read: Callable[[*Args], Coroutine[Any, Any, T]], *args: *Args, fresh: bool = False
@@ -92,7 +93,7 @@ class SharedReads:
         self._running.add(task)
         self._cached.pop(key, None)
         self._cached[key] = task
-        if len(self._cached) > self._max_reads:
+        if len(self._cached) > self.max_reads:
             del self._cached[next(iter(self._cached))]
         task.add_done_callback(partial(self._ended, key))
         return task
@@ -102,7 +103,7 @@ class SharedReads:
         if task.cancelled() or task.exception():
             self._drop(key, task)
         else:
-            task.get_loop().call_later(self._max_age, self._drop, key, task)
+            task.get_loop().call_later(self.max_age, self._drop, key, task)
 
     def _drop(self, key: Hashable, task: asyncio.Task[Any]) -> None:
         if self._cached.get(key) is task:

@@ -69,23 +69,15 @@ class Recheck:
         return peers
 
 
-class Evaluator:
-    """Evaluates requests by the policy, with facts from the store, Slack and RealtimeKit."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Base of the services: the policy, the ports, and how a request is evaluated with both."""
 
-    def __init__(
-        self,
-        *,
-        policy: Policy,
-        gateway: MeetingGateway,
-        directory: Directory,
-        store: Store,
-        clock: Clock,
-    ) -> None:
-        self._policy = policy
-        self._gateway = gateway
-        self._directory = directory
-        self._store = store
-        self._clock = clock
+    policy: Policy
+    gateway: MeetingGateway
+    directory: Directory
+    store: Store
+    clock: Clock
 
     async def evaluate(self, request: PolicyInput, *, before: int | None = None) -> Verdict:
         """Return the verdict on a request, with the requester's recent kicks counted.
@@ -93,12 +85,12 @@ class Evaluator:
         `before` is the number of the kick that is evaluated: only earlier kicks count. So of two
         concurrent kicks, only the later one counts both. Raises StoreUnavailable.
         """
-        now = self._clock.now()
-        since = now - self._policy.rules.quota.within, now - BULK_WINDOW
+        now = self.clock.now()
+        since = now - self.policy.rules.quota.within, now - BULK_WINDOW
         user = request.requester.user
-        recent, recent_bulk = await self._store.recent_targets(user, *since, before=before)
+        recent, recent_bulk = await self.store.recent_targets(user, *since, before=before)
         request = replace(request, recent=recent, recent_bulk=recent_bulk)
-        return evaluate(self._policy, request, now)
+        return evaluate(self.policy, request, now)
 
     async def require_approver(
         self, verdict: Verdict, requester: UserId, meeting: Meeting
@@ -106,21 +98,21 @@ class Evaluator:
         """Return the verdict, or a refusal if it needs an approval that no user can give."""
         if verdict.kind is not VerdictKind.NEEDS_APPROVAL:
             return verdict
-        if self._policy.approvals_channel is None:
+        if self.policy.approvals_channel is None:
             return refusal(f"{verdict.reason} {NO_APPROVALS_CHANNEL}")
         if not await self._has_approver(requester, meeting):
             return refusal(f"{verdict.reason} {NO_APPROVER}")
         return verdict
 
     async def _has_approver(self, requester: UserId, meeting: Meeting) -> bool:
-        users, groups = eligible_approvers(self._policy, meeting, requester)
+        users, groups = eligible_approvers(self.policy, meeting, requester)
         try:
             for group in groups:
-                users += tuple(await self._directory.members(group))
+                users += tuple(await self.directory.members(group))
             for user in dict.fromkeys(users):
-                member = await self._directory.membership(user)
-                now = self._clock.now()
-                if may_decide(self._policy, member, requester, meeting, now).is_allowed:
+                member = await self.directory.membership(user)
+                now = self.clock.now()
+                if may_decide(self.policy, member, requester, meeting, now).is_allowed:
                     return True
         except DirectoryUnavailable:
             # An unreadable membership does not prove that there is no approver.
@@ -130,29 +122,29 @@ class Evaluator:
     async def recheck(self, kick: Kick) -> Recheck:
         """Evaluate a ready kick again, right before its calls. Raises StoreUnavailable."""
         try:
-            requester = await self._directory.membership(kick.requester, fresh=True)
-            approver = await self._directory.membership(kick.approver) if kick.approver else None
-            session = await self._gateway.active_session(kick.meeting.id, fresh=True)
+            requester = await self.directory.membership(kick.requester, fresh=True)
+            approver = await self.directory.membership(kick.approver) if kick.approver else None
+            session = await self.gateway.active_session(kick.meeting.id, fresh=True)
             if not kick.belongs_to(session.id if session else None):
                 return Recheck(_session_ended(session))
             selection = Selection.of_targets(kick.targets)
             candidates = await find_candidates(
-                self._gateway, self._policy.rules, kick.meeting.id, session, selection
+                self.gateway, self.policy.rules, kick.meeting.id, session, selection
             )
         except DirectoryUnavailable as error:
             return Recheck(refusal(f"Your role could not be checked with Slack ({error})."))
         except GatewayError as error:
             return Recheck(_unreadable(error))
         meeting = session.meeting if session else kick.meeting
-        targets = current_targets(self._policy.rules, kick.targets, candidates)
+        targets = current_targets(self.policy.rules, kick.targets, candidates)
         if not targets:
             rules = ", ".join(sorted({one.protected_by for one in candidates if one.protected_by}))
             return Recheck(refusal(f"The policy protects them by now ({rules})."))
         request = PolicyInput(requester, meeting, targets, kick.reason)
-        now = self._clock.now()
+        now = self.clock.now()
         verdict = await self.evaluate(request, before=kick.number)
         if verdict.kind is VerdictKind.NEEDS_APPROVAL and approver:
-            verdict = may_decide(self._policy, approver, kick.requester, meeting, now)
+            verdict = may_decide(self.policy, approver, kick.requester, meeting, now)
         return Recheck(verdict, session, candidates)
 
 
