@@ -108,7 +108,7 @@ async def test_an_old_ready_kick_and_old_requests_expire(old: OldVersion, place:
         await hal.until(lambda sees: len(sees.dm()) == 5)
         for number in (8, 9, 10):
             await card_says(old, number, "Nobody decided in time. Nobody was removed.")
-        # The bot may post the card of 12 right before it expires the request. Then it edits the card.
+        # The bot may post the card of 12 just before it expires the request, and edits it then.
         await maya.until(lambda sees: "[" not in "".join(map(sees.read, public(sees, "C0MODS"))))
     assert "It was not carried out within a minute, so it lapsed." in maya.read(maya.dm()[0])
     assert kick_calls(place) == []
