@@ -17,7 +17,7 @@ from bot.realtimekit import http_client
 from tests.sandbox.realtimekit.cast import weekly_ama
 from tests.sandbox.realtimekit.server import RealtimeKitStandIn
 
-ALLOWED = {"bot.core.ports", "bot.core.roster"}
+ALLOWED = {"bot.core.ports", "bot.core.roster", "bot.core.text"}
 
 
 @pytest.fixture
@@ -63,9 +63,9 @@ def test_importing_the_package_imports_neither_the_bot_nor_its_frameworks() -> N
     assert not loaded & {"bot.app", "bot.config", "bot.slack", "bot.store"}
 
 
-def test_the_package_uses_only_the_values_and_errors_of_the_core() -> None:
+def test_the_package_uses_only_values_and_errors_of_the_core() -> None:
     names = set[str]()
     for path in Path(bot.realtimekit.__path__[0]).glob("*.py"):
         lines = path.read_text().splitlines()
         names |= {line.split()[1] for line in lines if line.startswith(("from bot", "import bot"))}
-    assert {name for name in names if not name.startswith("bot.realtimekit")} == ALLOWED
+    assert {name for name in names if not name.startswith("bot.realtimekit")} <= ALLOWED
