@@ -36,7 +36,7 @@ from bot.core.ports import (
 from bot.core.roster import Meeting, MeetingId, Participant, ParticipantId, Peer, PeerId
 from bot.slack import blocks, messages, texts
 from tests.hostile import TEXT, WORST
-from tests.sandbox.slack.checks import checked_blocks
+from tests.sandbox.slack.block_kit import validate_blocks
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 
@@ -76,7 +76,7 @@ def kick(
 
 def fits(message: messages.Message, longest: int = 4000) -> messages.Message:
     """Check a message the way Slack would; return it. A post may have more text than an update."""
-    checked_blocks(message["blocks"])
+    validate_blocks(message["blocks"])
     for block in Block.parse_all(message["blocks"]):
         block.validate_json()
     assert len(message["text"]) <= longest

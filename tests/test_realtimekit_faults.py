@@ -13,9 +13,13 @@ from pydantic import SecretStr
 from bot.core.ports import GatewayError, NotSent, OutcomeUnknown, RateLimited
 from bot.core.roster import MeetingId, ParticipantId, SessionId
 from bot.realtimekit import App, RealtimeKit, http_client
-from tests.sandbox.realtimekit.cast import lone_meeting, weekly_ama
-from tests.sandbox.realtimekit.people import Meeting, Participant
-from tests.sandbox.realtimekit.server import RealtimeKitStandIn
+from tests.sandbox.realtimekit import (
+    Meeting,
+    Participant,
+    RealtimeKitStandIn,
+    lone_meeting,
+    weekly_ama,
+)
 
 DEADLINE = 0.4
 ANY_APP = App("a", "b", SecretStr("token"))
@@ -106,12 +110,12 @@ async def test_a_short_429_is_waited_for() -> None:
 
 async def test_when_the_budget_is_spent_nothing_more_is_sent() -> None:
     async with on_stage() as stage:
-        stage.stand_in.budget.limit = 22
+        stage.stand_in.rate_limit.limit = 22
         await stage.rtk.active_session(stage.meeting)
         await stage.kick()
         with pytest.raises(RateLimited, match="for kicks"):
             await stage.rtk.active_session(stage.meeting)
-        stage.stand_in.budget.limit = 3
+        stage.stand_in.rate_limit.limit = 3
         with pytest.raises(GatewayError):
             await stage.kick()
         with pytest.raises(RateLimited, match="rate limit"):
@@ -260,8 +264,8 @@ async def test_those_who_wait_behind_a_hanging_service_sent_nothing() -> None:
 
 
 async def test_the_demo_world_is_read_whole() -> None:
-    cast = weekly_ama()
-    async with RealtimeKitStandIn(cast.world) as stand_in, http_client(stand_in.url) as http:
+    demo = weekly_ama()
+    async with RealtimeKitStandIn(demo.world) as stand_in, http_client(stand_in.url) as http:
         app = App(stand_in.account_id, stand_in.app_id, SecretStr(stand_in.api_token))
         (session,) = await RealtimeKit(http, app).live_sessions("weekly")
-        assert session.meeting.id == cast.ama.id
+        assert session.meeting.id == demo.ama.id

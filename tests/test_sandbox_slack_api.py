@@ -13,8 +13,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from tests.sandbox.slack import CannotError, Person, SlackStandIn
-from tests.sandbox.slack.cast import DEFAULT, MAYA, MODS
+from tests.sandbox.slack import DEMO_TEAM, MAYA, MODS, ActionError, Person, SlackStandIn
 
 MANIFEST = Path(__file__).parents[1] / "manifest.yml"
 Json = dict[str, Any]
@@ -318,7 +317,7 @@ class TestChanging:
     ) -> None:
         posted = await client.chat_postMessage(channel="C0LIVE", text="x")
         live = slack.workspace.directory.channels["C0LIVE"]
-        slack.recast(replace(live, is_archived=True))
+        slack.upsert(replace(live, is_archived=True))
         update = client.chat_update(channel="C0LIVE", ts=posted["ts"], text="y")
         assert await error(update) == "is_inactive"
 
@@ -659,10 +658,10 @@ class TestTypedValues:
         element = {"type": "plain_text_input", "action_id": "why", "min_length": 3, "max_length": 5}
         view = modal(question(element, block_id="b"), submit=plain("Send"))
         await client.views_open(trigger_id=trigger(slack), view=view)
-        with pytest.raises(CannotError, match="At most 5"):
+        with pytest.raises(ActionError, match="At most 5"):
             await maya.write("why", "longer")
         await maya.write("why", "ab")
-        with pytest.raises(CannotError, match="At least 3"):
+        with pytest.raises(ActionError, match="At least 3"):
             await maya.submit()
 
 
@@ -682,14 +681,14 @@ class TestPeople:
     async def test_groups(self, slack: SlackStandIn, client: AsyncWebClient) -> None:
         members = client.usergroups_users_list
         assert (await members(usergroup="S0MODS"))["users"] == ["U0MO", "U0MIA"]
-        slack.recast(replace(MODS, members=("U0MO",)))
+        slack.upsert(replace(MODS, members=("U0MO",)))
         assert (await members(usergroup="S0MODS"))["users"] == ["U0MO"]
         assert await error(members(usergroup="S0NONE")) == "no_such_subteam"
         (group,) = (await client.usergroups_list(include_users=True))["usergroups"]
         assert group["users"] == ["U0MO"]
 
     async def test_a_disabled_group(self, slack: SlackStandIn, client: AsyncWebClient) -> None:
-        slack.recast(replace(MODS, is_disabled=True))
+        slack.upsert(replace(MODS, is_disabled=True))
         members = client.usergroups_users_list
         assert await error(members(usergroup="S0MODS")) == "no_such_subteam"
         assert (await members(usergroup="S0MODS", include_disabled=True))["users"]
@@ -700,7 +699,7 @@ class TestPeople:
         slack: SlackStandIn,
         client: AsyncWebClient,
     ) -> None:
-        slack.recast(replace(MAYA, deleted=True))
+        slack.upsert(replace(MAYA, deleted=True))
         assert (await client.users_info(user="U0MAYA"))["user"]["deleted"]
 
 
@@ -834,7 +833,7 @@ class TestConsole:
         base = f"{slack.url}/sandbox"
         async with aiohttp.ClientSession() as http:
             async with http.get(f"{base}/people") as answer:
-                assert len((await answer.json())["people"]) == len(DEFAULT.users)
+                assert len((await answer.json())["people"]) == len(DEMO_TEAM.users)
             act = {"action_id": "why", "text": "spam"}
             async with http.post(f"{base}/as/U0MAYA/write", json=act) as answer:
                 seen = await answer.json()

@@ -14,7 +14,7 @@ from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from tests.sandbox.slack import CannotError, Person, SlackStandIn, WaitedInVainError
+from tests.sandbox.slack import ActionError, Person, SlackStandIn, TimedOutError
 
 MANIFEST = Path(__file__).parents[1] / "manifest.yml"
 Json = dict[str, Any]
@@ -195,10 +195,10 @@ async def test_a_command_opens_a_form_that_is_filled_in_and_sent(
         },
         "reason": {"reason": {"type": "plain_text_input", "value": "spam"}},
     }
-    with pytest.raises(CannotError, match="no modal open"):
+    with pytest.raises(ActionError, match="no modal open"):
         _ = maya.modal
-    with pytest.raises(WaitedInVainError, match="Maya sees"):
-        await maya.until(lambda person: person.modal, timeout=0.01)
+    with pytest.raises(TimedOutError, match="Maya sees"):
+        await maya.until(lambda person: person.modal, within=0.01)
 
 
 async def test_values_that_the_client_does_not_send(
@@ -207,25 +207,25 @@ async def test_values_that_the_client_does_not_send(
     maya: Person,
 ) -> None:
     await maya.command("live-ops", "/kick")
-    with pytest.raises(CannotError, match="required"):
+    with pytest.raises(ActionError, match="required"):
         await maya.submit()
-    with pytest.raises(CannotError, match="offers no"):
+    with pytest.raises(ActionError, match="offers no"):
         await maya.choose("who", "Mallory")
     bot.options = [option(name) for name in ("Mallory", "Trent", "Eve")]
     options = await maya.type_ahead("who")
-    with pytest.raises(CannotError, match="2 at most"):
+    with pytest.raises(ActionError, match="2 at most"):
         await maya.choose("who", *options)
-    with pytest.raises(CannotError, match="At most 20"):
+    with pytest.raises(ActionError, match="At most 20"):
         await maya.write("reason", "x" * 21)
-    with pytest.raises(CannotError, match="no 'nothing'"):
+    with pytest.raises(ActionError, match="no 'nothing'"):
         await maya.press("nothing")
-    with pytest.raises(CannotError, match="no button"):
+    with pytest.raises(ActionError, match="no button"):
         await maya.press("reason")
-    with pytest.raises(CannotError, match="no channel"):
+    with pytest.raises(ActionError, match="no channel"):
         await maya.command("C0NONE", "/kick")
-    with pytest.raises(CannotError, match="archived"):
+    with pytest.raises(ActionError, match="archived"):
         await maya.command("old-ops", "/kick")
-    with pytest.raises(CannotError, match="Stan is not in"):
+    with pytest.raises(ActionError, match="Stan is not in"):
         await slack.person("U0STAN").command("private-ops", "/kick")
 
 
@@ -286,7 +286,7 @@ class TestCommands:
             await ack("too late")
 
         bot.command = answer
-        slack.ack_limit = 0.05
+        slack.ack_timeout = 0.05
         await maya.command("live-ops", "/kick mallory")
         gate.set()
         assert maya.notices == ['/kick failed with the error "operation_timeout"']
@@ -348,7 +348,7 @@ class TestSuggestions:
         maya: Person,
     ) -> None:
         await maya.command("live-ops", "/kick")
-        bot.pause, slack.ack_limit = 0.1, 0.05
+        bot.pause, slack.ack_timeout = 0.1, 0.05
         assert await maya.type_ahead("who", "m") == []
         assert "no answer within" in slack.problems[0]
 
@@ -427,7 +427,7 @@ class TestSubmissions:
         assert complaint in slack.problems[0]
 
     async def test_an_ack_too_late(self, slack: SlackStandIn, bot: Bot, maya: Person) -> None:
-        bot.pause, slack.ack_limit = 0.1, 0.05
+        bot.pause, slack.ack_timeout = 0.1, 0.05
         await maya.submit()
         assert "operation_timeout" in str(maya.modal.strip)
         assert slack.problems[0] == "view_submission form: no answer within 0.05 s"
@@ -443,7 +443,7 @@ class TestSubmissions:
         del done["submit"]
         bot.answer = {"response_action": "update", "view": done}
         await maya.submit()
-        with pytest.raises(CannotError, match="no submit button"):
+        with pytest.raises(ActionError, match="no submit button"):
             await maya.submit()
         await maya.submit(force=True)
 
@@ -507,7 +507,7 @@ class TestButtons:
         changed = await maya.until(
             lambda person: [item for item in person.messages("C0LIVE") if item.text == "answered"],
         )
-        with pytest.raises(CannotError, match="nothing"):
+        with pytest.raises(ActionError, match="nothing"):
             await maya.click(changed[0], "more")
         await maya.click(card, "more", force=True)
         assert len(bot.seen) == 2
@@ -533,7 +533,7 @@ class TestButtons:
             blocks=[MORE],
         )
         (card,) = maya.messages("C0LIVE")
-        with pytest.raises(CannotError, match="sees no such message"):
+        with pytest.raises(ActionError, match="sees no such message"):
             await slack.person("U0MO").click(card, "more")
 
 
@@ -553,10 +553,10 @@ class TestFaults:
     async def test_slack_loses_a_click(self, slack: SlackStandIn, bot: Bot, maya: Person) -> None:
         slack.faults.switch_on("lost_delivery", type="block_actions", times=1)
         await maya.command("live-ops", "/kick")
-        slack.ack_limit = 0.05
+        slack.ack_timeout = 0.05
         await maya.press("more")
         assert "operation_timeout" in maya.strips[0]
-        slack.ack_limit = 3.0
+        slack.ack_timeout = 3.0
         await maya.press("more")
         assert len(bot.seen) == 2
         assert not slack.problems
