@@ -96,9 +96,7 @@ class TestTokens:
         assert await error(AsyncWebClient(None, slack.api_url).auth_test()) == "not_authed"
 
     async def test_the_token_of_the_other_kind(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
+        self, slack: SlackStandIn, client: AsyncWebClient
     ) -> None:
         opening = client.apps_connections_open(app_token=slack.bot_token)
         assert await error(opening) == "not_allowed_token_type"
@@ -133,10 +131,7 @@ class TestTokens:
 
     @pytest.mark.parametrize("fault", ["token_revoked", "account_inactive"])
     async def test_tokens_can_be_taken_away(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
-        fault: str,
+        self, slack: SlackStandIn, client: AsyncWebClient, fault: str
     ) -> None:
         slack.faults.switch_on(fault)
         assert await error(client.users_info(user="U0MAYA")) == fault
@@ -155,8 +150,7 @@ class TestArguments:
         ]
 
     async def test_json_is_not_read_by_methods_that_take_forms(
-        self,
-        client: AsyncWebClient,
+        self, client: AsyncWebClient
     ) -> None:
         call = client.api_call("users.info", json={"user": "U0MAYA"})
         assert await error(call) == "invalid_arguments"
@@ -177,11 +171,7 @@ class TestArguments:
         ):
             assert (await answer.json())["error"] == code
 
-    async def test_blocks_in_a_form_are_json(
-        self,
-        client: AsyncWebClient,
-        maya: Person,
-    ) -> None:
+    async def test_blocks_in_a_form_are_json(self, client: AsyncWebClient, maya: Person) -> None:
         given = {"channel": "C0LIVE", "blocks": json.dumps([section("from a form")])}
         await client.api_call("chat.postMessage", data=given)
         assert "from a form" in maya.read(maya.messages("C0LIVE")[0])
@@ -208,10 +198,7 @@ class TestPosting:
         ],
     )
     async def test_where_the_bot_cannot(
-        self,
-        client: AsyncWebClient,
-        channel: str,
-        code: str,
+        self, client: AsyncWebClient, channel: str, code: str
     ) -> None:
         assert await error(client.chat_postMessage(channel=channel, text="x")) == code
 
@@ -235,9 +222,7 @@ class TestPosting:
         assert await error(call) == "no_text"
 
     async def test_a_text_too_long_is_cut_and_in_an_update_refused(
-        self,
-        client: AsyncWebClient,
-        maya: Person,
+        self, client: AsyncWebClient, maya: Person
     ) -> None:
         answer = await client.chat_postMessage(channel="C0LIVE", text="x" * 40_001)
         assert len(maya.messages("C0LIVE")[0].text) == 40_000
@@ -261,11 +246,7 @@ class TestPosting:
         ],
     )
     async def test_whispers_refused(
-        self,
-        client: AsyncWebClient,
-        channel: str,
-        user: str,
-        code: str,
+        self, client: AsyncWebClient, channel: str, user: str, code: str
     ) -> None:
         call = client.chat_postEphemeral(channel=channel, user=user, text="x")
         assert await error(call) == code
@@ -311,9 +292,7 @@ class TestChanging:
         assert await error(update) == "channel_not_found"
 
     async def test_in_an_archived_channel(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
+        self, slack: SlackStandIn, client: AsyncWebClient
     ) -> None:
         posted = await client.chat_postMessage(channel="C0LIVE", text="x")
         live = slack.workspace.directory.channels["C0LIVE"]
@@ -419,7 +398,7 @@ class TestBlockKit:
                         {
                             "type": "rich_text_section",
                             "elements": [{"type": "text", "text": "x"}, {"type": "sound"}],
-                        },
+                        }
                     ],
                 },
                 "unsupported type: sound [json-pointer:/blocks/0/elements/0/elements/1]",
@@ -427,10 +406,7 @@ class TestBlockKit:
         ],
     )
     async def test_what_a_message_may_not_hold(
-        self,
-        client: AsyncWebClient,
-        block: Json,
-        complaint: str,
+        self, client: AsyncWebClient, block: Json, complaint: str
     ) -> None:
         answer = await refusal(client.chat_postMessage(channel="C0LIVE", text="x", blocks=[block]))
         assert answer["error"] == "invalid_blocks"
@@ -485,8 +461,7 @@ class TestBlockKit:
             ),
             (
                 modal(
-                    question({"type": "plain_text_input", "max_length": 3001}),
-                    submit=plain("S"),
+                    question({"type": "plain_text_input", "max_length": 3001}), submit=plain("S")
                 ),
                 (
                     "Input should be less than or equal to 3000"
@@ -498,11 +473,7 @@ class TestBlockKit:
         ],
     )
     async def test_what_a_modal_may_not_hold(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
-        view: Any,
-        complaint: str,
+        self, slack: SlackStandIn, client: AsyncWebClient, view: Any, complaint: str
     ) -> None:
         opening = client.views_open(trigger_id=trigger(slack), view=view)
         answer = await refusal(opening)
@@ -518,9 +489,7 @@ class TestBlockKit:
 
 class TestViews:
     async def test_a_trigger_works_once_and_for_three_seconds(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
+        self, slack: SlackStandIn, client: AsyncWebClient
     ) -> None:
         once, late = trigger(slack), trigger(slack)
         await client.views_open(trigger_id=once, view=modal())
@@ -536,9 +505,7 @@ class TestViews:
         )
 
     async def test_a_refused_view_uses_its_trigger_up(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
+        self, slack: SlackStandIn, client: AsyncWebClient
     ) -> None:
         once = trigger(slack)
         assert await error(client.views_open(trigger_id=once, view={})) == "invalid_arguments"
@@ -547,16 +514,11 @@ class TestViews:
         )
 
     async def test_an_update_keeps_the_id_and_gives_another_hash(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
-        maya: Person,
+        self, slack: SlackStandIn, client: AsyncWebClient, maya: Person
     ) -> None:
         opened = (await client.views_open(trigger_id=trigger(slack), view=modal()))["view"]
         updated = await client.views_update(
-            view_id=opened["id"],
-            hash=opened["hash"],
-            view=modal(title=plain("Later")),
+            view_id=opened["id"], hash=opened["hash"], view=modal(title=plain("Later"))
         )
         assert maya.modal.title == "Later"
         assert updated["view"]["id"] == opened["id"]
@@ -565,18 +527,14 @@ class TestViews:
         assert await error(stale) == "hash_conflict"
 
     async def test_an_update_needs_exactly_one_way_to_name_the_view(
-        self,
-        client: AsyncWebClient,
+        self, client: AsyncWebClient
     ) -> None:
         for which in ({}, {"view_id": "V1", "external_id": "e"}):
             call = client.api_call("views.update", json={"view": modal(), **which})
             assert await error(call) == "invalid_arguments"
 
     async def test_a_closed_view_is_not_found(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
-        maya: Person,
+        self, slack: SlackStandIn, client: AsyncWebClient, maya: Person
     ) -> None:
         view = modal(external_id="e")
         opened = await client.views_open(trigger_id=trigger(slack), view=view)
@@ -587,9 +545,7 @@ class TestViews:
         assert await error(by_name) == "not_found"
 
     async def test_an_external_id_belongs_to_one_view(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
+        self, slack: SlackStandIn, client: AsyncWebClient
     ) -> None:
         view = modal(external_id="e")
         await client.views_open(trigger_id=trigger(slack), view=view)
@@ -598,18 +554,12 @@ class TestViews:
         assert await error(again) == "duplicate_external_id"
 
     async def test_a_stack_of_three(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
-        maya: Person,
+        self, slack: SlackStandIn, client: AsyncWebClient, maya: Person
     ) -> None:
         opened = await client.views_open(trigger_id=trigger(slack), view=modal())
         root = opened["view"]["id"]
         for _ in range(2):
-            pushed = await client.views_push(
-                trigger_id=trigger(slack, view_id=root),
-                view=modal(),
-            )
+            pushed = await client.views_push(trigger_id=trigger(slack, view_id=root), view=modal())
             assert pushed["view"]["root_view_id"] == root
         assert pushed["view"]["previous_view_id"] == maya.stack[1].id
         fourth = client.views_push(trigger_id=trigger(slack, view_id=root), view=modal())
@@ -635,10 +585,7 @@ class TestTypedValues:
         return modal(question(element, block_id=block_id), submit=plain("Send"))
 
     async def test_under_the_same_ids(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
-        maya: Person,
+        self, slack: SlackStandIn, client: AsyncWebClient, maya: Person
     ) -> None:
         opened = await client.views_open(trigger_id=trigger(slack), view=self.form("b1", "first"))
         assert maya.modal.values == {"why": "first"}
@@ -650,10 +597,7 @@ class TestTypedValues:
         assert maya.modal.values == {"why": "third"}
 
     async def test_of_the_wrong_length(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
-        maya: Person,
+        self, slack: SlackStandIn, client: AsyncWebClient, maya: Person
     ) -> None:
         element = {"type": "plain_text_input", "action_id": "why", "min_length": 3, "max_length": 5}
         view = modal(question(element, block_id="b"), submit=plain("Send"))
@@ -695,9 +639,7 @@ class TestPeople:
         assert (await client.usergroups_list())["usergroups"] == []
 
     async def test_a_person_who_is_deactivated_meanwhile(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
+        self, slack: SlackStandIn, client: AsyncWebClient
     ) -> None:
         slack.upsert(replace(MAYA, deleted=True))
         assert (await client.users_info(user="U0MAYA"))["user"]["deleted"]
@@ -742,9 +684,7 @@ class TestResponseUrls:
             assert json.loads(answer.body)["error"] == code
 
     async def test_replacing_and_deleting_an_ephemeral_original(
-        self,
-        slack: SlackStandIn,
-        maya: Person,
+        self, slack: SlackStandIn, maya: Person
     ) -> None:
         await self.hook(slack).send(text="first")
         (first,) = maya.messages("C0QUIET")
@@ -758,9 +698,7 @@ class TestResponseUrls:
 
 class TestFaults:
     async def test_rate_limited_for_one_method(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
+        self, slack: SlackStandIn, client: AsyncWebClient
     ) -> None:
         slack.faults.switch_on("rate_limited", method="users.info", retry_after=7, times=1)
         await client.auth_test()
@@ -772,12 +710,7 @@ class TestFaults:
 
     @pytest.mark.parametrize(("fault", "posted"), [("broken_before", 0), ("broken_after", 1)])
     async def test_a_broken_connection(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
-        maya: Person,
-        fault: str,
-        posted: int,
+        self, slack: SlackStandIn, client: AsyncWebClient, maya: Person, fault: str, posted: int
     ) -> None:
         client.retry_handlers.clear()
         slack.faults.switch_on(fault, method="chat.postMessage", times=1)
@@ -790,9 +723,7 @@ class TestFaults:
         for name in ("not_in_channel", "expired_trigger", "hash_conflict"):
             slack.faults.switch_on(name, times=1)
         slack.faults.switch_on(
-            "refused",
-            method="usergroups.users.list",
-            error="plan_upgrade_required",
+            "refused", method="usergroups.users.list", error="plan_upgrade_required"
         )
         posting = client.chat_postMessage(channel="C0LIVE", text="x")
         assert await error(posting) == "not_in_channel"
@@ -826,10 +757,7 @@ class TestConnections:
 
 class TestConsole:
     async def test_acting_by_http(self, slack: SlackStandIn, client: AsyncWebClient) -> None:
-        await client.views_open(
-            trigger_id=trigger(slack),
-            view=TestTypedValues.form("b"),
-        )
+        await client.views_open(trigger_id=trigger(slack), view=TestTypedValues.form("b"))
         base = f"{slack.url}/sandbox"
         async with aiohttp.ClientSession() as http:
             async with http.get(f"{base}/people") as answer:

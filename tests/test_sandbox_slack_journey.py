@@ -48,9 +48,7 @@ WHO = field_(
     },
 )
 REASON = field_(
-    "reason",
-    {"type": "plain_text_input", "action_id": "reason", "max_length": 20},
-    optional=True,
+    "reason", {"type": "plain_text_input", "action_id": "reason", "max_length": 20}, optional=True
 )
 MORE = {
     "type": "actions",
@@ -87,11 +85,7 @@ class Bot:
 
 
 def build(bot: Bot, signing_secret: str) -> AsyncApp:
-    app = AsyncApp(
-        client=bot.client,
-        signing_secret=signing_secret,
-        process_before_response=True,
-    )
+    app = AsyncApp(client=bot.client, signing_secret=signing_secret, process_before_response=True)
 
     @app.command("/kick")
     async def command(ack: Any, body: Json, respond: Any) -> None:
@@ -171,9 +165,7 @@ def maya(slack: SlackStandIn) -> Person:
 
 
 async def test_a_command_opens_a_form_that_is_filled_in_and_sent(
-    slack: SlackStandIn,
-    bot: Bot,
-    maya: Person,
+    slack: SlackStandIn, bot: Bot, maya: Person
 ) -> None:
     await maya.command("live-ops", "/kick mallory  spam ")
     assert maya.modal.title == "Kick"
@@ -187,12 +179,7 @@ async def test_a_command_opens_a_form_that_is_filled_in_and_sent(
     assert not slack.problems
     assert bot.seen[0]["text"] == "mallory  spam"
     assert bot.seen[-1]["view"]["state"]["values"] == {
-        "who": {
-            "who": {
-                "type": "multi_external_select",
-                "selected_options": [option("Mallory")],
-            },
-        },
+        "who": {"who": {"type": "multi_external_select", "selected_options": [option("Mallory")]}},
         "reason": {"reason": {"type": "plain_text_input", "value": "spam"}},
     }
     with pytest.raises(ActionError, match="no modal open"):
@@ -202,9 +189,7 @@ async def test_a_command_opens_a_form_that_is_filled_in_and_sent(
 
 
 async def test_values_that_the_client_does_not_send(
-    slack: SlackStandIn,
-    bot: Bot,
-    maya: Person,
+    slack: SlackStandIn, bot: Bot, maya: Person
 ) -> None:
     await maya.command("live-ops", "/kick")
     with pytest.raises(ActionError, match="required"):
@@ -240,12 +225,7 @@ async def test_a_client_that_was_tampered_with(bot: Bot, maya: Person) -> None:
 
 
 class TestCommands:
-    async def test_an_answer_in_the_ack(
-        self,
-        slack: SlackStandIn,
-        bot: Bot,
-        maya: Person,
-    ) -> None:
+    async def test_an_answer_in_the_ack(self, slack: SlackStandIn, bot: Bot, maya: Person) -> None:
         async def answer(ack: Any, _body: Json, _respond: Any) -> None:
             await ack("Not for you")
 
@@ -256,10 +236,7 @@ class TestCommands:
         assert not slack.problems
 
     async def test_an_answer_that_cannot_be_used(
-        self,
-        slack: SlackStandIn,
-        bot: Bot,
-        maya: Person,
+        self, slack: SlackStandIn, bot: Bot, maya: Person
     ) -> None:
         async def answer(ack: Any, _body: Json, _respond: Any) -> None:
             await ack(text="x", blocks=[line("")])
@@ -307,10 +284,7 @@ class TestCommands:
 
 class TestSuggestions:
     async def test_the_rest_of_the_form_is_not_sent(
-        self,
-        slack: SlackStandIn,
-        bot: Bot,
-        maya: Person,
+        self, slack: SlackStandIn, bot: Bot, maya: Person
     ) -> None:
         await maya.command("live-ops", "/kick")
         await maya.write("reason", "spam")
@@ -329,12 +303,7 @@ class TestSuggestions:
         ],
     )
     async def test_wrong_options_show_as_none(
-        self,
-        slack: SlackStandIn,
-        bot: Bot,
-        maya: Person,
-        options: list[Json],
-        complaint: str,
+        self, slack: SlackStandIn, bot: Bot, maya: Person, options: list[Json], complaint: str
     ) -> None:
         bot.options = options
         await maya.command("live-ops", "/kick")
@@ -342,10 +311,7 @@ class TestSuggestions:
         assert complaint in slack.problems[0]
 
     async def test_late_options_show_as_none(
-        self,
-        slack: SlackStandIn,
-        bot: Bot,
-        maya: Person,
+        self, slack: SlackStandIn, bot: Bot, maya: Person
     ) -> None:
         await maya.command("live-ops", "/kick")
         bot.pause, slack.ack_timeout = 0.1, 0.05
@@ -393,9 +359,7 @@ class TestSubmissions:
         assert not maya.stack
 
     async def test_an_empty_answer_closes_only_the_view_on_top(
-        self,
-        bot: Bot,
-        maya: Person,
+        self, bot: Bot, maya: Person
     ) -> None:
         bot.answer = {"response_action": "push", "view": modal("Review", line("Mallory"))}
         await maya.submit()
@@ -414,12 +378,7 @@ class TestSubmissions:
         ],
     )
     async def test_answers_that_cannot_be_used(
-        self,
-        slack: SlackStandIn,
-        bot: Bot,
-        maya: Person,
-        answer: Json,
-        complaint: str,
+        self, slack: SlackStandIn, bot: Bot, maya: Person, answer: Json, complaint: str
     ) -> None:
         bot.answer = answer
         await maya.submit()
@@ -448,10 +407,7 @@ class TestSubmissions:
         await maya.submit(force=True)
 
     async def test_replayed_and_forged_payloads(
-        self,
-        slack: SlackStandIn,
-        bot: Bot,
-        maya: Person,
+        self, slack: SlackStandIn, bot: Bot, maya: Person
     ) -> None:
         await maya.submit()
         sent = slack.deliveries[-1]
@@ -505,7 +461,7 @@ class TestButtons:
         assert payload["user"]["team_id"] == "T0OTHER"
         assert payload["message"]["ts"] == card.ts
         changed = await maya.until(
-            lambda person: [item for item in person.messages("C0LIVE") if item.text == "answered"],
+            lambda person: [item for item in person.messages("C0LIVE") if item.text == "answered"]
         )
         with pytest.raises(ActionError, match="nothing"):
             await maya.click(changed[0], "more")
@@ -514,10 +470,7 @@ class TestButtons:
 
     async def test_in_an_ephemeral_message(self, bot: Bot, maya: Person) -> None:
         await bot.client.chat_postEphemeral(
-            channel="C0LIVE",
-            user="U0MAYA",
-            text="card",
-            blocks=[MORE],
+            channel="C0LIVE", user="U0MAYA", text="card", blocks=[MORE]
         )
         await maya.click(maya.messages("C0LIVE")[0], "more")
         assert bot.seen[-1]["container"]["is_ephemeral"]
@@ -527,10 +480,7 @@ class TestButtons:
 
     async def test_where_one_is_not(self, slack: SlackStandIn, bot: Bot, maya: Person) -> None:
         await bot.client.chat_postEphemeral(
-            channel="C0LIVE",
-            user="U0MAYA",
-            text="card",
-            blocks=[MORE],
+            channel="C0LIVE", user="U0MAYA", text="card", blocks=[MORE]
         )
         (card,) = maya.messages("C0LIVE")
         with pytest.raises(ActionError, match="sees no such message"):
@@ -539,10 +489,7 @@ class TestButtons:
 
 class TestFaults:
     async def test_slack_cannot_reach_the_bot(
-        self,
-        slack: SlackStandIn,
-        bot: Bot,
-        maya: Person,
+        self, slack: SlackStandIn, bot: Bot, maya: Person
     ) -> None:
         slack.faults.switch_on("no_delivery", times=1)
         await maya.command("live-ops", "/kick")
@@ -589,10 +536,7 @@ class TestSockets:
                 await http.ws_connect(url)
 
     async def test_a_refresh_while_a_payload_is_with_the_bot(
-        self,
-        slack: SlackStandIn,
-        bots: list[Bot],
-        maya: Person,
+        self, slack: SlackStandIn, bots: list[Bot], maya: Person
     ) -> None:
         slack.faults.switch_on("socket_refresh", times=1)
         before = list(slack.sockets.open)
@@ -601,7 +545,7 @@ class TestSockets:
         await slack.until(
             lambda stand_in: (
                 len(stand_in.sockets.open) == 2 and list(stand_in.sockets.open) != before
-            ),
+            )
         )
         await maya.command("live-ops", "/kick")
         assert sum(len(bot.seen) for bot in bots) == 2
@@ -609,10 +553,7 @@ class TestSockets:
 
     @pytest.mark.parametrize("reason", ["warning", "refresh_requested"])
     async def test_a_refresh_of_the_only_socket(
-        self,
-        slack: SlackStandIn,
-        maya: Person,
-        reason: str,
+        self, slack: SlackStandIn, maya: Person, reason: str
     ) -> None:
         bot = Bot(AsyncWebClient(token=slack.bot_token, base_url=slack.api_url))
         async with socket_mode(slack, build(bot, slack.signing_secret)):
@@ -621,7 +562,7 @@ class TestSockets:
             await maya.command("live-ops", "/kick")
             assert maya.modal.title == "Kick"
             await slack.until(
-                lambda stand_in: stand_in.sockets.open and old not in stand_in.sockets.open,
+                lambda stand_in: stand_in.sockets.open and old not in stand_in.sockets.open
             )
             await maya.press("more")
         assert len(bot.seen) == 2

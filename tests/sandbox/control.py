@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, Self, TypeVar
 
 from aiohttp import web
@@ -47,11 +48,11 @@ def calls_route(calls: Sequence[LoggedCall], secret: str) -> web.RouteDef:
     return web.get("/sandbox/calls", list_calls)
 
 
+@dataclass(frozen=True, slots=True)
 class JsonBody:
     """The JSON object in a request. Its methods answer 400 to a missing or wrong value."""
 
-    def __init__(self, values: Json) -> None:
-        self.values = values
+    values: Json
 
     @classmethod
     async def read(cls, request: web.Request) -> Self:

@@ -1,7 +1,7 @@
 """The log of the requests to the stand-in."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -56,21 +56,21 @@ class Call:
         }
 
 
+@dataclass(slots=True)
 class CallLog:
     """The calls in the order of their arrival. `peak` is the most that were in flight at once."""
 
-    def __init__(self, clock: Clock) -> None:
-        self.calls: list[Call] = []
-        self.peak = 0
-        self.changes = Changes()
-        self._in_flight = 0
-        self._clock = clock
+    clock: Clock
+    calls: list[Call] = field(default_factory=list)
+    changes: Changes = field(default_factory=Changes)
+    peak: int = 0
+    _in_flight: int = 0
 
     def begin(
         self, method: str, path: str, query: Mapping[str, str], body: Any, connection: int
     ) -> Call:
         """Log a request that has been read."""
-        call = Call(method, path, query, body, connection, self._clock())
+        call = Call(method, path, query, body, connection, self.clock())
         self.calls.append(call)
         self._in_flight += 1
         self.peak = max(self.peak, self._in_flight)
@@ -79,6 +79,6 @@ class CallLog:
 
     def end(self, call: Call) -> None:
         """Log that a request has been answered, or will not be."""
-        call.ended_at = self._clock()
+        call.ended_at = self.clock()
         self._in_flight -= 1
         self.changes.notify()

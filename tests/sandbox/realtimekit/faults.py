@@ -144,18 +144,20 @@ _OPTIONAL_FIELDS: Final = (
 )
 
 
+@dataclass(slots=True)
 class RequestFaults:
-    """The faults that apply to one request. `context` is what faults can be limited to."""
+    """The faults that apply to one request. `context` is what faults can be limited to.
 
-    def __init__(self, faults: Faults, context: Mapping[str, Any]) -> None:
-        self._faults = faults
-        self._context = context
-        self.applied = False
-        """Whether one applied, so that the response may break the contract."""
+    `applied`: a contract fault applied, so the response may break the contract.
+    """
+
+    faults: Faults
+    context: Mapping[str, Any]
+    applied: bool = False
 
     def apply(self, name: str) -> _Parameters | None:
         """Return the parameters of a fault if it applies to this request."""
-        parameters = self._faults.apply(name, **self._context)
+        parameters = self.faults.apply(name, **self.context)
         self.applied = self.applied or parameters is not None
         return parameters
 
@@ -166,8 +168,8 @@ class RequestFaults:
     def response_fault(self) -> tuple[ResponseFault, _Parameters] | None:
         """Return the response fault that applies to this request, with its parameters."""
         for name, fault in _RESPONSE_FAULTS.items():
-            if fault.only in {None, self._context["op"]}:
-                parameters = self._faults.apply(name, **self._context)
+            if fault.only in {None, self.context["op"]}:
+                parameters = self.faults.apply(name, **self.context)
                 if parameters is not None:
                     return fault, parameters
         return None

@@ -5,13 +5,7 @@ from typing import Any, Final
 
 from tests.sandbox.realtimekit.contract import ApiRequest, BadRequestError
 from tests.sandbox.realtimekit.faults import RequestFaults
-from tests.sandbox.realtimekit.listing import (
-    Page,
-    Texts,
-    is_between,
-    select,
-    session_matches,
-)
+from tests.sandbox.realtimekit.listing import Page, Texts, is_between, select, session_matches
 from tests.sandbox.realtimekit.models import Participant, Peer, Session
 from tests.sandbox.realtimekit.responses import (
     ApiResponse,

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Final
 
 from aiohttp import web
@@ -21,16 +21,14 @@ MAX_WAIT: Final = 25.0  # seconds
 Action = Callable[[Person, JsonBody], Awaitable[object]]
 
 
+@dataclass(frozen=True, slots=True)
 class Control:
     """Users over HTTP. An ActionError is answered with 409 and its message."""
 
-    def __init__(
-        self, workspace: Workspace, people: Mapping[str, Person], sockets: Sockets
-    ) -> None:
-        self._workspace = workspace
-        self._people = people
-        self._sockets = sockets
-        self._payloads = Payloads(workspace)
+    workspace: Workspace
+    people: Mapping[str, Person]
+    sockets: Sockets
+    payloads: Payloads
 
     def routes(self) -> list[web.RouteDef]:
         """Return the endpoints."""
@@ -52,7 +50,7 @@ class Control:
 
     async def _show_workspace(self, _: web.Request) -> web.Response:
         """Show all that has a name."""
-        directory, manifest = self._workspace.directory, self._workspace.manifest
+        directory, manifest = self.workspace.directory, self.workspace.manifest
         shown = {
             "people": self._users(),
             "bot": asdict(directory.team.bot),
@@ -66,7 +64,7 @@ class Control:
         """Show what a user sees; `?after=<changes>` waits until there are more changes."""
         person = self._person(request)
         after = query_int(request, "after")
-        changes = self._workspace.changes
+        changes = self.workspace.changes
         if after is not None:
             with suppress(TimeoutError):
                 await changes.until(lambda: changes.count > after, MAX_WAIT)
@@ -98,30 +96,30 @@ class Control:
         return handle
 
     async def _advance_clock(self, request: web.Request) -> web.Response:
-        self._workspace.clock.advance((await JsonBody.read(request)).number("seconds"))
-        return web.json_response({"now": self._workspace.clock()})
+        self.workspace.clock.advance((await JsonBody.read(request)).number("seconds"))
+        return web.json_response({"now": self.workspace.clock()})
 
     async def _refresh_sockets(self, _: web.Request) -> web.Response:
-        await self._sockets.refresh()
-        return web.json_response({"sockets": len(self._sockets.open)})
+        await self.sockets.refresh()
+        return web.json_response({"sockets": len(self.sockets.open)})
 
     def _users(self) -> list[Json]:
-        return [asdict(person.user) for person in self._people.values()]
+        return [asdict(person.user) for person in self.people.values()]
 
     def _person(self, request: web.Request) -> Person:
-        person = self._people.get(request.match_info["user"])
+        person = self.people.get(request.match_info["user"])
         if person is None:
-            raise web.HTTPNotFound(text=f"no such user; there are {', '.join(self._people)}")
+            raise web.HTTPNotFound(text=f"no such user; there are {', '.join(self.people)}")
         return person
 
     def _screen(self, person: Person) -> Json:
-        views = self._workspace.views.stack(person.user.id)
+        views = self.workspace.views.stack(person.user.id)
         return {
-            "changes": self._workspace.changes.count,
+            "changes": self.workspace.changes.count,
             "user": asdict(person.user),
             "channels": [self._channel(person, channel) for channel in person.channels()],
             "modals": [
-                self._payloads.view(view) | {"errors": view.errors, "strip": view.strip}
+                self.payloads.view(view) | {"errors": view.errors, "strip": view.strip}
                 for view in views
             ],
             "strips": person.strips,
@@ -131,7 +129,7 @@ class Control:
 
     def _channel(self, person: Person, channel: Channel) -> Json:
         messages = [
-            self._payloads.message(message)
+            self.payloads.message(message)
             | {"only_for": message.only_for, "rendered": person.read(message)}
             for message in person.messages(channel.id)
         ]

@@ -56,6 +56,7 @@ class SlackStandIn(LoopbackServer):
         self.clock = clock or Clock()
         self.workspace = Workspace(team, manifest, self.clock, trigger_lifetime)
         self.faults = Faults(SLACK_FAULTS)
+        self._payloads = Payloads(self.workspace)
         self.problems: list[str] = []
         changes = self.workspace.changes
         self.sockets = Sockets(team.app_id, self.faults, changes, self.problems)
@@ -70,7 +71,7 @@ class SlackStandIn(LoopbackServer):
         )
         self._api = WebApi(
             self.workspace,
-            Methods(self.workspace, Payloads(self.workspace), self.sockets).by_name(),
+            Methods(self.workspace, self._payloads, self.sockets).by_name(),
             Tokens(self.bot_token, self.app_token),
             self.faults,
             self.connection_number,
@@ -102,7 +103,7 @@ class SlackStandIn(LoopbackServer):
         """Return the `/sandbox/…` endpoints, which the page's server serves, too."""
         return [
             *self.faults.routes(),
-            *Control(self.workspace, self._people, self.sockets).routes(),
+            *Control(self.workspace, self._people, self.sockets, self._payloads).routes(),
             calls_route(self.calls, self.bot_token),
         ]
 
@@ -152,7 +153,7 @@ class SlackStandIn(LoopbackServer):
     def upsert(self, item: User | Group | Channel) -> None:
         """Add this user, group or channel, or replace the one with the same id."""
         if isinstance(item, User) and item.id not in self._people:
-            self._people[item.id] = Person(item.id, self.workspace, self._delivery)
+            self._people[item.id] = Person(item.id, self.workspace, self._payloads, self._delivery)
         self.workspace.upsert(item)
 
     def deliver_to(self, url: str) -> SignedHttp:

@@ -24,57 +24,57 @@ class Option:
         return cls(option["text"]["text"], option["value"], _text(option, "description"), group)
 
 
+@dataclass(frozen=True, slots=True)
 class Modal:
     """An open modal. It always shows the present state of its view."""
 
-    def __init__(self, view: View, renderer: Renderer) -> None:
-        self._view = view
-        self._renderer = renderer
+    view: View
+    renderer: Renderer
 
     @property
     def id(self) -> str:
         """Slack's id of the view."""
-        return self._view.id
+        return self.view.id
 
     @property
     def hash(self) -> str:
         """The view's hash, which every update changes."""
-        return self._view.hash
+        return self.view.hash
 
     @property
     def title(self) -> str:
         """The text at the top."""
-        return str(self._view.content["title"]["text"])
+        return str(self.view.content["title"]["text"])
 
     @property
     def submit(self) -> str | None:
         """The text of the submit button, or None if there is no such button."""
-        return _text(self._view.content, "submit")
+        return _text(self.view.content, "submit")
 
     @property
     def close(self) -> str | None:
         """The text of the close button, or None for Slack's own text."""
-        return _text(self._view.content, "close")
+        return _text(self.view.content, "close")
 
     @property
     def callback_id(self) -> str:
         """The bot's name for this kind of view."""
-        return str(self._view.content.get("callback_id", ""))
+        return str(self.view.content.get("callback_id", ""))
 
     @property
     def external_id(self) -> str:
         """The bot's own id of the view."""
-        return self._view.external_id
+        return self.view.external_id
 
     @property
     def private_metadata(self) -> str:
         """What the bot stores in the view."""
-        return str(self._view.content.get("private_metadata", ""))
+        return str(self.view.content.get("private_metadata", ""))
 
     @property
     def blocks(self) -> list[Json]:
         """The blocks, with all ids."""
-        return self._view.blocks
+        return self.view.blocks
 
     @property
     def action_ids(self) -> list[str]:
@@ -84,22 +84,22 @@ class Modal:
     @property
     def errors(self) -> dict[str, str]:
         """The errors shown under inputs, by block_id."""
-        return dict(self._view.errors)
+        return dict(self.view.errors)
 
     @property
     def strip(self) -> str | None:
         """The error at the top, if there is one."""
-        return self._view.strip
+        return self.view.strip
 
     @property
     def values(self) -> dict[str, Any]:
         """What is entered, by action_id: a text, an option's value, or a list of values."""
-        entries = self._view.form.entries.items()
+        entries = self.view.form.entries.items()
         return {action_id: plain_value(entry) for (_, action_id), entry in entries}
 
     def lines(self) -> list[str]:
         """Return the modal as lines of text."""
-        return self._renderer.view(self._view)
+        return self.renderer.view(self.view)
 
     def __str__(self) -> str:
         return "\n".join(self.lines())

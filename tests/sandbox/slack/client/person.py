@@ -30,10 +30,12 @@ class Person(Screen):
     manipulated and sends anything.
     """
 
-    def __init__(self, user_id: str, workspace: Workspace, delivery: Delivery) -> None:
+    def __init__(
+        self, user_id: str, workspace: Workspace, payloads: Payloads, delivery: Delivery
+    ) -> None:
         super().__init__(user_id, workspace)
+        self._payloads = payloads
         self._delivery = delivery
-        self._payloads = Payloads(workspace)
         self._responses = Responses(workspace)
 
     async def command(self, channel: str, line: str, *, force: bool = False) -> None:
@@ -137,9 +139,7 @@ class Person(Screen):
         view.errors.clear()
         view.strip = None
         failure = await self._send(
-            payload,
-            lambda body: self._responses.to_submission(view, body),
-            "invalid_response",
+            payload, lambda body: self._responses.to_submission(view, body), "invalid_response"
         )
         if failure:
             self._show_strip(failure, view)
@@ -161,12 +161,7 @@ class Person(Screen):
             await self._send_closed(view, is_cleared=True)
 
     async def click(
-        self,
-        message: Message,
-        action_id: str,
-        *,
-        block_id: str | None = None,
-        force: bool = False,
+        self, message: Message, action_id: str, *, block_id: str | None = None, force: bool = False
     ) -> None:
         """Press a button of a message as it is now, or with `force` as it was in `message`."""
         shown = message if force else self._present(message)

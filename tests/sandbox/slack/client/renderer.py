@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -26,11 +27,11 @@ _RUNS: Final[dict[str, Callable[[Json, Directory], str]]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
 class Renderer:
     """Renders with the names of one workspace."""
 
-    def __init__(self, directory: Directory) -> None:
-        self._names = directory
+    directory: Directory
 
     def view(self, view: View) -> list[str]:
         """Return the lines of a modal: title, blocks, errors and buttons."""
@@ -47,7 +48,7 @@ class Renderer:
 
     def message(self, message: Message) -> list[str]:
         """Return the lines of a message: its blocks, or its text if it has none."""
-        author = self._names.user_name(message.author)
+        author = self.directory.user_name(message.author)
         mark = "  (only visible to you)" if message.only_for else ""
         lines = [line for block in message.blocks for line in self._block(block, Form())]
         lines = lines or self._mrkdwn(message.text).split("\n")
@@ -66,11 +67,11 @@ class Renderer:
         if found := _DATE.match(target):
             return _date(int(found[1]), found[2])
         if target.startswith("!subteam^"):
-            return label or self._names.group_name(target.removeprefix("!subteam^"))
+            return label or self.directory.group_name(target.removeprefix("!subteam^"))
         if target.startswith("@"):
-            return f"@{self._names.user_name(target[1:])}"
+            return f"@{self.directory.user_name(target[1:])}"
         if target.startswith("#"):
-            return self._names.channel_name(target[1:])
+            return self.directory.channel_name(target[1:])
         return f"@{target[1:]}" if target.startswith("!") else label or target
 
     def _block(self, block: Json, form: Form) -> list[str]:
@@ -122,7 +123,7 @@ class Renderer:
             yield f"{indent}{mark} {self._runs(item)}"
 
     def _runs(self, part: Json) -> str:
-        return "".join(_RUNS[run["type"]](run, self._names) for run in part["elements"])
+        return "".join(_RUNS[run["type"]](run, self.directory) for run in part["elements"])
 
     def _element(self, block: Json, json: Json, form: Form) -> str:
         element = Element(block, json)

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import time
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -17,13 +18,13 @@ from tests.sandbox.control import Json
 from tests.sandbox.slack.delivery.delivery import UNREACHABLE, Kind, Outcome
 
 
+@dataclass(slots=True)
 class SignedHttp:
     """Posts to one URL, with Slack's signature."""
 
-    def __init__(self, url: str, signing_secret: str) -> None:
-        self._url = url
-        self._secret = signing_secret
-        self._session: aiohttp.ClientSession | None = None
+    url: str
+    signing_secret: str
+    _session: aiohttp.ClientSession | None = None
 
     async def exchange(self, kind: Kind, payload: Json) -> Outcome:
         """Post a payload and return the result."""
@@ -39,12 +40,7 @@ class SignedHttp:
         return Outcome(body=_parse(body))
 
     async def post(
-        self,
-        form: Json,
-        *,
-        secret: str | None = None,
-        age: float = 0.0,
-        is_signed: bool = True,
+        self, form: Json, *, secret: str | None = None, age: float = 0.0, is_signed: bool = True
     ) -> tuple[int, str]:
         """Post a form and return status and body.
 
@@ -55,8 +51,8 @@ class SignedHttp:
         if is_signed:
             stamp = str(int(time.time() - age))
             headers["X-Slack-Request-Timestamp"] = stamp
-            headers["X-Slack-Signature"] = signature(secret or self._secret, stamp, body)
-        async with self._client().post(self._url, data=body, headers=headers) as response:
+            headers["X-Slack-Signature"] = signature(secret or self.signing_secret, stamp, body)
+        async with self._client().post(self.url, data=body, headers=headers) as response:
             return response.status, await response.text()
 
     async def close(self) -> None:

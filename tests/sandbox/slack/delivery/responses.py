@@ -1,5 +1,6 @@
 """What the bot's responses do: to a submitted modal, after a command, and at a response URL."""
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from tests.sandbox.slack.block_kit import validate_view
@@ -23,15 +24,15 @@ _FIELDS: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
 class Responses:
     """Applies responses. Its methods raise ApiError for a response that Slack cannot use."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
+    workspace: Workspace
 
     def to_submission(self, view: View, body: object) -> None:
         """Apply the response to a view_submission."""
-        views = self._workspace.views
+        views = self.workspace.views
         match body:
             case None | "":
                 views.close(view)
@@ -49,7 +50,7 @@ class Responses:
     def to_command(self, user: str, channel: str, body: object) -> None:
         """Apply the body of a command's ack, if it has one."""
         if body not in (None, ""):
-            url = ResponseUrl(user, channel, None, self._workspace.clock())
+            url = ResponseUrl(user, channel, None, self.workspace.clock())
             self.to_response_url(url, {"text": body} if isinstance(body, str) else body)
 
     def to_response_url(self, url: ResponseUrl, body: object) -> None:
@@ -67,16 +68,16 @@ class Responses:
         if not isinstance(body.get("text", ""), str):
             raise ApiError("invalid_payload", ["text"])
         if body.get("delete_original"):
-            self._workspace.chat.remove(self._original(url))
+            self.workspace.chat.remove(self._original(url))
             return
         original = self._original(url) if body.get("replace_original") else None
         given = {name: value for name, value in body.items() if value is not None}
         content = MessageContent.parse(given)
         if original:
-            self._workspace.chat.replace(original, content)
+            self.workspace.chat.replace(original, content)
         else:
             only_for = url.user if kind == "ephemeral" else None
-            self._workspace.chat.put(url.channel, content, only_for=only_for)
+            self.workspace.chat.put(url.channel, content, only_for=only_for)
 
     def _show_errors(self, view: View, errors: dict[str, Any]) -> None:
         inputs = {block["block_id"] for block in view.blocks if block["type"] == "input"}
@@ -86,12 +87,12 @@ class Responses:
         if not all(isinstance(text, str) and text for text in errors.values()):
             raise ApiError("invalid_response", ["an error must be a text"])
         view.errors = dict(errors)
-        self._workspace.changes.notify()
+        self.workspace.changes.notify()
 
     def _original(self, url: ResponseUrl) -> Message:
         # A command has no original message. Slack's answer is then not documented.
         ts = url.message_ts
-        message = self._workspace.chat.find(url.channel, ts) if ts else None
+        message = self.workspace.chat.find(url.channel, ts) if ts else None
         if message is None:
             raise ApiError("message_not_found")
         return message

@@ -100,7 +100,7 @@ class Sockets:
                 "num_connections": len(self.open),
                 "connection_info": {"app_id": self.app_id},
                 "debug_info": {"host": "sandbox", "approximate_connection_time": 18060},
-            },
+            }
         )
         self.changes.notify()
         try:

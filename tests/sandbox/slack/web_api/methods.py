@@ -44,13 +44,13 @@ _POST: Final[Mapping[str, Parse]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
 class Methods:
     """What each method does to a workspace. The methods raise ApiError with Slack's code."""
 
-    def __init__(self, workspace: Workspace, payloads: Payloads, sockets: Sockets) -> None:
-        self._workspace = workspace
-        self._payloads = payloads
-        self._sockets = sockets
+    workspace: Workspace
+    payloads: Payloads
+    sockets: Sockets
 
     def by_name(self) -> dict[str, Method]:
         """Return all methods."""
@@ -98,7 +98,7 @@ class Methods:
         }
 
     def _auth_test(self, _: Json) -> Json:
-        team = self._workspace.team
+        team = self.workspace.team
         return {
             "url": f"https://{team.domain}.slack.com/",
             "team": team.domain,
@@ -110,24 +110,24 @@ class Methods:
         }
 
     def _connections_open(self, _: Json) -> Json:
-        origin = self._workspace.url.replace("http://", "ws://")
-        return {"url": origin + self._sockets.new_path()}
+        origin = self.workspace.url.replace("http://", "ws://")
+        return {"url": origin + self.sockets.new_path()}
 
     def _post(self, given: Json) -> Json:
         content = MessageContent.parse(given)
-        message = self._workspace.chat.post(given["channel"], content)
-        shown = self._payloads.message(message)
+        message = self.workspace.chat.post(given["channel"], content)
+        shown = self.payloads.message(message)
         return {"channel": message.channel, "ts": message.ts, "message": shown}
 
     def _post_ephemeral(self, given: Json) -> Json:
         content = MessageContent.parse(given)
-        chat = self._workspace.chat
+        chat = self.workspace.chat
         return {"message_ts": chat.post_ephemeral(given["channel"], given["user"], content).ts}
 
     def _update(self, given: Json) -> Json:
         content = MessageContent.parse(given)
-        message = self._workspace.chat.update(given["channel"], given["ts"], content)
-        shown = self._payloads.message(message)
+        message = self.workspace.chat.update(given["channel"], given["ts"], content)
+        shown = self.payloads.message(message)
         return {
             "channel": message.channel,
             "ts": message.ts,
@@ -136,25 +136,25 @@ class Methods:
         }
 
     def _delete(self, given: Json) -> Json:
-        self._workspace.chat.delete(given["channel"], given["ts"])
+        self.workspace.chat.delete(given["channel"], given["ts"])
         return {"channel": given["channel"], "ts": given["ts"]}
 
     def _open(self, given: Json) -> Json:
         # Slack does not document whether a refused view uses up its trigger id. Here it does.
-        trigger = self._workspace.triggers.use(given["trigger_id"])
+        trigger = self.workspace.triggers.use(given["trigger_id"])
         content = validate_view(given["view"])
-        return {"view": self._payloads.view(self._workspace.views.open(trigger.user, content))}
+        return {"view": self.payloads.view(self.workspace.views.open(trigger.user, content))}
 
     def _push(self, given: Json) -> Json:
-        trigger = self._workspace.triggers.use(given["trigger_id"])
+        trigger = self.workspace.triggers.use(given["trigger_id"])
         content = validate_view(given["view"])
         # The trigger of an action outside a modal has no view to push onto.
-        view = self._workspace.views.push(trigger.view_id or "", content)
-        return {"view": self._payloads.view(view)}
+        view = self.workspace.views.push(trigger.view_id or "", content)
+        return {"view": self.payloads.view(view)}
 
     def _update_view(self, given: Json) -> Json:
         content = validate_view(given["view"])
-        views = self._workspace.views
+        views = self.workspace.views
         match given:
             case {"view_id": view_id, **others} if "external_id" not in others:
                 view = views.find(view_id)
@@ -165,16 +165,16 @@ class Methods:
                 raise ApiError("invalid_arguments", [message])
         if given.get("hash", view.hash) != view.hash:
             raise ApiError("hash_conflict")
-        return {"view": self._payloads.view(views.update(view, content))}
+        return {"view": self.payloads.view(views.update(view, content))}
 
     def _user(self, given: Json) -> Json:
-        user = self._workspace.directory.users.get(given["user"])
+        user = self.workspace.directory.users.get(given["user"])
         if user is None:
             raise ApiError("user_not_found")
         return {"user": _user_object(user)}
 
     def _members(self, given: Json) -> Json:
-        group = self._workspace.directory.groups.get(given["usergroup"])
+        group = self.workspace.directory.groups.get(given["usergroup"])
         # Slack does not document its answer for a disabled group without `include_disabled`.
         if group is None or (group.is_disabled and not given.get("include_disabled")):
             raise ApiError("no_such_subteam")
@@ -183,7 +183,7 @@ class Methods:
     def _groups(self, given: Json) -> Json:
         groups = [
             self._group_object(group, with_users=given.get("include_users", False))
-            for group in self._workspace.directory.groups.values()
+            for group in self.workspace.directory.groups.values()
             if given.get("include_disabled") or not group.is_disabled
         ]
         return {"usergroups": groups}
@@ -191,7 +191,7 @@ class Methods:
     def _group_object(self, group: Group, *, with_users: bool) -> Json:
         return {
             "id": group.id,
-            "team_id": self._workspace.team.id,
+            "team_id": self.workspace.team.id,
             "is_usergroup": True,
             "name": group.handle,
             "handle": group.handle,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -69,24 +69,16 @@ class Call:
         }
 
 
+@dataclass(frozen=True, slots=True)
 class WebApi:
     """Serves `/api/<method>` and the response URLs. `calls` logs all calls."""
 
-    def __init__(
-        self,
-        workspace: Workspace,
-        methods: Mapping[str, Method],
-        tokens: Tokens,
-        faults: Faults,
-        connection_number: Callable[[web.Request], int],
-    ) -> None:
-        self.calls: list[Call] = []
-        self._workspace = workspace
-        self._methods = methods
-        self._tokens = tokens
-        self._faults = faults
-        self._responses = Responses(workspace)
-        self._connection_number = connection_number
+    workspace: Workspace
+    methods: Mapping[str, Method]
+    tokens: Tokens
+    faults: Faults
+    connection_number: Callable[[web.Request], int]
+    calls: list[Call] = field(default_factory=list)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the endpoints."""
@@ -118,11 +110,11 @@ class WebApi:
         if failed := await self._fail_before(request, RESPONSE_URL, body):
             return failed
         try:
-            url = self._workspace.response_urls.use(request.match_info["secret"])
+            url = self.workspace.response_urls.use(request.match_info["secret"])
         except ApiError as error:
             return self._answer(request, RESPONSE_URL, body, _error_answer(error), 404)
         try:
-            self._responses.to_response_url(url, body)
+            Responses(self.workspace).to_response_url(url, body)
         except ApiError as error:
             return self._answer(request, RESPONSE_URL, body, _error_answer(error), 400)
         if self._applies("broken_after", RESPONSE_URL, body) is not None:
@@ -149,7 +141,7 @@ class WebApi:
         return None
 
     def _run(self, name: str, given: Given) -> Json:
-        method = self._methods.get(name)
+        method = self.methods.get(name)
         if method is None:
             raise ApiError("unknown_method")
         self._authorize(method, given.token)
@@ -161,14 +153,14 @@ class WebApi:
     def _authorize(self, method: Method, token: str | None) -> None:
         if not token:
             raise ApiError("not_authed")
-        if token not in {self._tokens.bot, self._tokens.app}:
+        if token not in {self.tokens.bot, self.tokens.app}:
             raise ApiError("invalid_auth")
         for fault in ("token_revoked", "account_inactive"):
-            if self._faults.apply(fault) is not None:
+            if self.faults.apply(fault) is not None:
                 raise ApiError(fault)
-        if token != (self._tokens.app if method.takes_app_token else self._tokens.bot):
+        if token != (self.tokens.app if method.takes_app_token else self.tokens.bot):
             raise ApiError("not_allowed_token_type")
-        if method.scope not in self._workspace.manifest.scopes | {None}:
+        if method.scope not in self.workspace.manifest.scopes | {None}:
             granted = self._granted_scopes()
             raise ApiError("missing_scope", needed=str(method.scope), provided=granted)
 
@@ -182,10 +174,10 @@ class WebApi:
                 raise ApiError(error)
 
     def _applies(self, fault: str, name: str, arguments: Json) -> Mapping[str, Any] | None:
-        return self._faults.apply(fault, method=name, channel=arguments.get("channel"))
+        return self.faults.apply(fault, method=name, channel=arguments.get("channel"))
 
     def _granted_scopes(self) -> str:
-        return ",".join(sorted(self._workspace.manifest.scopes))
+        return ",".join(sorted(self.workspace.manifest.scopes))
 
     def _abort(self, request: web.Request, name: str, arguments: Json) -> web.Response:
         """Break the connection. aiohttp needs a response, but cannot send it any more."""
@@ -203,9 +195,9 @@ class WebApi:
         status: int = 200,
     ) -> web.Response:
         """Log a call and return the response to it."""
-        number, at = self._connection_number(request), self._workspace.clock()
+        number, at = self.connection_number(request), self.workspace.clock()
         self.calls.append(Call(name, arguments, status, answer, number, at))
-        self._workspace.changes.notify()
+        self.workspace.changes.notify()
         return web.json_response(answer, status=status or 200)
 
 

@@ -1,7 +1,7 @@
 """The messages of a workspace: who may post, change and see them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from tests.sandbox.changes import Changes
@@ -58,34 +58,28 @@ class Message:
     is_edited: bool = False
 
 
+@dataclass(slots=True)
 class Chat:
     """The messages of all channels. Its methods raise ApiError with Slack's code."""
 
-    def __init__(
-        self,
-        directory: Directory,
-        manifest: Manifest,
-        clock: Callable[[], float],
-        changes: Changes,
-    ) -> None:
-        self._directory = directory
-        self._manifest = manifest
-        self._clock = clock
-        self._changes = changes
-        self._messages: dict[tuple[str, str], Message] = {}
-        self._count = 0
+    directory: Directory
+    manifest: Manifest
+    clock: Callable[[], float]
+    changes: Changes
+    _messages: dict[tuple[str, str], Message] = field(default_factory=dict)
+    _count: int = 0
 
     def post(self, target: str, content: MessageContent) -> Message:
         """Post as the bot, for all members of a channel."""
-        channel = self._directory.target(target)
+        channel = self.directory.target(target)
         self._require_may_post(channel)
         return self.put(channel.id, content)
 
     def post_ephemeral(self, target: str, user: str, content: MessageContent) -> Message:
         """Post as the bot, for one user only."""
-        channel = self._directory.visible_to_bot(target)
+        channel = self.directory.visible_to_bot(target)
         self._require_may_post(channel)
-        reader = self._directory.users.get(user)
+        reader = self.directory.users.get(user)
         if reader is None or reader.deleted or user not in channel.members:
             raise ApiError("user_not_in_channel")
         return self.put(channel.id, content, only_for=user)
@@ -104,7 +98,7 @@ class Chat:
         message = Message(
             channel=channel,
             ts=self.next_ts(),
-            author=author or self._directory.team.bot.id,
+            author=author or self.directory.team.bot.id,
             text=content.text[:MAX_TEXT],
             blocks=content.blocks,
             only_for=only_for,
@@ -116,13 +110,13 @@ class Chat:
     def next_ts(self) -> str:
         """Return a new time stamp, which sorts after all earlier ones."""
         self._count += 1
-        return f"{int(self._clock())}.{self._count:06}"
+        return f"{int(self.clock())}.{self._count:06}"
 
     def update(self, channel: str, ts: str, content: MessageContent) -> Message:
         """Update a message of the bot. Blocks that are not sent again are removed."""
         if len(content.text) > MAX_UPDATE_TEXT:
             raise ApiError("msg_too_long")
-        if self._directory.visible_to_bot(channel).is_archived:
+        if self.directory.visible_to_bot(channel).is_archived:
             raise ApiError("is_inactive")
         message = self._bots_own(channel, ts, "cant_update_message")
         # Slack documents only that an update may not remove the last rich text.
@@ -140,18 +134,18 @@ class Chat:
                 blocks=content.blocks,
                 metadata=content.metadata or message.metadata,
                 is_edited=True,
-            ),
+            )
         )
 
     def delete(self, channel: str, ts: str) -> None:
         """Delete a message of the bot."""
-        self._directory.visible_to_bot(channel)
+        self.directory.visible_to_bot(channel)
         self.remove(self._bots_own(channel, ts, "cant_delete_message"))
 
     def remove(self, message: Message) -> None:
         """Remove a message, ephemeral or not."""
         del self._messages[message.channel, message.ts]
-        self._changes.notify()
+        self.changes.notify()
 
     def find(self, channel: str, ts: str) -> Message | None:
         """Return a message as it is now."""
@@ -168,22 +162,22 @@ class Chat:
     def _require_may_post(self, channel: Channel) -> None:
         if channel.is_archived:
             raise ApiError("is_archived")
-        if channel.is_im and not self._manifest.has_messages_tab:
+        if channel.is_im and not self.manifest.has_messages_tab:
             raise ApiError("messages_tab_disabled")
-        if not channel.bot_is_member and "chat:write.public" not in self._manifest.scopes:
+        if not channel.bot_is_member and "chat:write.public" not in self.manifest.scopes:
             raise ApiError("not_in_channel")
 
     def _bots_own(self, channel: str, ts: str, otherwise: str) -> Message:
         message = self._messages.get((channel, ts))
         if message is None or message.only_for is not None:
             raise ApiError("message_not_found")
-        if message.author != self._directory.team.bot.id:
+        if message.author != self.directory.team.bot.id:
             raise ApiError(otherwise)
         return message
 
     def _store(self, message: Message) -> Message:
         self._messages[message.channel, message.ts] = message
-        self._changes.notify()
+        self.changes.notify()
         return message
 
 

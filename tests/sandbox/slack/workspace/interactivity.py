@@ -5,7 +5,7 @@ https://docs.slack.dev/interactivity/handling-user-interaction/
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from tests.sandbox.slack.errors import ApiError
@@ -25,18 +25,18 @@ class Trigger:
     is_used: bool = False
 
 
+@dataclass(frozen=True, slots=True)
 class Triggers:
     """Trigger ids. Each can be used once, within `lifetime` seconds."""
 
-    def __init__(self, clock: Callable[[], float], lifetime: float = TRIGGER_LIFETIME) -> None:
-        self._clock = clock
-        self._lifetime = lifetime
-        self._by_id: dict[str, Trigger] = {}
+    clock: Callable[[], float]
+    lifetime: float = TRIGGER_LIFETIME
+    _by_id: dict[str, Trigger] = field(default_factory=dict)
 
     def create(self, user: str, view_id: str | None = None) -> str:
         """Return a new trigger id for an action of the user, in this view if it was in one."""
         trigger_id = f"{len(self._by_id) + 1}.{secrets.randbelow(10**12)}.{secrets.token_hex(16)}"
-        self._by_id[trigger_id] = Trigger(user, view_id, self._clock())
+        self._by_id[trigger_id] = Trigger(user, view_id, self.clock())
         return trigger_id
 
     def use(self, trigger_id: str) -> Trigger:
@@ -46,7 +46,7 @@ class Triggers:
             raise ApiError("invalid_trigger_id")
         if trigger.is_used:
             raise ApiError("exchanged_trigger_id")
-        if self._clock() - trigger.created_at > self._lifetime:
+        if self.clock() - trigger.created_at > self.lifetime:
             raise ApiError("expired_trigger_id")
         trigger.is_used = True
         return trigger
@@ -63,17 +63,17 @@ class ResponseUrl:
     uses: int = 0
 
 
+@dataclass(frozen=True, slots=True)
 class ResponseUrls:
     """Response URLs, by their secret part."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._by_secret: dict[str, ResponseUrl] = {}
+    clock: Callable[[], float]
+    _by_secret: dict[str, ResponseUrl] = field(default_factory=dict)
 
     def create(self, user: str, channel: str, message_ts: str | None = None) -> str:
         """Return the secret part of a new response URL."""
         secret = secrets.token_urlsafe(18)
-        self._by_secret[secret] = ResponseUrl(user, channel, message_ts, self._clock())
+        self._by_secret[secret] = ResponseUrl(user, channel, message_ts, self.clock())
         return secret
 
     def use(self, secret: str) -> ResponseUrl:
@@ -81,7 +81,7 @@ class ResponseUrls:
         url = self._by_secret.get(secret)
         if url is None:
             raise ApiError("invalid_url")
-        if self._clock() - url.created_at > RESPONSE_URL_LIFETIME:
+        if self.clock() - url.created_at > RESPONSE_URL_LIFETIME:
             raise ApiError("expired_url")
         # Slack does not document whether a refused body counts as a use. Here it does.
         if url.uses >= MAX_RESPONSES:

@@ -44,14 +44,14 @@ class View:
         return str(self.content.get("external_id", ""))
 
 
+@dataclass(frozen=True, slots=True)
 class Views:
     """All open views. Its methods raise ApiError with Slack's code."""
 
-    def __init__(self, clock: Callable[[], float], changes: Changes) -> None:
-        self._clock = clock
-        self._changes = changes
-        self._stacks: dict[str, list[View]] = {}
-        self._external_ids: dict[str, str] = {}
+    clock: Callable[[], float]
+    changes: Changes
+    _stacks: dict[str, list[View]] = field(default_factory=dict)
+    _external_ids: dict[str, str] = field(default_factory=dict)
 
     def stack(self, user: str) -> list[View]:
         """Return a user's open views, the top one last."""
@@ -76,7 +76,7 @@ class Views:
         """
         view = self._new(user, content, None)
         self._stacks[user] = [view]
-        self._changes.notify()
+        self.changes.notify()
         return view
 
     def push(self, onto: str, content: Json) -> View:
@@ -87,7 +87,7 @@ class Views:
             raise ApiError("push_limit_reached")
         view = self._new(user, content, stack[-1])
         stack.append(view)
-        self._changes.notify()
+        self.changes.notify()
         return view
 
     def update(self, view: View, content: Json) -> View:
@@ -99,7 +99,7 @@ class Views:
         view.errors.clear()
         view.strip = None
         view.options.clear()
-        self._changes.notify()
+        self.changes.notify()
         return view
 
     def close(self, view: View) -> None:
@@ -107,12 +107,12 @@ class Views:
         stack = self._stacks.get(view.user, [])
         if view in stack:
             stack.remove(view)
-            self._changes.notify()
+            self.changes.notify()
 
     def clear(self, user: str) -> None:
         """Close all views of a user."""
         self._stacks.pop(user, None)
-        self._changes.notify()
+        self.changes.notify()
 
     def _new(self, user: str, content: Json, below: View | None) -> View:
         view_id = f"V{secrets.token_hex(5).upper()}"
@@ -134,4 +134,4 @@ class Views:
             raise ApiError("duplicate_external_id")
 
     def _new_hash(self) -> str:
-        return f"{int(self._clock())}.{secrets.token_hex(4)}"
+        return f"{int(self.clock())}.{secrets.token_hex(4)}"
