@@ -1,4 +1,4 @@
-"""The stand-in for RealtimeKit must be as strict as the original, and fail in the named ways."""
+"""The RealtimeKit stand-in is as strict as the service, and plays its faults."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ class Clock:
 
 @dataclass
 class Api:
-    """A client that says what a bot would say."""
+    """A client that sends what a bot would send."""
 
     stand_in: RealtimeKitStandIn
     http: httpx.AsyncClient
@@ -109,7 +109,7 @@ def error_of(reply: httpx.Response) -> tuple[int, str]:
     return reply.status_code, body["error"]["message"]
 
 
-def gateway_error_of(reply: httpx.Response) -> tuple[int, int]:
+def edge_error_of(reply: httpx.Response) -> tuple[int, int]:
     body = reply.json()
     assert body.keys() == {"success", "errors", "messages", "result"}
     return reply.status_code, body["errors"][0]["code"]
@@ -120,7 +120,7 @@ def is_in(demo: DemoData, participant: Participant) -> bool:
 
 
 class TestWorld:
-    def test_ids_repeat_with_the_seed(self, clock: Clock) -> None:
+    def test_ids_repeat(self, clock: Clock) -> None:
         assert weekly_ama(clock).mallory.id == weekly_ama(clock).mallory.id
 
     def test_ten_thousand_people_come(self, clock: Clock) -> None:
@@ -155,7 +155,7 @@ class TestWorld:
         demo.world.leave(peer)
         assert peer.left_at == left_at
 
-    def test_the_kicked_come_back_when_told_to(self, demo: DemoData, clock: Clock) -> None:
+    def test_a_kicked_participant_can_come_back(self, demo: DemoData, clock: Clock) -> None:
         demo.world.comes_back(demo.mallory, after=10)
         demo.world.kick(demo.mallory)
         clock.forward(9)
@@ -451,25 +451,25 @@ class TestStrictness:
             nothing = await http.get(url)
             basic = await http.get(url, auth=("user", "password"))
             wrong = await http.get(url, headers={"Authorization": "Bearer other"})
-        assert gateway_error_of(nothing) == (400, 9106)
-        assert gateway_error_of(basic) == (400, 9106)
-        assert gateway_error_of(wrong) == (401, 10000)
+        assert edge_error_of(nothing) == (400, 9106)
+        assert edge_error_of(basic) == (400, 9106)
+        assert edge_error_of(wrong) == (401, 10000)
 
     async def test_other_accounts_and_apps(self, api: Api) -> None:
         its = api.stand_in
         url = f"{its.url}/accounts/{{}}/realtime/kit/{{}}/meetings"
         other_account = await api.http.get(url.format("f" * 32, its.app_id))
         other_app = await api.http.get(url.format(its.account_id, STRANGER))
-        assert gateway_error_of(other_account) == (403, 10000)
+        assert edge_error_of(other_account) == (403, 10000)
         assert error_of(other_app)[0] == 404
 
     async def test_routes(self, api: Api) -> None:
         without_base = api.url("/meetings").replace("/client/v4", "")
-        assert gateway_error_of(await api.get("/meetngs")) == (404, 7003)
-        assert gateway_error_of(await api.http.get(without_base)) == (404, 7003)
-        assert gateway_error_of(await api.http.put(api.url("/meetings"))) == (405, 7001)
+        assert edge_error_of(await api.get("/meetngs")) == (404, 7003)
+        assert edge_error_of(await api.http.get(without_base)) == (404, 7003)
+        assert edge_error_of(await api.http.put(api.url("/meetings"))) == (405, 7001)
 
-    async def test_what_is_not_played_is_a_problem(
+    async def test_an_unsupported_request_is_a_problem(
         self, api: Api, demo: DemoData, stand_in: RealtimeKitStandIn
     ) -> None:
         people = f"/sessions/{api.session_id(demo.ama)}/participants"
@@ -478,14 +478,14 @@ class TestStrictness:
         assert len(stand_in.problems) == 2
         stand_in.problems.clear()
 
-    async def test_replies_that_break_the_contract_are_a_problem(
+    async def test_a_response_that_breaks_the_contract_is_a_problem(
         self, api: Api, demo: DemoData, stand_in: RealtimeKitStandIn
     ) -> None:
         demo.ama.id = "no-uuid"
         assert (await api.get("/meetings")).status_code == 500
         assert "no-uuid" in stand_in.problems.pop()
 
-    async def test_the_budget_is_stated_and_kept(
+    async def test_the_rate_limit_is_stated_and_enforced(
         self, api: Api, clock: Clock, stand_in: RealtimeKitStandIn
     ) -> None:
         stand_in.rate_limit.limit = 2
@@ -493,7 +493,7 @@ class TestStrictness:
         assert first.headers["Ratelimit"] == '"default";r=1;t=300'
         assert first.headers["Ratelimit-Policy"] == '"default";q=2;w=300'
         assert second.status_code == 200
-        assert gateway_error_of(third) == (429, 971)
+        assert edge_error_of(third) == (429, 971)
         assert third.headers["Retry-After"] == "300"
         clock.forward(299)
         assert (await api.get("/meetings")).headers["Retry-After"] == "1"
@@ -554,7 +554,7 @@ class TestKick:
         assert [row["id"] for row in reply.json()["data"]["participants"]] == [demo.mallory.id]
         assert error_of(await api.kick(demo.ama, participant_ids=[STRANGER]))[0] == 404
 
-    async def test_peer_ids_in_the_answer(
+    async def test_peer_ids_in_the_response(
         self, api: Api, demo: DemoData, stand_in: RealtimeKitStandIn
     ) -> None:
         stand_in.faults.switch_on("kick_answers_peer_ids")
@@ -563,24 +563,26 @@ class TestKick:
         assert ids == {peer.id for peer in demo.world.kicks[0].peers}
         assert len(ids) == 3
 
-    async def test_the_nameless_have_no_name_in_the_answer(self, api: Api, demo: DemoData) -> None:
+    async def test_a_participant_without_a_name_has_none_in_the_response(
+        self, api: Api, demo: DemoData
+    ) -> None:
         reply = await api.kick(demo.ama, demo.nameless)
         assert "name" not in reply.json()["data"]["participants"][0]
 
 
-class TestQuirks:
+class TestContractFaults:
     @pytest.mark.parametrize(
-        ("quirk", "left_at"), [("left_at_null", None), ("left_at_string_null", "null")]
+        ("fault", "left_at"), [("left_at_null", None), ("left_at_string_null", "null")]
     )
     async def test_left_at_of_the_connected(
         self,
         api: Api,
         demo: DemoData,
         stand_in: RealtimeKitStandIn,
-        quirk: str,
+        fault: str,
         left_at: str | None,
     ) -> None:
-        stand_in.faults.switch_on(quirk)
+        stand_in.faults.switch_on(fault)
         demo.world.kick(demo.mallory)
         rows = {row["user_id"]: row["left_at"] for row in await api.people(demo.ama)}
         assert rows.pop(demo.mallory.id) == "2026-05-04T12:00:00.000Z"
@@ -672,7 +674,7 @@ class TestQuirks:
         assert (await api.get(path)).status_code == 200
 
 
-class TestMishaps:
+class TestResponseFaults:
     @pytest.mark.parametrize(
         ("fault", "error", "effect"),
         [
@@ -683,7 +685,7 @@ class TestMishaps:
             ("hang", httpx.ReadTimeout, False),
         ],
     )
-    async def test_answers_that_never_come(
+    async def test_no_response(
         self,
         api: Api,
         demo: DemoData,
@@ -718,7 +720,7 @@ class TestMishaps:
             ("truncated", 200, True),
         ],
     )
-    async def test_other_answers(
+    async def test_other_responses(
         self,
         api: Api,
         demo: DemoData,
@@ -733,24 +735,24 @@ class TestMishaps:
         assert is_in(demo, demo.mallory) is not effect
         assert (await api.get("/meetings")).status_code == 200
 
-    async def test_what_they_say(self, api: Api, stand_in: RealtimeKitStandIn) -> None:
-        async def struck(fault: str, **how: Any) -> httpx.Response:
+    async def test_the_content_of_responses(self, api: Api, stand_in: RealtimeKitStandIn) -> None:
+        async def with_fault(fault: str, **how: Any) -> httpx.Response:
             stand_in.faults.switch_on(fault, times=1, **how)
             return await api.get("/meetings")
 
-        assert "Retry-After" not in (await struck("rate_limited")).headers
-        assert (await struck("rate_limited", retry_after=0.5)).headers["Retry-After"] == "0.5"
-        assert error_of(await struck("server_error", status=503))[0] == 503
-        html = await struck("bad_gateway", status=520)
+        assert "Retry-After" not in (await with_fault("rate_limited")).headers
+        assert (await with_fault("rate_limited", retry_after=0.5)).headers["Retry-After"] == "0.5"
+        assert error_of(await with_fault("server_error", status=503))[0] == 503
+        html = await with_fault("bad_gateway", status=520)
         assert (html.status_code, html.headers["Content-Type"]) == (520, "text/html")
-        assert (await struck("empty_body", status=500)).content == b""
-        assert (await struck("wrong_shape", body=[1])).json() == [1]
-        assert (await struck("success_false")).json()["success"] is False
+        assert (await with_fault("empty_body", status=500)).content == b""
+        assert (await with_fault("wrong_shape", body=[1])).json() == [1]
+        assert (await with_fault("success_false")).json()["success"] is False
         with pytest.raises(json.JSONDecodeError):
-            (await struck("truncated")).json()
+            (await with_fault("truncated")).json()
 
     @pytest.mark.parametrize("fault", ["hang", "success_false", "server_error", "kick_empty"])
-    async def test_the_effect_can_be_had_with_any(
+    async def test_any_fault_can_have_the_effect(
         self, api: Api, demo: DemoData, fault: str
     ) -> None:
         api.stand_in.faults.switch_on(fault, effect=True)
@@ -804,7 +806,7 @@ class TestMishaps:
         await stand_in.until(lambda: stand_in.calls[-1].ended_at is not None)
         assert caplog.messages == []
 
-    async def test_dripping_ends_with_the_whole_answer(
+    async def test_dripping_ends_with_the_whole_response(
         self, api: Api, stand_in: RealtimeKitStandIn
     ) -> None:
         stand_in.faults.switch_on("dripping", seconds=0)
@@ -831,7 +833,7 @@ class TestMishaps:
         await api.kick(demo.ama, demo.mallory)
         assert not stand_in.faults.is_on("bad_gateway")
 
-    async def test_closing_lets_go_of_those_who_hang(self, demo: DemoData) -> None:
+    async def test_closing_ends_requests_that_hang(self, demo: DemoData) -> None:
         async with RealtimeKitStandIn(demo.world) as stand_in, client() as http:
             stand_in.faults.switch_on("hang")
             headers = {"Authorization": f"Bearer {stand_in.api_token}"}
@@ -847,7 +849,7 @@ class TestMishaps:
             stand_in.faults.switch_on("earthquake")
 
 
-class TestRecord:
+class TestCallLog:
     async def test_calls_and_connections(
         self, api: Api, demo: DemoData, stand_in: RealtimeKitStandIn
     ) -> None:
@@ -891,7 +893,7 @@ class TestRecord:
         await asyncio.gather(*(api.get("/meetings") for _ in range(5)))
         assert stand_in.peak == 5
 
-    async def test_waiting_for_what_never_happens_ends(self, stand_in: RealtimeKitStandIn) -> None:
+    async def test_a_wait_times_out(self, stand_in: RealtimeKitStandIn) -> None:
         with pytest.raises(TimeoutError):
             await stand_in.until(lambda: False, within=0.01)
 
@@ -940,7 +942,7 @@ class TestControl:
         assert reply.json()["id"] == demo.world.meetings[-1].id
         assert (await api.http.post(url, json={})).status_code == 400
 
-    async def test_mistakes_are_answered(
+    async def test_mistakes_get_an_error_status(
         self, api: Api, demo: DemoData, stand_in: RealtimeKitStandIn
     ) -> None:
         http, base = api.http, f"{stand_in.origin}/sandbox"
@@ -981,7 +983,7 @@ class TestControl:
         assert (await api.http.get(url, headers={"Host": "localhost:1"})).status_code == 200
 
 
-def test_the_cast_is_as_told(demo: DemoData) -> None:
+def test_the_demo_data(demo: DemoData) -> None:
     one, other = demo.camilles
     assert one.name == other.name
     assert one.preset != other.preset

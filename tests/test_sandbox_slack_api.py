@@ -1,4 +1,4 @@
-"""The stand-in's Web API, called by the real slack_sdk: every refusal with Slack's own code."""
+"""The stand-in's Web API, called by slack_sdk: it refuses with Slack's own codes."""
 
 import json
 from collections.abc import AsyncIterator
@@ -84,7 +84,7 @@ async def messages(call: Any) -> list[str]:
 
 
 class TestTokens:
-    async def test_the_bot_is_told_who_it_is_and_what_it_may(self, client: AsyncWebClient) -> None:
+    async def test_auth_test_returns_the_bot_and_its_scopes(self, client: AsyncWebClient) -> None:
         answer = await client.auth_test()
         assert answer["user_id"] == "U0BOT"
         assert answer.headers["x-oauth-scopes"] == "chat:write,commands,usergroups:read,users:read"
@@ -216,7 +216,7 @@ class TestPosting:
             posting = client.chat_postMessage(channel="U0MAYA", text="x")
             assert await error(posting) == "messages_tab_disabled"
 
-    async def test_nothing_to_say(self, client: AsyncWebClient) -> None:
+    async def test_an_empty_message(self, client: AsyncWebClient) -> None:
         # slack_sdk would warn before Slack refuses.
         call = client.api_call("chat.postMessage", json={"channel": "C0LIVE", "text": " "})
         assert await error(call) == "no_text"
@@ -229,7 +229,7 @@ class TestPosting:
         update = client.chat_update(channel="C0LIVE", ts=answer["ts"], text="x" * 4_001)
         assert await error(update) == "msg_too_long"
 
-    async def test_for_one_persons_eyes(self, slack: SlackStandIn, client: AsyncWebClient) -> None:
+    async def test_an_ephemeral_message(self, slack: SlackStandIn, client: AsyncWebClient) -> None:
         await client.chat_postEphemeral(channel="C0LIVE", user="U0MAYA", text="psst")
         maya, mo = slack.person("U0MAYA"), slack.person("U0MO")
         assert "only visible to you" in maya.read(maya.messages("C0LIVE")[0])
@@ -245,7 +245,7 @@ class TestPosting:
             ("U0MAYA", "U0MAYA", "channel_not_found"),
         ],
     )
-    async def test_whispers_refused(
+    async def test_refused_ephemeral_messages(
         self, client: AsyncWebClient, channel: str, user: str, code: str
     ) -> None:
         call = client.chat_postEphemeral(channel=channel, user=user, text="x")
@@ -279,7 +279,7 @@ class TestChanging:
         deletion = client.chat_delete(channel="C0LIVE", ts="1.2")
         assert await error(deletion) == "message_not_found"
 
-    async def test_what_somebody_else_said(self, client: AsyncWebClient, maya: Person) -> None:
+    async def test_a_message_of_somebody_else(self, client: AsyncWebClient, maya: Person) -> None:
         said = await maya.say("C0LIVE", "mine")
         update = client.chat_update(channel="C0LIVE", ts=said.ts, text="yours")
         assert await error(update) == "cant_update_message"
@@ -405,7 +405,7 @@ class TestBlockKit:
             ),
         ],
     )
-    async def test_what_a_message_may_not_hold(
+    async def test_what_a_message_may_not_contain(
         self, client: AsyncWebClient, block: Json, complaint: str
     ) -> None:
         answer = await refusal(client.chat_postMessage(channel="C0LIVE", text="x", blocks=[block]))
@@ -472,7 +472,7 @@ class TestBlockKit:
             ("x", "must provide an object [json-pointer:/view]"),
         ],
     )
-    async def test_what_a_modal_may_not_hold(
+    async def test_what_a_modal_may_not_contain(
         self, slack: SlackStandIn, client: AsyncWebClient, view: Any, complaint: str
     ) -> None:
         opening = client.views_open(trigger_id=trigger(slack), view=view)
@@ -575,7 +575,7 @@ class TestViews:
 
 
 class TestTypedValues:
-    """They survive an update only under the same ids."""
+    """Typed values survive an update only with the same ids."""
 
     @staticmethod
     def form(block_id: str, initial: str | None = None) -> Json:
@@ -719,7 +719,7 @@ class TestFaults:
         assert len(maya.messages("C0LIVE")) == posted
         assert slack.calls[-1].answer is None
 
-    async def test_refusals_on_purpose(self, slack: SlackStandIn, client: AsyncWebClient) -> None:
+    async def test_error_faults(self, slack: SlackStandIn, client: AsyncWebClient) -> None:
         for name in ("not_in_channel", "expired_trigger", "hash_conflict"):
             slack.faults.switch_on(name, times=1)
         slack.faults.switch_on(
@@ -755,7 +755,7 @@ class TestConnections:
         assert slack.connections == 2
 
 
-class TestConsole:
+class TestControl:
     async def test_acting_by_http(self, slack: SlackStandIn, client: AsyncWebClient) -> None:
         await client.views_open(trigger_id=trigger(slack), view=TestTypedValues.form("b"))
         base = f"{slack.url}/sandbox"
@@ -788,7 +788,9 @@ class TestConsole:
         "headers",
         [{"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Origin": "null"}],
     )
-    async def test_not_for_pages_of_others(self, slack: SlackStandIn, headers: Json) -> None:
+    async def test_the_pages_of_other_sites_are_refused(
+        self, slack: SlackStandIn, headers: Json
+    ) -> None:
         url = f"{slack.url}/sandbox/people"
         async with aiohttp.ClientSession() as http, http.get(url, headers=headers) as answer:
             assert answer.status == 403

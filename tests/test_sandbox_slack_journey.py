@@ -1,4 +1,4 @@
-"""A small real Bolt app, over both transports, against the stand-in."""
+"""A small Bolt app against the stand-in, over both transports."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -74,7 +74,7 @@ def line(text: str) -> Json:
 
 @dataclass
 class Bot:
-    """What the app under the tests does; each test sets the parts it needs."""
+    """What the app does. Each test sets the parts that it needs."""
 
     client: AsyncWebClient
     seen: list[Json] = field(default_factory=list)
@@ -188,9 +188,7 @@ async def test_a_command_opens_a_form_that_is_filled_in_and_sent(
         await maya.until(lambda person: person.modal, within=0.01)
 
 
-async def test_values_that_the_client_does_not_send(
-    slack: SlackStandIn, bot: Bot, maya: Person
-) -> None:
+async def test_values_that_the_client_refuses(slack: SlackStandIn, bot: Bot, maya: Person) -> None:
     await maya.command("live-ops", "/kick")
     with pytest.raises(ActionError, match="required"):
         await maya.submit()
@@ -214,7 +212,7 @@ async def test_values_that_the_client_does_not_send(
         await slack.person("U0STAN").command("private-ops", "/kick")
 
 
-async def test_a_client_that_was_tampered_with(bot: Bot, maya: Person) -> None:
+async def test_a_manipulated_client(bot: Bot, maya: Person) -> None:
     await maya.command("live-ops", "/kick")
     await maya.choose("who", "forged", force=True)
     await maya.write("reason", "x" * 100, force=True)
@@ -270,7 +268,7 @@ class TestCommands:
         assert slack.problems == ["/kick mallory: no answer within 0.05 s"]
         assert maya.messages("live-ops") == []
 
-    async def test_nobody_listens_to_strangers(self, bot: Bot, slack: SlackStandIn) -> None:
+    async def test_strangers_have_no_commands(self, bot: Bot, slack: SlackStandIn) -> None:
         xen = slack.person("U0XEN")
         await xen.command("live-ops", "/kick mallory")
         assert "/kick is not a valid command" in xen.notices[0]
@@ -420,7 +418,7 @@ class TestSubmissions:
 
 
 class TestClosing:
-    async def test_the_bot_hears_of_it_where_it_asked_to(self, bot: Bot, maya: Person) -> None:
+    async def test_the_bot_is_told_if_it_asked(self, bot: Bot, maya: Person) -> None:
         async def open_(ack: Any, body: Json, _respond: Any) -> None:
             view = modal("Kick", line("x"), notify_on_close=True)
             await bot.client.views_open(trigger_id=body["trigger_id"], view=view)
@@ -434,7 +432,7 @@ class TestClosing:
         closings = [payload for payload in bot.seen if payload.get("type") == "view_closed"]
         assert [payload["is_cleared"] for payload in closings] == [False, True]
 
-    async def test_and_of_nothing_where_it_did_not(self, bot: Bot, maya: Person) -> None:
+    async def test_the_bot_is_not_told_if_it_did_not_ask(self, bot: Bot, maya: Person) -> None:
         await maya.command("live-ops", "/kick")
         await maya.dismiss()
         assert len(bot.seen) == 1
@@ -478,7 +476,9 @@ class TestButtons:
         (message,) = await maya.until(lambda person: person.messages("C0LIVE"))
         assert message.only_for == "U0MAYA"
 
-    async def test_where_one_is_not(self, slack: SlackStandIn, bot: Bot, maya: Person) -> None:
+    async def test_a_message_that_the_user_does_not_see(
+        self, slack: SlackStandIn, bot: Bot, maya: Person
+    ) -> None:
         await bot.client.chat_postEphemeral(
             channel="C0LIVE", user="U0MAYA", text="card", blocks=[MORE]
         )
@@ -535,7 +535,7 @@ class TestSockets:
             with pytest.raises(aiohttp.WSServerHandshakeError):
                 await http.ws_connect(url)
 
-    async def test_a_refresh_while_a_payload_is_with_the_bot(
+    async def test_a_refresh_while_the_bot_handles_a_payload(
         self, slack: SlackStandIn, bots: list[Bot], maya: Person
     ) -> None:
         slack.faults.switch_on("socket_refresh", times=1)
@@ -568,7 +568,7 @@ class TestSockets:
         assert len(bot.seen) == 2
         assert not slack.problems
 
-    async def test_nobody_connected(self, maya: Person) -> None:
+    async def test_no_open_socket(self, maya: Person) -> None:
         await maya.command("live-ops", "/kick")
         assert maya.notices == ['/kick failed with the error "dispatch_failed"']
 
@@ -599,7 +599,7 @@ class TestSigning:
         assert maya.notices == ['/kick failed with the error "dispatch_failed"']
         assert "answered 401" in slack.problems[0]
 
-    async def test_nobody_there(self, slack: SlackStandIn, maya: Person) -> None:
+    async def test_an_unreachable_url(self, slack: SlackStandIn, maya: Person) -> None:
         slack.deliver_to("http://127.0.0.1:1/slack/events")
         await maya.command("live-ops", "/kick")
         assert maya.notices == ['/kick failed with the error "dispatch_failed"']
