@@ -48,7 +48,7 @@ def test_it_is_a_socket_mode_app_with_one_command_and_a_messages_tab() -> None:
 async def place_with(
     folder: Path, change: Callable[[dict[str, Any]], None]
 ) -> AsyncIterator[tuple[Sandbox, HastyClock]]:
-    """Open a place whose Slack knows an edited manifest, with the bot running in it."""
+    """Open a sandbox whose Slack knows an edited manifest, with the bot running in it."""
     edited = manifest()
     change(edited)
     file = folder / "manifest.yml"

@@ -51,7 +51,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A place, a bot in it, and the page; `open_as` opens a window as somebody."""
+    """A sandbox, a bot in it, and the page; `open_as` opens a window as somebody."""
 
     sandbox: Sandbox
     url: str

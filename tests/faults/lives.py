@@ -1,4 +1,4 @@
-"""A bot that may die: a real process, started again when it was killed, in a place of its own."""
+"""A bot that may die: a real process, started again when it was killed, in a sandbox of its own."""
 
 import asyncio
 import multiprocessing

@@ -109,7 +109,7 @@ def _value_of(message: Message) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A place with processes of the bot in it, and people who act side by side."""
+    """A sandbox with processes of the bot in it, and people who act side by side."""
 
     sandbox: Sandbox
     store: SqlStore
@@ -187,7 +187,7 @@ def _user(number: int) -> User:
 
 @asynccontextmanager
 async def stage(server: Any, *, people: int, seed: int) -> AsyncIterator[Stage]:
-    """Open a place of its own on an empty database, with people who may all decide."""
+    """Open a sandbox of its own on an empty database, with people who may all decide."""
     name = f"races_{uuid4().hex}"
     with psycopg.connect(server.get_uri(), autocommit=True) as db:
         db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

@@ -23,7 +23,7 @@ from tests.faults.worlds import World, listening, opened
 
 NAME: Final = "storm"
 JOURNEYS: Final = 500
-IN_A_WORLD: Final = 8  # journeys one after the other, in one place with one bot
+IN_A_WORLD: Final = 8  # journeys one after the other, in one sandbox with one bot
 SIDE_BY_SIDE: Final = 12  # worlds at once in each process
 PROCESSES: Final = 2
 LISTENS: Final = 80  # looks for an answer that waits because Slack asked for it

@@ -41,7 +41,7 @@ _NUMBER = re.compile(r"Kick #(\d+)")
 
 @dataclass(slots=True)
 class World:
-    """A place with one bot in it, and what was found there; findings are told once."""
+    """A sandbox with one bot in it, and what was found there; findings are told once."""
 
     sandbox: Sandbox
     clock: HastyClock

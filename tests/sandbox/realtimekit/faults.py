@@ -83,7 +83,7 @@ _RESPONSE_FAULTS: Final[Mapping[str, ResponseFault]] = {
         lambda _: responses.json_response(200, {"success": False, "data": {}}),
     ),
     "kick_empty": ResponseFault(
-        "the response to a kick names nobody",
+        "the response to a kick names no participant",
         lambda _: responses.success({"action": "kick", "participants": []}),
         only="kick",
     ),

@@ -71,7 +71,7 @@ class Session:
         return [peer for peer in self.peers if peer.joined_at <= at]
 
     def live_participants(self, at: datetime) -> int:
-        """Count the people in the session at that time, each once, whatever their tabs."""
+        """Count the participants at that time. Several tabs of one participant count once."""
         return len({peer.participant.id for peer in self.peers if peer.is_connected(at)})
 
 

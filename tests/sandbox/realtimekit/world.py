@@ -22,7 +22,7 @@ def utc_now() -> datetime:
 
 
 class World:
-    """Meetings, participants, sessions and peers, and the kicks that removed somebody.
+    """Meetings, participants, sessions and peers, and the kicks that removed a participant.
 
     The same calls give the same ids. Joins, kicks and reads of sessions first
     apply what is due by now: people come back, and empty sessions end.

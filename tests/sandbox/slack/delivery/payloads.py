@@ -20,7 +20,9 @@ class Payloads:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._team = workspace.team
-        self._token = secrets.token_hex(12)  # the old verification token, which nobody should check
+        self._token = secrets.token_hex(
+            12
+        )  # the old verification token, which a bot should not trust
 
     def command(self, user: User, channel: Channel, command: str, text: str) -> Json:
         """Return a slash command, in which every value is a string."""
