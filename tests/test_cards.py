@@ -14,7 +14,7 @@ from bot.core.roster import Meeting, MeetingId, ParticipantId
 from bot.core.target import Outcome, OutcomeReason, Target
 from bot.slack.views.card import REVIEW_REQUEST, card
 from tests.hostile import TEXT
-from tests.sandbox.slack.checks import checked_blocks
+from tests.sandbox.slack.block_kit import validate_blocks
 
 NOW = datetime(2026, 11, 22, 2, 5, tzinfo=UTC)
 MALLORY = Target(ParticipantId("0000-mallory"), None, "Mallory", "guest")
@@ -48,7 +48,7 @@ def buttons(kick: Kick) -> list[tuple[str, str]]:
 
 def shown(kick: Kick, *ping: str) -> str:
     message = card(kick, ping)
-    checked_blocks(message["blocks"])
+    validate_blocks(message["blocks"])
     return str(message["text"]) + "\n" + json.dumps(message["blocks"], ensure_ascii=False)
 
 
@@ -128,6 +128,6 @@ def test_whatever_people_write_it_fits_and_mentions_nobody(
         **approver,
     )
     message = card(kick)
-    checked_blocks(message["blocks"])
+    validate_blocks(message["blocks"])
     assert not {"<", ">"} & set(message["text"])
     assert "mrkdwn" not in json.dumps([block.get("type") for block in message["blocks"]])

@@ -10,7 +10,7 @@ from bot.core.review_service import SearchResult
 from bot.core.roster import Participant, ParticipantId, Peer, PeerId, Roster
 from bot.slack.views import form
 from tests.hostile import TEXT
-from tests.sandbox.slack.checks import checked_options
+from tests.sandbox.slack.block_kit import validate_options
 from tests.views import NOW, meeting, session
 
 moments = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - given by `timezones`
@@ -25,7 +25,7 @@ def test_an_option_for_a_person_fits(
         for at in range(twins + 1)
     ]
     found = SearchResult(tuple((roster := Roster(peers)).live), roster)
-    options = checked_options({"options": form.people_options(found, NOW)})
+    options = validate_options({"options": form.people_options(found, NOW)})
     assert len(options) == twins + 1
     # Of the same name, yet no two look the same.
     assert len({option["description"]["text"] for option in options}) == twins + 1
@@ -35,7 +35,7 @@ def test_an_option_for_a_person_fits(
 def test_options_for_meetings_fit(titles: list[str], others: list[str]) -> None:
     live = [session(title, at) for at, title in enumerate(titles)]
     rest = [meeting(title, at + 100) for at, title in enumerate(others)]
-    assert len(checked_options(form.meeting_options(live, rest))) == len(titles) + len(others)
+    assert len(validate_options(form.meeting_options(live, rest))) == len(titles) + len(others)
 
 
 @pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 10_000])
@@ -48,7 +48,7 @@ def test_at_most_100_people_and_meetings_are_offered(count: int) -> None:
     found = SearchResult(roster.live[:200], None)
     assert len(form.people_options(found, NOW)) == min(count, 100)
     meetings = [meeting(at=at) for at in range(min(count, 200))]
-    options = checked_options(form.meeting_options([], meetings))
+    options = validate_options(form.meeting_options([], meetings))
     assert len(options) == min(count, 100)
 
 

@@ -26,7 +26,7 @@ from bot.core.roster import Meeting, MeetingId, Participant, ParticipantId, Peer
 from bot.core.target import Outcome, OutcomeReason, Target
 from bot.slack.views import blocks, failures, help_text, progress, result, wording
 from tests.hostile import TEXT, WORST
-from tests.sandbox.slack.checks import checked_blocks
+from tests.sandbox.slack.block_kit import validate_blocks
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 
@@ -66,7 +66,7 @@ def kick(
 
 def fits(message: blocks.Message, longest: int = 4000) -> blocks.Message:
     """Check a message the way Slack would; return it. A post may have more text than an update."""
-    checked_blocks(message["blocks"])
+    validate_blocks(message["blocks"])
     for block in Block.parse_all(message["blocks"]):
         block.validate_json()
     assert len(message["text"]) <= longest

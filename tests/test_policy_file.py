@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.core.policy import Grant, Policy, Protected, Quota, Role, Rules, SecondPerson
 from bot.policy_file import PolicyError, parse_policy, read_policy, warnings
-from tests.sandbox.place import EXAMPLE_POLICY
+from tests.sandbox.sandbox import EXAMPLE_POLICY
 
 HERE = Path("policy.toml")
 MAYA = {"who": ["U0MAYA"], "role": "moderator"}

@@ -148,8 +148,10 @@ async def test_reads_send_what_the_contract_allows(
     (request,) = service.requests
     path = f"/client/v4/accounts/{APP.account_id}/realtime/kit/{APP.app_id}/{asked}"
     assert (request.method, request.url.raw_path.decode()) == ("GET", path)
-    route, found = Contract.published().at(request.url.path.removeprefix("/client/v4"))["GET"]
-    route.asked(found, request.url.params.multi_items(), None)
+    route, found = Contract.published().routes_at(request.url.path.removeprefix("/client/v4"))[
+        "GET"
+    ]
+    route.parse(found, request.url.params.multi_items(), None)
 
 
 @pytest.mark.parametrize(
@@ -175,8 +177,8 @@ async def test_a_kick_sends_only_the_lists_it_has(ids: dict[str, Any], body: Any
     assert request.headers["Content-Type"] == "application/json"
     assert json.loads(request.content) == body
     path = request.url.path.removeprefix("/client/v4")
-    route, found = Contract.published().at(path)["POST"]
-    route.asked(found, [], json.loads(request.content))
+    route, found = Contract.published().routes_at(path)["POST"]
+    route.parse(found, [], json.loads(request.content))
 
 
 async def test_a_kick_without_ids_is_a_mistake_of_the_caller() -> None:

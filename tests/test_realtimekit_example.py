@@ -14,8 +14,7 @@ import pytest
 
 import bot.realtimekit
 from bot.realtimekit import http_client
-from tests.sandbox.realtimekit.cast import weekly_ama
-from tests.sandbox.realtimekit.server import RealtimeKitStandIn
+from tests.sandbox.realtimekit import RealtimeKitStandIn, weekly_ama
 
 ALLOWED = {"bot.core.ports", "bot.core.roster", "bot.core.text"}
 
@@ -35,14 +34,14 @@ async def test_the_example_of_the_docstring_kicks(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    cast = weekly_ama()
-    async with RealtimeKitStandIn(cast.world) as stand_in:
+    demo = weekly_ama()
+    async with RealtimeKitStandIn(demo.world) as stand_in:
         monkeypatch.setattr(bot.realtimekit, "http_client", partial(http_client, stand_in.url))
         monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", stand_in.account_id)
         monkeypatch.setenv("REALTIMEKIT_APP_ID", stand_in.app_id)
         monkeypatch.setenv("CLOUDFLARE_API_TOKEN", stand_in.api_token)
         await asyncio.to_thread(example)
-        assert cast.mallory not in cast.world.who_is_in(cast.ama)
+        assert demo.mallory not in demo.world.who_is_in(demo.ama)
         assert capsys.readouterr().out == ""
         await asyncio.to_thread(example)
         assert capsys.readouterr().out == "user-9001 is not in Weekly AMA\n"

@@ -21,8 +21,7 @@ from bot.realtimekit import (
     http_client,
 )
 from bot.realtimekit.gateway import SharedReads
-from tests.sandbox.realtimekit.cast import Cast, weekly_ama
-from tests.sandbox.realtimekit.server import RealtimeKitStandIn
+from tests.sandbox.realtimekit import DemoData, RealtimeKitStandIn, weekly_ama
 
 HOURS = 3600.0
 
@@ -182,29 +181,29 @@ def ops(stand_in: RealtimeKitStandIn) -> list[str | None]:
 
 
 async def test_the_port_over_real_http() -> None:
-    cast: Cast = weekly_ama()
+    demo: DemoData = weekly_ama()
     async with (
-        RealtimeKitStandIn(cast.world) as stand_in,
+        RealtimeKitStandIn(demo.world) as stand_in,
         http_client(stand_in.url) as http,
     ):
         cached = CachedGateway(client(stand_in, http))
         gateway: MeetingGateway = cached
         (session,) = await gateway.live_sessions()
-        everybody = len(cast.world.who_is_in(cast.ama))
+        everybody = len(demo.world.who_is_in(demo.ama))
         assert (session.meeting.title, session.people) == ("Weekly AMA", everybody)
-        meeting = MeetingId(cast.ama.id)
+        meeting = MeetingId(demo.ama.id)
         assert await gateway.active_session(meeting) == session
-        assert await gateway.active_session(MeetingId(cast.team_sync.id)) is None
-        assert [found.id for found in await gateway.meetings("team")] == [cast.team_sync.id]
+        assert await gateway.active_session(MeetingId(demo.team_sync.id)) is None
+        assert [found.id for found in await gateway.meetings("team")] == [demo.team_sync.id]
         assert (await gateway.meeting(meeting)).title == "Weekly AMA"
         assert len(await gateway.records(meeting)) == everybody
         roster = await gateway.roster(session.id)
-        assert roster.live[0].id == cast.three_tabs.id
+        assert roster.live[0].id == demo.three_tabs.id
         assert len(roster.live[0].open_peers) == 3
-        mallory = ParticipantId(cast.mallory.id)
+        mallory = ParticipantId(demo.mallory.id)
         assert await gateway.kick(meeting, participant_ids=[mallory, mallory]) == [mallory]
         assert await gateway.kick(meeting, custom_participant_ids=[CustomId("user-2210")]) == [
-            cast.three_tabs.id
+            demo.three_tabs.id
         ]
         assert (await gateway.roster(session.id)) is roster
         fresh = await gateway.roster(session.id, fresh=True)
@@ -216,13 +215,13 @@ async def test_the_port_over_real_http() -> None:
 
 
 async def test_ten_moderators_cost_one_read() -> None:
-    cast = weekly_ama()
+    demo = weekly_ama()
     async with (
-        RealtimeKitStandIn(cast.world) as stand_in,
+        RealtimeKitStandIn(demo.world) as stand_in,
         http_client(stand_in.url) as http,
     ):
         gateway = CachedGateway(client(stand_in, http))
-        session = cast.world.live_session(cast.ama)
+        session = demo.world.live_session(demo.ama)
         assert session
         rosters = await asyncio.gather(*(gateway.roster(SessionId(session.id)) for _ in range(10)))
         assert len({id(roster) for roster in rosters}) == 1

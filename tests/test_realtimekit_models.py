@@ -69,8 +69,8 @@ def one_peer(**changes: Any) -> bytes:
     ],
 )
 def test_the_samples_here_follow_the_contract(path: str, method: str, body: bytes) -> None:
-    route, _ = Contract.published().at(BASE + path)[method]
-    assert route.broken_by(200, json.loads(body)) is None
+    route, _ = Contract.published().routes_at(BASE + path)[method]
+    assert route.response_error(200, json.loads(body)) is None
 
 
 def test_a_session() -> None:

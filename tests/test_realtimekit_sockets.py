@@ -22,9 +22,13 @@ from bot.realtimekit import (
     SessionId,
     http_client,
 )
-from tests.sandbox.realtimekit.cast import lone_meeting, weekly_ama
-from tests.sandbox.realtimekit.people import Meeting, Participant
-from tests.sandbox.realtimekit.server import RealtimeKitStandIn
+from tests.sandbox.realtimekit import (
+    Meeting,
+    Participant,
+    RealtimeKitStandIn,
+    lone_meeting,
+    weekly_ama,
+)
 
 DEADLINE = 0.4
 ANY_APP = App("a", "b", SecretStr("token"))
@@ -115,12 +119,12 @@ async def test_a_kick_is_retried_after_a_short_429() -> None:
 
 async def test_over_the_rate_limit_nothing_more_is_sent() -> None:
     async with on_stage() as stage:
-        stage.stand_in.budget.limit = 22
+        stage.stand_in.rate_limit.limit = 22
         await stage.rtk.active_session(stage.meeting)
         await stage.kick()
         with pytest.raises(RateLimited, match="for kicks"):
             await stage.rtk.active_session(stage.meeting)
-        stage.stand_in.budget.limit = 3
+        stage.stand_in.rate_limit.limit = 3
         with pytest.raises(GatewayError):
             await stage.kick()
         with pytest.raises(RateLimited, match="rate limit"):
@@ -272,8 +276,8 @@ async def test_requests_that_wait_behind_a_hanging_service_are_not_sent() -> Non
 
 
 async def test_the_sessions_of_the_demo_are_found() -> None:
-    cast = weekly_ama()
-    async with RealtimeKitStandIn(cast.world) as stand_in, http_client(stand_in.url) as http:
+    demo = weekly_ama()
+    async with RealtimeKitStandIn(demo.world) as stand_in, http_client(stand_in.url) as http:
         app = App(stand_in.account_id, stand_in.app_id, SecretStr(stand_in.api_token))
         (session,) = await RealtimeKit(http, app).live_sessions("weekly")
-        assert session.meeting.id == cast.ama.id
+        assert session.meeting.id == demo.ama.id

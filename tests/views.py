@@ -20,7 +20,7 @@ from bot.core.roster import (
 )
 from bot.slack.payloads import ViewMetadata
 from bot.slack.views.blocks import Modal
-from tests.sandbox.slack.checks import checked_view
+from tests.sandbox.slack.block_kit import validate_view
 
 NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
 HERE = ViewMetadata(channel=ChannelId("C0LIVE"), response_id="f" * 32)
@@ -50,7 +50,7 @@ def fits(view: Modal) -> Modal:
     """Check a view the way Slack would; return it."""
     # slack_sdk knows fewer limits, but is not ours.
     SdkView(**view).validate_json()
-    return checked_view(view)
+    return validate_view(view)
 
 
 def shown(view: Modal) -> str:

@@ -16,7 +16,7 @@ from bot.slack.views import approval, blocks, card, result
 from tests.faults.humans import Act, Human, Presser, Requester, Wish, with_button
 from tests.faults.weather import Bolt, draw, draw_costly, draw_for_a_kick
 from tests.faults.worlds import A_LOOK, APPROVALS, World
-from tests.sandbox.realtimekit.people import Participant
+from tests.sandbox.realtimekit import Participant
 from tests.sandbox.slack import Message, Modal
 
 ON_ITS_WAY: Final = frozenset({State.READY, State.RUNNING})
@@ -71,15 +71,15 @@ class Journey:
     def human(self, world: World, user: str) -> Human:
         """Let somebody take part."""
         rng = random.Random(f"{self.seed}/{self.number}/{user}")  # noqa: S311 - as above
-        person = world.place.slack.person(user)
-        return Human(world.place, person, rng, rng.choice((1.0, 3.0, 5.0)), acts=self.acts)
+        person = world.sandbox.slack.person(user)
+        return Human(world.sandbox, person, rng, rng.choice((1.0, 3.0, 5.0)), acts=self.acts)
 
     def strike(self, world: World, moment: str) -> None:
         """Let the faults of this moment begin, when it comes for the first time."""
         if moment not in self.struck:
             self.struck.add(moment)
             for bolt in self.bolts[moment]:
-                bolt.strike(world.place)
+                bolt.strike(world.sandbox)
 
     async def go(self, world: World) -> None:
         """Follow the wish to its end, faults and all."""
@@ -99,10 +99,10 @@ class Journey:
 
     async def _replay(self, world: World) -> None:
         """Send the last submit once more, as somebody could who has seen it."""
-        sent = [one.payload for one in world.place.slack.deliveries]
+        sent = [one.payload for one in world.sandbox.slack.deliveries]
         submits = [one for one in sent if one.get("type") == "view_submission"]
         if submits and self.habits.random() < REPLAYED:
-            await world.place.slack.deliver(submits[-1])
+            await world.sandbox.slack.deliver(submits[-1])
 
     async def _decide(self, world: World) -> None:
         kick = await self._newest(world)
@@ -135,7 +135,7 @@ class Journey:
             await Presser(human, find, card.REVIEW_REQUEST).go()
 
     def _card(self, world: World, user: str, kick: Kick) -> Message | None:
-        cards = with_button(world.place.slack.person(user), APPROVALS, card.REVIEW_REQUEST)
+        cards = with_button(world.sandbox.slack.person(user), APPROVALS, card.REVIEW_REQUEST)
         return next((one for one in cards if f"#{kick.number}:" in one.text), None)
 
     async def _answer(self, world: World, human: Human, modal: Modal) -> bool:
@@ -155,9 +155,9 @@ class Journey:
         one = self.habits.choice(self.wish.people)
         match self.habits.randrange(8):
             case 0:
-                world.place.cast.world.rename(one, f"{one.name} (new)")
+                world.sandbox.demo.world.rename(one, f"{one.name} (new)")
             case 1:
-                world.place.cast.world.change_preset(one, "group_call_host")
+                world.sandbox.demo.world.change_preset(one, "group_call_host")
             case 2:
                 world.leave(one)
 
@@ -177,7 +177,7 @@ class Journey:
             await Presser(human, find, action_id).go(partial(self._confirm, human))
 
     def _result(self, world: World, user: str, action_id: str) -> Message | None:
-        person = world.place.slack.person(user)
+        person = world.sandbox.slack.person(user)
         if self.wish.channel not in {one.id for one in person.channels()}:
             return None
         return next(iter(with_button(person, self.wish.channel, action_id)), None)
@@ -196,7 +196,7 @@ def _is_there(find: Callable[[], Message | None]) -> bool:
 
 
 def _wish(world: World, requester: str, number: int, rng: random.Random) -> Wish:
-    person = world.place.slack.person(requester)
+    person = world.sandbox.slack.person(requester)
     channels = [one.id for one in person.channels() if not one.is_archived and one.id != APPROVALS]
     people = _crowd(world, number, rng)
     return Wish(
@@ -211,10 +211,10 @@ def _wish(world: World, requester: str, number: int, rng: random.Random) -> Wish
 
 def _crowd(world: World, number: int, rng: random.Random) -> list[Participant]:
     """Let people join who will be kicked: with several tabs, or coming back, or both."""
-    app, crowd = world.place.cast.world, []
+    app, crowd = world.sandbox.demo.world, []
     for position in range(rng.choice((1, 1, 1, 2, 4, 5))):
         name = f"Mallory-{number:04}{'abcde'[position]}"
-        one = app.add_participant(world.place.cast.ama, name, custom_id=f"user-{name}")
+        one = app.add_participant(world.sandbox.demo.ama, name, custom_id=f"user-{name}")
         for _ in range(rng.choice((1, 1, 3))):
             app.join(one)
         if rng.random() < FEW:

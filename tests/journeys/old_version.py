@@ -17,7 +17,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.app import Bot
 from tests.journeys.conftest import Start, database_of
-from tests.sandbox.place import Place
+from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.slack import Message, Person
 
 _DATA = Path(__file__).parents[1] / "data"
@@ -43,14 +43,14 @@ class OldVersion:
     `messages` are those that were posted again, by name.
     """
 
-    def __init__(self, place: Place, start: Start, url: str) -> None:
-        self.place = place
+    def __init__(self, sandbox: Sandbox, start: Start, url: str) -> None:
+        self.sandbox = sandbox
         self.messages: dict[str, Message] = {}
         self._start = start
         self._url = url
-        self._slack = AsyncWebClient(place.slack.bot_token, base_url=place.slack.api_url)
+        self._slack = AsyncWebClient(sandbox.slack.bot_token, base_url=sandbox.slack.api_url)
         text = (_DATA / "2b163a0.json").read_text()
-        self._replaced = _new_ids(json.loads(text)["ids"], place)
+        self._replaced = _new_ids(json.loads(text)["ids"], sandbox)
         self._made: Any = json.loads(_replace(text, self._replaced))
 
     async def install(self, *, seconds_ago: float) -> None:
@@ -70,11 +70,11 @@ class OldVersion:
 
     def settings(self) -> dict[str, str]:
         """Name what an operator would set."""
-        return self.place.settings(http=True, database_url=self._url)
+        return self.sandbox.settings(http=True, database_url=self._url)
 
     def person(self, user: str) -> Person:
         """Return the person with this id."""
-        return self.place.slack.person(user)
+        return self.sandbox.slack.person(user)
 
     def text(self, name: str) -> str:
         """Read a message of the old version as it stands now."""
@@ -88,7 +88,7 @@ class OldVersion:
         user, view_id = made["user"], None
         for view in made["views"]:
             call = self._slack.views_push if view_id else self._slack.views_open
-            trigger = self.place.slack.trigger(user, view_id)
+            trigger = self.sandbox.slack.trigger(user, view_id)
             view_id = (await call(trigger_id=trigger, view=view))["view"]["id"]
         return self.person(user)
 
@@ -96,9 +96,9 @@ class OldVersion:
         return [one for one in self.person("U0LEA").messages(channel) if one.ts == ts]
 
 
-def _new_ids(old: Mapping[str, list[str]], place: Place) -> dict[str, str]:
+def _new_ids(old: Mapping[str, list[str]], sandbox: Sandbox) -> dict[str, str]:
     """Map the ids of the old meeting, its session and its people to those of the stand-in."""
-    ama, world = place.cast.ama, place.cast.world
+    ama, world = sandbox.demo.ama, sandbox.demo.world
     session = world.live_session(ama)
     assert session is not None
     new = {ama.title: [ama.id, session.id]}

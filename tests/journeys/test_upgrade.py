@@ -31,7 +31,7 @@ from bot.__main__ import main
 from tests.journeys.conftest import Start
 from tests.journeys.old_version import OldVersion
 from tests.journeys.steps import LEFT, ONE_TRANSPORT, STILL, HastyClock, kick_calls, public, to_form
-from tests.sandbox.place import Place
+from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.slack import Person
 
 pytestmark = ONE_TRANSPORT
@@ -41,8 +41,8 @@ EXPIRED = 20 * 60
 
 
 @pytest.fixture(params=["sqlite_url", "postgres_url"])
-def old(request: pytest.FixtureRequest, place: Place, start: Start) -> OldVersion:
-    return OldVersion(place, start, request.getfixturevalue(request.param))
+def old(request: pytest.FixtureRequest, sandbox: Sandbox, start: Start) -> OldVersion:
+    return OldVersion(sandbox, start, request.getfixturevalue(request.param))
 
 
 @pytest.fixture
@@ -69,9 +69,11 @@ async def card_says(old: OldVersion, number: int, words: str) -> None:
     await lea.until(lambda _: words in (text := old.text(f"card {number}")) and "[" not in text)
 
 
-async def test_old_work_is_finished_and_reported_once(installed: OldVersion, place: Place) -> None:
+async def test_old_work_is_finished_and_reported_once(
+    installed: OldVersion, sandbox: Sandbox
+) -> None:
     lea, hal = installed.person("U0LEA"), installed.person("U0HAL")
-    place.cast.world.kick(place.cast.mallory)
+    sandbox.demo.world.kick(sandbox.demo.mallory)
     async with installed.start(clock=HastyClock()):
         ready = await message_about(lea, 16)
         called = await message_about(lea, 14)
@@ -91,8 +93,8 @@ async def test_old_work_is_finished_and_reported_once(installed: OldVersion, pla
     assert "[ Review ]" in card
     assert "Denied by @Mo" in denied
     assert "Note: let them speak" in denied
-    [call] = kick_calls(place)
-    assert place.cast.hostile.id in str(call)
+    [call] = kick_calls(sandbox)
+    assert sandbox.demo.hostile.id in str(call)
     before = lea.messages("C0LIVE"), lea.messages("C0MODS"), hal.dm()
     assert list(map(len, before)) == [1 + 4, 3 + 1, 1]
     async with installed.start():
@@ -100,7 +102,7 @@ async def test_old_work_is_finished_and_reported_once(installed: OldVersion, pla
     assert (lea.messages("C0LIVE"), lea.messages("C0MODS"), hal.dm()) == before
 
 
-async def test_an_old_ready_kick_and_old_requests_expire(old: OldVersion, place: Place) -> None:
+async def test_an_old_ready_kick_and_old_requests_expire(old: OldVersion, sandbox: Sandbox) -> None:
     await old.install(seconds_ago=EXPIRED)
     maya, hal = old.person("U0MAYA"), old.person("U0HAL")
     async with old.start(clock=HastyClock()):
@@ -111,7 +113,7 @@ async def test_an_old_ready_kick_and_old_requests_expire(old: OldVersion, place:
         # The bot may post the card of 12 just before it expires the request, and edits it then.
         await maya.until(lambda sees: "[" not in "".join(map(sees.read, public(sees, "C0MODS"))))
     assert "It was not carried out within a minute, so it lapsed." in maya.read(maya.dm()[0])
-    assert kick_calls(place) == []
+    assert kick_calls(sandbox) == []
 
 
 @pytest.mark.parametrize("way", ["card", "modal"])
@@ -156,10 +158,10 @@ async def test_an_old_request_is_cancelled(installed: OldVersion) -> None:
         await hal.until(lambda sees: "cancel_request" not in sees.modal.action_ids)
 
 
-async def test_the_buttons_of_an_old_result_work(installed: OldVersion, place: Place) -> None:
+async def test_the_buttons_of_an_old_result_work(installed: OldVersion, sandbox: Sandbox) -> None:
     maya, message = installed.person("U0MAYA"), installed.messages["result 5"]
-    ana, *_ = (one for one in place.cast.crowd if one.name == "Ana")
-    place.cast.world.kick(ana)
+    ana, *_ = (one for one in sandbox.demo.crowd if one.name == "Ana")
+    sandbox.demo.world.kick(ana)
     async with installed.start():
         await maya.click(message, "check_again")
         await maya.until(lambda _: f"Ana — {LEFT}" in installed.text("result 5"))
