@@ -16,8 +16,7 @@ from bot.core.policy import Verdict, VerdictKind
 from bot.core.ports import GatewayError, OutcomeUnknown, RateLimited
 from bot.core.roster import ParticipantId, ParticipantKey
 from bot.core.target import Target
-from bot.slack.payloads import Value, View
-from bot.slack.payloads import ViewState as Answers
+from bot.slack.payloads import View
 from bot.slack.views import approval, blocks
 from bot.slack.views.blocks import Modal
 from tests.hostile import TEXT, WORST
@@ -271,9 +270,13 @@ def test_what_can_be_done_is_offered_and_nothing_else(
     assert words in shown(view)
 
 
+def carried(metadata: str) -> approval.ApprovalMetadata | None:
+    return View(id="V0", private_metadata=metadata).metadata(approval.ApprovalMetadata)
+
+
 def test_a_request_carries_its_kick_and_what_was_seen_of_it() -> None:
     view = drawn(one())
-    asked = approval.parse_approval(View(id="V0", private_metadata=view["private_metadata"]))
+    asked = carried(view["private_metadata"])
     assert asked
     assert (asked.kick, asked.seen) == (KICK, ("f" * 16 + "?",))
     assert (asked.channel, asked.response_id) == (HERE.channel, HERE.response_id)
@@ -294,7 +297,7 @@ def test_a_request_carries_its_kick_and_what_was_seen_of_it() -> None:
     ],
 )
 def test_a_view_of_another_version_is_about_no_request(metadata: str) -> None:
-    assert approval.parse_approval(View(id="V0", private_metadata=metadata)) is None
+    assert carried(metadata) is None
 
 
 def test_a_denial_asks_for_a_last_tap_and_maybe_a_note() -> None:
@@ -302,7 +305,7 @@ def test_a_denial_asks_for_a_last_tap_and_maybe_a_note() -> None:
     assert (view["submit"]["text"], view["close"]["text"]) == ("Deny", "Back")
     [question] = view["blocks"]
     assert question["optional"]
-    asked = approval.parse_approval(View(id="V0", private_metadata=view["private_metadata"]))
+    asked = carried(view["private_metadata"])
     assert asked
     assert asked.kick == KICK
 
@@ -312,5 +315,5 @@ def test_a_denial_asks_for_a_last_tap_and_maybe_a_note() -> None:
     [(None, ""), ("  not \n him ", "not him"), ("x" * 3000, "x" * 500)],
 )
 def test_a_note_comes_back_in_one_line(typed: str | None, note: str) -> None:
-    answers = Answers(values={"note": {"note": Value(value=typed)}})
-    assert approval.parse_note(View(id="V0", state=answers)) == note
+    state = {"values": {"note": {"note": {"value": typed}}}}
+    assert approval.parse_note(View.model_validate({"id": "V0", "state": state})) == note

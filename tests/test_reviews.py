@@ -167,12 +167,13 @@ def test_whose_protection_was_not_checked_is_said(mark: CandidateStatus) -> None
 
 @pytest.mark.parametrize("metadata", ["", "{}", "[]", '{"channel": "C", "draft": 7}', "\x00"])
 def test_a_review_of_another_version_names_no_draft(metadata: str) -> None:
-    assert not review_view.parse_review(View(id="V0", private_metadata=metadata))
+    view = View(id="V0", private_metadata=metadata)
+    assert view.metadata(review_view.ReviewMetadata) is None
 
 
 def test_a_review_carries_its_draft() -> None:
     view = review_view.review(drawn([line("Tom")]), HERE, NOW, back=True, expires=SOON)
     back = View(id="V0", private_metadata=view["private_metadata"])
-    assert review_view.parse_review(back) == "d" * 32
-    assert back.metadata
-    assert back.metadata.channel == "C0LIVE"
+    metadata = back.metadata(review_view.ReviewMetadata)
+    assert metadata
+    assert (metadata.draft, metadata.channel) == ("d" * 32, "C0LIVE")

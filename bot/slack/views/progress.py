@@ -1,4 +1,4 @@
-"""How a kick stands, for its requester and its approver: in a modal, or in a message."""
+"""The state of a kick, for its requester and its approvers: in a modal, or in a message."""
 
 from bot.core.kick import Kick, State, UserId
 from bot.core.target import Outcome
@@ -9,13 +9,13 @@ from bot.slack.views.blocks import Block, Message, Modal
 
 
 def progress(kick: Kick, extra: str = "") -> Modal:
-    """Return the modal that shows how a kick stands. `extra` is added at its end."""
+    """Return the modal that shows a kick's state. `extra` is a text at its end."""
     return blocks.modal(
         f"Kick #{kick.number}",
         [*_blocks(kick), *([blocks.context(extra)] if extra else [])],
         callback_id=blocks.TEXT_MODAL,
         metadata=ViewMetadata(channel=kick.channel_id).model_dump_json(),
-        # The form under it was replaced by the same words.
+        # The modal under it was replaced, and shows the same.
         closes_all=True,
     )
 
