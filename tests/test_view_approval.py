@@ -1,4 +1,4 @@
-"""The views of a request: within Slack's limits whatever stands in them, true, and parsed back."""
+"""The modals of a request: within Slack's limits whatever stands in them, true, and parsed back."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.core.approval_service import ApprovalView, Participation
 from bot.core.candidates import Candidate, CandidateStatus, make_target
-from bot.core.kick import ChannelId, Kick, KickId, State
+from bot.core.kick import Kick, KickId, State
 from bot.core.policy import Verdict, VerdictKind
 from bot.core.ports import GatewayError, OutcomeUnknown, RateLimited
 from bot.core.roster import ParticipantId, ParticipantKey
@@ -24,20 +24,20 @@ from tests.views import (
     ALLOWED,
     HERE,
     HOSTILE,
-    MAYA,
     NOW,
     RULES,
-    TEAM,
     fits,
+    kick,
     literal,
-    meeting,
     participant,
     session,
     shown,
 )
 
 KICK = KickId("a" * 32)
+
 NO = Verdict(VerdictKind.REFUSED, "That session is over.")
+
 MARKS = (
     CandidateStatus.LIVE,
     CandidateStatus.UNLISTED,
@@ -52,21 +52,9 @@ def target(name: str = "Tom", at: int = 0, **changes: Any) -> Target:
 
 
 def request(targets: Sequence[Target], *, reason: str = "spam", title: str = "Weekly AMA") -> Kick:
-    return Kick(
-        id=KICK,
-        idempotency_key="V0",
-        team_id=TEAM,
-        app_id="app",
-        channel_id=ChannelId("C0LIVE"),
-        meeting=meeting(title),
-        session_id=None,
-        requester=MAYA,
-        reason=reason,
-        targets=tuple(targets),
-        created_at=NOW,
-        state=State.WAITING,
-        number=12,
-        expires_at=NOW + timedelta(minutes=10),
+    soon = NOW + timedelta(minutes=10)
+    return kick(
+        targets, title=title, reason=reason, state=State.WAITING, number=12, expires_at=soon
     )
 
 
@@ -89,14 +77,14 @@ def line(
     )
 
 
-def heard(kick: Kick, lines: Sequence[Candidate] = (), **changes: Any) -> ApprovalView:
+def heard(asked: Kick, lines: Sequence[Candidate] = (), **changes: Any) -> ApprovalView:
     given_values: dict[str, Any] = {
         "participation": Participation.APPROVER,
         "verdict": ALLOWED,
         "session": session(),
-        "seen": tuple("f" * 16 + "?" for _ in kick.targets),
+        "seen": tuple("f" * 16 + "?" for _ in asked.targets),
     }
-    return ApprovalView(kick=kick, candidates=tuple(lines), **given_values | changes)
+    return ApprovalView(kick=asked, candidates=tuple(lines), **given_values | changes)
 
 
 def drawn(hearing: ApprovalView) -> Modal:
@@ -108,7 +96,7 @@ def one(**changes: Any) -> ApprovalView:
     return heard(request([tom]), [line(tom)], **changes)
 
 
-def buttons(view: Modal) -> list[str]:
+def offered_buttons(view: Modal) -> list[str]:
     [actions] = [block for block in view["blocks"] if block["type"] == "actions"]
     return [element["action_id"] for element in actions["elements"]]
 
@@ -139,8 +127,8 @@ def test_a_request_for_25_people_fits(  # noqa: PLR0917 - what hypothesis gives
 ) -> None:
     targets = [target("Tom", at, protection_checked=False) for at in range(25)]
     lines = [line(one, mark, name, preset) for one in targets] if looked else []
-    kick = request(targets, reason=reason, title=title)
-    drawn(heard(kick, lines, participation=part, verdict=verdict, error=trouble, changed=True))
+    asked = request(targets, reason=reason, title=title)
+    drawn(heard(asked, lines, participation=part, verdict=verdict, error=trouble, changed=True))
 
 
 @pytest.mark.parametrize("name", WORST, ids=range(len(WORST)))
@@ -154,14 +142,14 @@ def test_a_request_for_25_of_the_worst_names_fits(name: str) -> None:
 
 def test_text_from_the_meeting_is_never_markup() -> None:
     tom = target(HOSTILE)
-    kick = request([tom], reason=HOSTILE, title=HOSTILE)
+    asked = request([tom], reason=HOSTILE, title=HOSTILE)
     for lines in (
         [],
         [line(tom)],
         [line(tom, CandidateStatus.NOWHERE)],
         [line(tom, name=HOSTILE * 2)],
     ):
-        assert literal(drawn(heard(kick, lines)))
+        assert literal(drawn(heard(asked, lines)))
 
 
 def test_a_request_says_who_asks_for_whom_where_why_and_how_long() -> None:
@@ -266,7 +254,7 @@ def test_what_can_be_done_is_offered_and_nothing_else(
 ) -> None:
     view = drawn(one(**changes))
     assert view.get("submit", {}).get("text") == submit
-    assert buttons(view) == [offered]
+    assert offered_buttons(view) == [offered]
     assert words in shown(view)
 
 
