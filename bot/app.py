@@ -1,7 +1,7 @@
 """The composition root: builds the bot in layers, runs it, and waits for open work at the end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from uuid import uuid4
@@ -30,14 +30,7 @@ from bot.slack.modals import KickModals, Modals
 from bot.slack.notifier import SlackNotifier
 from bot.store import SqlStore
 from bot.tasks import SystemClock, Tasks
-from bot.transports import (
-    Health,
-    StartupError,
-    bolt_app,
-    connected,
-    serve,
-    socket_mode,
-)
+from bot.transports import Health, StartupError, bolt_app, connected, serve, socket_mode
 
 STORE_TIMEOUT = 2.0  # seconds; a submit is stored before its ack, for which Slack waits 3 s
 DRAIN_TIMEOUT = 20.0  # seconds to wait for calls that were sent
@@ -45,10 +38,10 @@ DRAIN_TIMEOUT = 20.0  # seconds to wait for calls that were sent
 
 @dataclass(frozen=True, slots=True)
 class Bot:
-    """The running bot: its port, and a function that returns what is wrong with it."""
+    """The running bot: its port, and its health check."""
 
     port: int
-    health: Callable[[], Coroutine[object, object, str]]
+    health: Health
 
 
 @asynccontextmanager

@@ -39,3 +39,10 @@ def test_a_button_in_a_view_stands_in_no_message() -> None:
     assert Interaction.model_validate(in_view).place is None
     assert Interaction.model_validate(in_view).kick is None
     assert Interaction.model_validate(pressed(channel=None)).place is None
+
+
+def test_a_user_belongs_to_their_own_workspace_or_to_the_one_in_which_they_act() -> None:
+    assert Interaction.model_validate(pressed(team=None)).home == "T0KICK"
+    acting = pressed(user={"id": "U0MAYA"}, team={"id": "T0OTHER"})
+    assert Interaction.model_validate(acting).home == "T0OTHER"
+    assert Interaction.model_validate(pressed(user={"id": "U0MAYA"}, team=None)).home is None

@@ -8,7 +8,7 @@ from tests.views import fits
 
 
 @given(title=TEXT, text=TEXT)
-def test_a_note_fits(title: str, text: str) -> None:
+def test_a_text_modal_fits(title: str, text: str) -> None:
     fits(blocks.text_modal(title or "Kick", text or "-"))
 
 

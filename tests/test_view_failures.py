@@ -27,13 +27,13 @@ CHANNEL = ChannelId("C0MODS")
         ("ratelimited", "(ratelimited). The bot tries again"),
     ],
 )
-def test_approvers_who_could_not_be_asked(code: str, words: str) -> None:
+def test_a_card_that_was_not_posted(code: str, words: str) -> None:
     said = failures.card_not_posted(kick(number=12), CHANNEL, code)
     assert said.startswith("Nobody could be asked about kick #12 yet")
     assert words in said
 
 
-def test_a_result_that_comes_later() -> None:
+def test_a_result_that_is_posted_later() -> None:
     assert "(ratelimited); the bot keeps trying" in failures.result_delayed("ratelimited")
 
 
@@ -46,7 +46,7 @@ def test_a_result_that_comes_later() -> None:
         ("C0LIVE", "restricted_action", "(restricted_action)"),
     ],
 )
-def test_a_result_that_can_not_stand_in_its_channel(channel: str, code: str, words: str) -> None:
+def test_a_result_that_was_not_posted(channel: str, code: str, words: str) -> None:
     assert words in failures.result_not_posted(kick(channel_id=channel), code)
 
 
@@ -69,7 +69,7 @@ def test_a_result_that_can_not_stand_in_its_channel(channel: str, code: str, wor
         (NotFound("x"), "RealtimeKit could not be read: x. Nobody was removed. Try again."),
     ],
 )
-def test_every_trouble_says_what_is_wrong_and_what_to_do(
+def test_every_failure_says_what_is_wrong_and_what_to_do(
     error: failures.PortError, words: str
 ) -> None:
     assert failures.action_failed(error) == words
@@ -82,7 +82,7 @@ DECIDED = (
 
 
 @pytest.mark.parametrize(
-    ("error", "unheard", "undecided"),
+    ("error", "not_shown", "not_decided"),
     [
         (
             DirectoryUnavailable("HTTP 500"),
@@ -93,14 +93,14 @@ DECIDED = (
         (RateLimited("x", 2), *[failures.action_failed(RateLimited("x", 2))] * 2),
     ],
 )
-def test_whoever_has_a_request_before_them_is_told_what_is_certain(
-    error: failures.PortError, unheard: str, undecided: str
+def test_a_failed_view_or_decision_says_what_is_certain(
+    error: failures.PortError, not_shown: str, not_decided: str
 ) -> None:
-    assert unheard in failures.nothing_shown(error)
-    assert undecided in failures.decision_unconfirmed(error)
+    assert not_shown in failures.nothing_shown(error)
+    assert not_decided in failures.decision_unconfirmed(error)
 
 
-def test_a_request_that_may_have_been_kept_is_not_called_lost() -> None:
+def test_a_request_that_may_be_stored_is_not_called_lost() -> None:
     said = failures.submit_unconfirmed(StoreUnavailable("locked"))
     assert "did not confirm that it kept this (locked)" in said
     assert "within a minute" in said

@@ -263,7 +263,7 @@ def test_at_most_100_people_and_meetings_are_offered(count: int) -> None:
 
 
 @pytest.mark.parametrize(("length", "offered"), [(138, True), (139, False), (10_000, False)])
-def test_whoever_has_an_id_too_long_for_an_option_is_not_offered(
+def test_a_person_whose_id_is_too_long_for_an_option_is_not_offered(
     length: int, *, offered: bool
 ) -> None:
     person = Participant(ParticipantId("x" * length), None, "Tom", None)

@@ -38,14 +38,14 @@ MAY: dict[str, tuple[Role, SecondPerson, str]] = {
 
 
 @pytest.mark.parametrize(("role", "second_person", "words"), MAY.values(), ids=MAY)
-def test_help_says_what_somebody_may_do_under_these_rules(
+def test_help_says_what_a_user_may_do_under_these_rules(
     role: Role, second_person: SecondPerson, words: str
 ) -> None:
     rules = Rules(second_person=second_person)
     assert words in help_text.help_text("/kick", ALLOWED, role, rules)
 
 
-def test_help_says_why_somebody_may_do_nothing() -> None:
+def test_help_says_why_a_user_may_do_nothing() -> None:
     no = Verdict(VerdictKind.REFUSED, "The policy gives you no role.")
     assert no.reason in help_text.help_text("/kick", no, None, Rules())
 

@@ -67,7 +67,7 @@ def test_text_from_the_meeting_is_never_markup() -> None:
         assert literal(progress.progress(hostile, HOSTILE))
 
 
-def test_nobody_is_said_to_be_able_to_rejoin_when_nobody_was_kicked() -> None:
+def test_rejoining_is_mentioned_only_if_a_person_was_kicked() -> None:
     gone = kick([settled("Tom", Outcome.GONE, OutcomeReason.LEFT, "", 0)])
     kicked = kick([settled("Tom", Outcome.KICKED, OutcomeReason.CONFIRMED, "", 0)])
     assert "rejoin" not in shown(progress.progress(gone))
@@ -79,7 +79,7 @@ WAITING: dict[str, Any] = {"state": State.WAITING, "done_at": None, "expires_at"
 BY_LEA: dict[str, Any] = {"expires_at": NOW, "approver": LEA, "decided_at": NOW}
 
 
-def told(view: Modal) -> str:
+def texts(view: Modal) -> str:
     """Read what a view says; people as @id, times as they are without a time zone."""
     return " ".join(_texts(view["blocks"]))
 
@@ -115,7 +115,7 @@ STANDS: dict[str, tuple[Kick, str]] = {
     ),
     "ready": (kick([TOM], state=State.READY), "Removing 1 person from Weekly AMA…"),
     "running": (kick([TOM], state=State.RUNNING), "Removing 1 person from Weekly AMA…"),
-    "in doubt": (
+    "unresolved": (
         kick([TOM, called()], state=State.RUNNING),
         (
             "Some answers of RealtimeKit are missing. Looking who is still there; up to 20 s…"
@@ -142,7 +142,7 @@ STANDS: dict[str, tuple[Kick, str]] = {
         kick([TOM], state=State.EXPIRED),
         "It was not carried out within a minute, so it lapsed. Nobody was removed.",
     ),
-    "lapsed after all": (
+    "lapsed after an approval": (
         kick([TOM], state=State.EXPIRED, **BY_LEA),
         (
             "It was not carried out within a minute, so it lapsed. Nobody was removed."
@@ -159,8 +159,8 @@ STANDS: dict[str, tuple[Kick, str]] = {
 @pytest.mark.parametrize(("one", "words"), STANDS.values(), ids=STANDS)
 def test_a_view_says_how_a_kick_stands(one: Kick, words: str) -> None:
     view = progress.progress(one, "And that.")
-    assert told(view).startswith(words)
-    assert told(view).endswith("And that.")
+    assert texts(view).startswith(words)
+    assert texts(view).endswith("And that.")
     assert (blocks.CANCEL_REQUEST in shown(view)) == (one.state is State.WAITING)
 
 
@@ -185,9 +185,7 @@ ASKED = {"expires_at": NOW + timedelta(minutes=10)}
     ],
     ids=["refused", "lapsed", "expired", "approved-lapsed", "cancelled", "denied", "with-a-note"],
 )
-def test_whoever_asked_for_what_came_to_nothing_is_told_why(
-    changes: dict[str, Any], words: str
-) -> None:
+def test_the_requester_is_told_why_nobody_was_removed(changes: dict[str, Any], words: str) -> None:
     one = kick(**changes)
     message = fits_message(progress.requester_message(one))
     assert words in shown(message)
@@ -199,7 +197,7 @@ def test_whoever_asked_for_what_came_to_nothing_is_told_why(
 
 @given(reason=TEXT, detail=TEXT, state=st.sampled_from(sorted(ENDED_WITHOUT_CALL)))
 @settings(max_examples=60, deadline=None)
-def test_a_word_about_what_came_to_nothing_fits(reason: str, detail: str, state: State) -> None:
+def test_a_message_to_the_requester_fits(reason: str, detail: str, state: State) -> None:
     one = kick([target(reason)], title=detail, reason=reason, refusal=detail, state=state)
     for each in (one, replace(one, **MO)):
         fits_message(progress.requester_message(each))

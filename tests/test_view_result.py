@@ -49,7 +49,7 @@ def test_the_headline_counts_only_who_was_kicked(
     assert message["text"] == f"Kick #7 in Weekly AMA: {summary}"
 
 
-def test_who_came_back_is_told_with_the_time_and_nobody_else_with_rejoining() -> None:
+def test_a_return_is_shown_with_its_time_and_rejoining_only_after_a_kick() -> None:
     back = target(outcome=Outcome.GONE, why=OutcomeReason.LEFT, rejoined_at=NOW)
     message = fits_message(result.result(kick([back])))
     assert ", came back " in shown(message)
@@ -99,7 +99,7 @@ def test_a_result_that_may_be_there_already_says_so_and_nothing_else_is_differen
 MO: dict[str, Any] = {"approver": UserId("U0MO"), "decided_at": NOW}
 
 
-def test_a_remark_stands_above_the_result_and_in_the_notification() -> None:
+def test_a_note_stands_above_the_result_and_in_the_notification() -> None:
     message = fits_message(result.result(kick(), note="Invite the bot."))
     line = "Kick #7 in Weekly AMA: 1 kicked. Invite the bot."
     assert message["text"] == line

@@ -76,7 +76,7 @@ def test_an_ending_says_why(one: Kick, words: str) -> None:
         (standing(State.WAITING), "Kick #7 waits for a second person."),
     ],
 )
-def test_what_is_known_by_now_is_said_of_everybody_or_of_whom_not(one: Kick, words: str) -> None:
+def test_a_second_check_names_the_unknown_or_lists_all_outcomes(one: Kick, words: str) -> None:
     assert wording.checked_again(one) == words
 
 
@@ -107,7 +107,7 @@ def test_the_four_outcomes_can_be_told_apart_without_colour() -> None:
         (3000, "joined 50 h ago"),
     ],
 )
-def test_when_somebody_joined_is_said_in_every_time_zone(minutes: int | None, words: str) -> None:
+def test_a_join_time_is_given_without_a_time_zone(minutes: int | None, words: str) -> None:
     date = None if minutes is None else NOW - timedelta(minutes=minutes)
     assert wording.joined_ago(date, NOW) == words
 
@@ -123,7 +123,9 @@ def test_when_somebody_joined_is_said_in_every_time_zone(minutes: int | None, wo
         (timedelta(hours=36), "36 hours"),
     ],
 )
-def test_a_span_is_said_in_the_largest_unit_that_fits(time: timedelta, words: str) -> None:
+def test_a_duration_is_given_in_the_largest_unit_that_divides_it(
+    time: timedelta, words: str
+) -> None:
     assert wording.duration(time) == words
 
 

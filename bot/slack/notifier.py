@@ -68,7 +68,9 @@ class SlackNotifier:
     async def deliver(self, message: OutboxMessage, kick: Kick) -> Delivery:
         """Post a message, or edit the posted one, so that it shows the kick's current state."""
         if message.kind is MessageKind.REQUESTER:
-            return await self._tell_requester(kick)
+            if await self.modals.show_requester(kick.id, progress(kick)):
+                return _DELIVERED
+            return await self._send_direct(kick.requester, requester_message(kick))
         is_card, twice = message.kind is MessageKind.CARD, message.maybe_delivered
         posted = card(kick, self.ping) if is_card else result(kick, maybe_delivered=twice)
         if message.ts:
@@ -95,16 +97,11 @@ class SlackNotifier:
         except SlackCallError as error:
             logger.warning("kick %s: the card was not posted: %s", kick.number, error)
             if not message.attempts:
-                await self._explain_missing_card(kick, channel, error)
+                text = failures.card_not_posted(kick, channel, error.code)
+                shown = await self.modals.show_requester(kick.id, progress(kick, text))
+                if not (shown and error.is_transient):
+                    await self._send_direct(kick.requester, blocks.text_message(text))
             return _retry(error)
-
-    async def _explain_missing_card(
-        self, kick: Kick, channel: ChannelId, error: SlackCallError
-    ) -> None:
-        text = failures.card_not_posted(kick, channel, error.code)
-        shown = await self.modals.show_requester(kick.id, progress(kick, text))
-        if not (shown and error.is_transient):
-            await self._send_direct(kick.requester, blocks.text_message(text))
 
     async def _post_result(self, message: OutboxMessage, kick: Kick, posted: Message) -> Delivery:
         """Post the result to its channel. If refused, try the response URL and a direct message."""
@@ -128,11 +125,6 @@ class SlackNotifier:
         await self.modals.show_requester(kick.id, progress(kick, text))
         direct = await self._send_direct(kick.requester, result(kick, note=text))
         return replace(direct, maybe_delivered=direct.maybe_delivered or maybe)
-
-    async def _tell_requester(self, kick: Kick) -> Delivery:
-        if await self.modals.show_requester(kick.id, progress(kick)):
-            return _DELIVERED
-        return await self._send_direct(kick.requester, requester_message(kick))
 
     async def _send_direct(self, user: UserId, message: Message) -> Delivery:
         try:

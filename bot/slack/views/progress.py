@@ -27,7 +27,11 @@ def requester_message(kick: Kick) -> Message:
 
 
 def _blocks(kick: Kick) -> list[Block]:
-    return [*_state(kick), *_approved(kick)]
+    if kick.approver is None:
+        return _state(kick)
+    if kick.state is State.DENIED:
+        return _denied(kick, kick.approver)
+    return [*_state(kick), blocks.rich_text(_decision(kick, "Approved by ", kick.approver))]
 
 
 def _state(kick: Kick) -> list[Block]:
@@ -38,8 +42,6 @@ def _state(kick: Kick) -> list[Block]:
             return _running(kick)
         case State.DONE:
             return _done(kick)
-        case State.DENIED if kick.approver:
-            return _denied(kick, kick.approver)
     return [blocks.section(wording.ended_without_call(kick))]
 
 
@@ -82,12 +84,6 @@ def _denied(kick: Kick, approver: UserId) -> list[Block]:
     if kick.refusal:
         lines.append(blocks.line(blocks.text(f"Note: {display(kick.refusal, 500)}")))
     return [blocks.rich_text(*lines)]
-
-
-def _approved(kick: Kick) -> list[Block]:
-    if kick.approver is None or kick.state is State.DENIED:
-        return []
-    return [blocks.rich_text(_decision(kick, "Approved by ", kick.approver))]
 
 
 def _decision(kick: Kick, deed: str, approver: UserId, more: str = "") -> Block:
