@@ -1,6 +1,6 @@
 """The Block Kit helpers: within Slack's limits, and harmless whatever people write."""
 
-from hypothesis import given
+from hypothesis import given, settings
 
 from bot.slack.views import blocks
 from tests.hostile import TEXT
@@ -8,11 +8,13 @@ from tests.views import fits
 
 
 @given(title=TEXT, text=TEXT)
+@settings(deadline=None)
 def test_a_text_modal_fits(title: str, text: str) -> None:
     fits(blocks.text_modal(title or "Kick", text or "-"))
 
 
 @given(text=TEXT)
+@settings(deadline=None)
 def test_escaped_text_pings_nobody_and_can_be_read_back(text: str) -> None:
     safe = blocks.escape(text)
     assert not {"<", ">"} & set(safe)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.core.kick import Kick, State, UserId
@@ -95,6 +95,7 @@ def test_a_settled_card_says_how_it_went_and_has_no_button(
 
 
 @given(st.sampled_from(State), TEXT, TEXT, TEXT, st.integers(1, 25))
+@settings(deadline=None)
 def test_whatever_people_write_it_fits_and_mentions_nobody(
     state: State, name: str, reason: str, note: str, count: int
 ) -> None:

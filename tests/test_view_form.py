@@ -227,6 +227,7 @@ moments = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.
 
 
 @given(name=TEXT, preset=TEXT | st.none(), twins=st.integers(0, 3), joined=moments | st.none())
+@settings(deadline=None)
 def test_an_option_for_a_person_fits(
     name: str, preset: str | None, twins: int, joined: datetime | None
 ) -> None:
@@ -242,6 +243,7 @@ def test_an_option_for_a_person_fits(
 
 
 @given(titles=st.lists(TEXT, max_size=3), others=st.lists(TEXT, max_size=3))
+@settings(deadline=None)
 def test_options_for_meetings_fit(titles: list[str], others: list[str]) -> None:
     live = [session(title, at) for at, title in enumerate(titles)]
     rest = [meeting(title, at + 100) for at, title in enumerate(others)]

@@ -210,6 +210,7 @@ def test_a_message_to_the_requester_fits(reason: str, detail: str, state: State)
 
 
 @given(text=TEXT)
+@settings(deadline=None)
 def test_a_message_to_the_requester_mentions_only_who_decided(text: str) -> None:
     one = kick([target(text, Outcome.FAILED, OutcomeReason.REFUSED, text)], title=text, reason=text)
     denied = replace(one, state=State.DENIED, refusal=text, **MO)

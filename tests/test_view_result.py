@@ -139,6 +139,7 @@ def test_a_result_of_25_of_the_worst_names_fits_also_under_a_remark(
 
 
 @given(text=TEXT)
+@settings(deadline=None)
 def test_a_result_mentions_only_who_asked_and_who_decided(text: str) -> None:
     one = kick([target(text, Outcome.FAILED, OutcomeReason.REFUSED, text)], title=text, reason=text)
     assert mentioned(result.result(replace(one, refusal=text, **MO))) == {"U0MAYA", "U0MO"}
