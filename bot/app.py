@@ -1,7 +1,7 @@
-"""The composition root: builds everything once, in layers, runs it, and drains it at the end."""
+"""The composition root: builds the bot in layers, runs it, and waits for open work at the end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from uuid import uuid4
@@ -30,44 +30,36 @@ from bot.slack.modals import KickModals, Modals
 from bot.slack.notifier import SlackNotifier
 from bot.store import SqlStore
 from bot.tasks import SystemClock, Tasks
-from bot.transports import (
-    Health,
-    StartupError,
-    bolt_app,
-    connected,
-    serve,
-    socket_mode,
-)
+from bot.transports import Health, StartupError, bolt_app, connected, serve, socket_mode
 
-STORE_TIMEOUT = 2.0  # seconds; a submit writes before its ack, which has three
+STORE_TIMEOUT = 2.0  # seconds; a submit is stored before its ack, for which Slack waits 3 s
 DRAIN_TIMEOUT = 20.0  # seconds to wait for calls that were sent
 
 
 @dataclass(frozen=True, slots=True)
 class Bot:
-    """The running bot: its port, and a function that returns what is wrong with it."""
+    """The running bot: its port, and its health check."""
 
     port: int
-    health: Callable[[], Coroutine[object, object, str]]
+    health: Health
 
 
 @asynccontextmanager
 async def running(
     settings: Settings, policy: Policy, *, clock: Clock | None = None
 ) -> AsyncIterator[Bot]:
-    """Run the bot within the context; then take no more work, and drain. Raises StartupError."""
+    """Run the bot within the context. Raises StartupError.
+
+    At the end, take no more work and wait up to DRAIN_TIMEOUT for calls that were sent.
+    """
     async with AsyncExitStack() as stack:
         resources = await _open_resources(settings, clock or SystemClock(), stack)
         slack = _build_slack(resources, policy)
         services = _build_services(resources, slack, policy, settings.realtimekit_app_id)
         app = bolt_app(settings, resources.client, resources.authorized)
         _register(app, settings.command, resources, slack, services)
-        token = settings.slack_app_token
-        socket = None
-        if token:
-            secret = token.get_secret_value()
-            socket = await socket_mode(secret, app, resources.client, stack)
-        # Entered before the transports, so left after them: first no new work, then the drain.
+        socket = await socket_mode(settings.slack_app_token, app, resources.client, stack)
+        # Entered before the transports, so left after them: no new work comes during the drain.
         stack.push_async_callback(resources.tasks.drain, DRAIN_TIMEOUT)
         await stack.enter_async_context(_reconciling(services.reconciler))
         if socket:
@@ -82,19 +74,16 @@ async def running(
 
 @dataclass(frozen=True, slots=True)
 class _Resources:
-    """Connections, time and tasks. `posting` does not wait when Slack limits the rate."""
+    """Connections, time and tasks. `posting` fails at once when Slack limits the rate."""
 
     client: AsyncWebClient
     posting: AsyncWebClient
     authorized: AuthorizeResult
+    team: TeamId
     store: SqlStore
     gateway: CachedGateway
     clock: Clock
     tasks: Tasks
-
-    @property
-    def team(self) -> TeamId:
-        return TeamId(self.authorized.team_id or "")
 
 
 async def _open_resources(settings: Settings, clock: Clock, stack: AsyncExitStack) -> _Resources:
@@ -102,11 +91,13 @@ async def _open_resources(settings: Settings, clock: Clock, stack: AsyncExitStac
     token = settings.slack_bot_token.get_secret_value()
     client = web_client(token, settings.slack_api, session)
     authorized = await _authorize(client, token)
+    team = TeamId(authorized.team_id or "")
     return _Resources(
         client=client,
         posting=web_client(token, settings.slack_api, session, retries=False),
         authorized=authorized,
-        store=await _open_store(settings, TeamId(authorized.team_id or ""), stack),
+        team=team,
+        store=await _open_store(settings, team, stack),
         gateway=await _open_gateway(settings, stack),
         clock=clock,
         tasks=Tasks(),
@@ -156,7 +147,6 @@ async def _open_gateway(settings: Settings, stack: AsyncExitStack) -> CachedGate
 @dataclass(frozen=True, slots=True)
 class _Slack:
     directory: SlackDirectory
-    responses: ResponseUrls
     modals: Modals
     kick_modals: KickModals
     notifier: SlackNotifier
@@ -172,7 +162,6 @@ def _build_slack(resources: _Resources, policy: Policy) -> _Slack:
         directory=SlackDirectory(
             client, clock, team=resources.team, groups=policy.groups, named=users
         ),
-        responses=responses,
         modals=modals,
         kick_modals=kick_modals,
         notifier=SlackNotifier(
@@ -250,7 +239,6 @@ def _register(
         command_name=command,
         review_service=services.review,
         kick_service=services.kick,
-        responses=slack.responses,
         modals=slack.modals,
         kick_modals=slack.kick_modals,
         clock=clock,
@@ -260,21 +248,12 @@ def _register(
         approval_service=services.approval,
         outbox=services.outbox,
         client=resources.posting,
-        responses=slack.responses,
         modals=slack.modals,
         kick_modals=slack.kick_modals,
         clock=clock,
         spawn=spawn,
     )
-    results = ResultHandlers(
-        review_service=services.review,
-        kick_service=services.kick,
-        responses=slack.responses,
-        modals=slack.modals,
-        open_loading=kick.open_loading,
-        show_review=kick.show_review,
-        spawn=spawn,
-    )
+    results = ResultHandlers(kick_service=services.kick, modals=slack.modals, spawn=spawn)
     listeners = Listeners(
         team=resources.team, kick_service=services.kick, modals=slack.modals, spawn=spawn
     )

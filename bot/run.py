@@ -1,4 +1,4 @@
-"""The bot as a process: it runs until it is told to stop, or until Slack can't be reached."""
+"""The bot as a process. It runs until a signal stops it, or until Slack can't be reached."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from bot.transports import NOT_CONNECTED
 logger = logging.getLogger(__name__)
 
 SOCKET_CHECK_INTERVAL = 10.0  # seconds
-MAX_FAILED_CHECKS = 12  # then a fresh process has a better chance to connect
+MAX_FAILED_CHECKS = 12  # in a row; then the process exits, and a new process may connect
 
 
 async def run(settings: Settings, policy: Policy) -> int:

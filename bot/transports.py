@@ -1,4 +1,4 @@
-"""How Slack reaches the bot: Socket Mode or HTTP; and what `/healthz` answers."""
+"""How Slack reaches the bot: Socket Mode or HTTP. Also serves `/healthz`."""
 
 import asyncio
 import logging
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import aiohttp
 from aiohttp import web
+from pydantic import SecretStr
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
@@ -30,14 +31,14 @@ def bolt_app(settings: Settings, client: AsyncWebClient, authorized: AuthorizeRe
     """Return Bolt's app, without listeners."""
 
     async def authorize() -> AuthorizeResult:
-        # Slack was asked at start: one call for each request would delay every ack.
+        # The bot called auth.test at start. A call for each request would delay every ack.
         return authorized
 
     logging.getLogger("slack_bolt.AsyncApp").addFilter(_is_news)
     secret = settings.slack_signing_secret
     return AsyncApp(
         name="kickbot",
-        # `authorize` gives the token. With a token here, too, Bolt warns that it ignores one.
+        # `authorize` gives the token. If this client had a token, Bolt would warn about it.
         client=AsyncWebClient(base_url=client.base_url, session=client.session),
         authorize=authorize,
         signing_secret=secret.get_secret_value() if secret else "",
@@ -52,10 +53,15 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 
 async def socket_mode(
-    token: str, app: AsyncApp, client: AsyncWebClient, stack: AsyncExitStack
-) -> AsyncSocketModeHandler:
-    """Return the client of Socket Mode, not yet connected. It closes with the stack."""
-    handler = AsyncSocketModeHandler(app, token, web_client=client)
+    token: SecretStr | None, app: AsyncApp, client: AsyncWebClient, stack: AsyncExitStack
+) -> AsyncSocketModeHandler | None:
+    """Return the client of Socket Mode, not yet connected; None without a token.
+
+    It closes with the stack.
+    """
+    if token is None:
+        return None
+    handler = AsyncSocketModeHandler(app, token.get_secret_value(), web_client=client)
     if client.session is not None:
         await handler.client.aiohttp_client_session.close()
         handler.client.aiohttp_client_session = client.session
@@ -65,7 +71,7 @@ async def socket_mode(
 
 @asynccontextmanager
 async def connected(handler: AsyncSocketModeHandler) -> AsyncIterator[None]:
-    """Keep Socket Mode connected within the context. Raises StartupError."""
+    """Connect Socket Mode for the time of the context. Raises StartupError."""
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT):
             # connect() alone would retry for ever, even with a token that Slack refuses.
@@ -86,7 +92,7 @@ async def connected(handler: AsyncSocketModeHandler) -> AsyncIterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Whether the bot works, as `/healthz` says it."""
+    """Checks whether the bot works, for `/healthz`."""
 
     store: SqlStore
     socket: AsyncSocketModeHandler | None
@@ -118,7 +124,7 @@ async def serve(app: AsyncApp | None, port: int, health: Health, stack: AsyncExi
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     try:
-        # Platforms route to every interface. One address family, so that port 0 is one port.
+        # Platforms route to any interface. With one address family, port 0 gives one port.
         await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104 - see above
     except OSError as error:
         raise StartupError(f"PORT {port}: {error.strerror}") from error

@@ -45,8 +45,8 @@ MAX_RESPONSE_URLS = 1000
 class SlackCallError(Exception):
     """A call to Slack failed. `code` is Slack's own error code, or says what broke.
 
-    `maybe_applied`: Slack may have done it all the same. `retry_after`: the seconds that a 429
-    asked to wait, if it said so.
+    `maybe_applied`: Slack may have applied the call. `retry_after`: the seconds that a 429 asked
+    to wait, or None.
     """
 
     def __init__(
@@ -171,14 +171,14 @@ class ResponseUrls:
         return None
 
     async def send_ephemeral(self, response_id: str, message: Mapping[str, Any]) -> None:
-        """Send a message to the user only, or as a direct message if that fails."""
+        """Send a message that only the user sees. If that fails, send a direct message."""
         known = self._urls.get(response_id)
         if await self.respond(response_id, message, in_channel=False) is None or known is None:
             return
         try:
             await post_json(self.client, "chat.postMessage", channel=known.user, **message)
         except SlackCallError as error:
-            logger.error("%s could not be told: %s (%s)", known.user, message["text"], error)  # noqa: TRY400 - no traceback needed
+            logger.error("%s was not told: %s (%s)", known.user, message["text"], error)  # noqa: TRY400 - no traceback needed
 
 
 async def post_response(client: AsyncWebClient, url: str, body: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Who Slack users are. Read from Slack when needed, then kept for a while."""
+"""Memberships of Slack users, read from Slack when needed and cached."""
 
 import asyncio
 from collections import defaultdict
@@ -14,7 +14,7 @@ from bot.core.policy import MAX_MEMBERSHIP_AGE, AccountStatus, GroupId, Membersh
 from bot.core.ports import Clock, DirectoryUnavailable
 from bot.slack.api import SlackCallError, post_form
 
-# Half the age at which facts stop to count: what was read now stays valid while people decide.
+# Half of the maximum age: a membership that was read now stays valid while people decide.
 _READ_AGAIN_AFTER = MAX_MEMBERSHIP_AGE / 2
 MAX_CACHED = 1000
 
@@ -34,8 +34,8 @@ class SlackDirectory:
 
     https://docs.slack.dev/reference/methods/users.info (tier 4) and
     https://docs.slack.dev/reference/methods/usergroups.users.list (tier 2: shared by all callers).
-    `groups` are those of the policy. `named` are the users who have a role without a group: they
-    keep it while groups can't be read. For others, that raises DirectoryUnavailable.
+    `groups` are those of the policy. `named` are the users who have a role without a group. They
+    keep it while a group can't be read. For other users, this raises DirectoryUnavailable.
     """
 
     client: AsyncWebClient
@@ -55,7 +55,7 @@ class SlackDirectory:
         return self._cached.get(user)
 
     async def membership(self, user: UserId, *, fresh: bool = False) -> Membership:
-        """Return who a user is; with `fresh`, read now. Raises DirectoryUnavailable."""
+        """Return a user's membership; with `fresh`, read it now. Raises DirectoryUnavailable."""
         since = self.clock.now() - (timedelta() if fresh else _READ_AGAIN_AFTER)
         async with self._locks[user]:
             known = self._cached.get(user)

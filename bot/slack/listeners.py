@@ -1,14 +1,14 @@
 """Registration with Bolt: what Slack sends, and which handler it goes to.
 
 Each listener parses the request and checks that it comes from this workspace, and from a view or
-a button of this bot. The handler does the rest. Its last await is the ack: Bolt sends the answer
-when the listener returns, and an exception after it would turn the answer into an error.
+a button of this bot. The handler does the rest. The ack is the last await: Bolt answers when the
+listener returns, and an exception after the ack would turn the answer into an error.
 """
 
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
@@ -19,19 +19,21 @@ from bot.slack.handlers.approval import OUTDATED, ApprovalHandlers
 from bot.slack.handlers.kick import KickHandlers
 from bot.slack.handlers.result import ResultHandlers
 from bot.slack.modals import Modals
-from bot.slack.payloads import Command, Interaction, View, ViewMetadata, command, interaction
+from bot.slack.payloads import Command, Interaction, View, ViewMetadata
 from bot.slack.views import approval, card, form, result, review
+from bot.slack.views.approval import ApprovalMetadata
 from bot.slack.views.blocks import CANCEL_REQUEST, text_modal
+from bot.slack.views.review import ReviewMetadata
 
 OTHER_WORKSPACE = "Only people of this workspace can use this bot."
 
 Body = dict[str, Any]
 Listener = Callable[[AsyncAck, Body], Awaitable[None]]
 OnCommand = Callable[[AsyncAck, Command], Awaitable[None]]
-OnOptions = Callable[[AsyncAck, Interaction, ViewMetadata], Awaitable[None]]
-OnChoice = Callable[[AsyncAck, Interaction], Awaitable[None]]
+OnMenu = Callable[[AsyncAck, Interaction, ViewMetadata], Awaitable[None]]
 OnButton = Callable[[AsyncAck, Interaction, KickId], Awaitable[None]]
-OnSubmit = Callable[[AsyncAck, UserId, View, ViewMetadata], Awaitable[None]]
+M = TypeVar("M", bound=ViewMetadata)
+OnSubmit = Callable[[AsyncAck, UserId, View, M], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,22 +53,22 @@ class Listeners:
         approvals: ApprovalHandlers,
         results: ResultHandlers,
     ) -> None:
-        """Register with Bolt, the most frequent first: each miss costs a dispatch."""
-        app.options(form.WHO)(self.options(kick.people_options))
-        app.options(form.MEETING)(self.options(kick.meeting_options))
+        """Register with Bolt, which tries the listeners in this order: frequent ones first."""
+        app.options(form.WHO)(self.menu(kick.people_options, options=[]))
+        app.options(form.MEETING)(self.menu(kick.meeting_options, options=[]))
         app.command(command_name)(self.command(kick.command))
-        app.view(form.FORM)(self.submit(kick.submit_form))
-        app.view(review.REVIEW)(self.submit(kick.submit_review))
-        app.action(form.MEETING)(self.choice(kick.choose_meeting))
-        app.action(form.OTHER_MEETING)(self.choice(kick.choose_meeting))
-        app.view(approval.APPROVAL)(self.submit(approvals.submit_approval))
-        app.view(approval.DENIAL)(self.submit(approvals.submit_denial))
+        app.view(form.FORM)(self.submit(kick.submit_form, ViewMetadata))
+        app.view(review.REVIEW)(self.submit(kick.submit_review, ReviewMetadata))
+        app.action(form.MEETING)(self.menu(kick.choose_meeting))
+        app.action(form.OTHER_MEETING)(self.menu(kick.choose_meeting))
+        app.view(approval.APPROVAL)(self.submit(approvals.submit_approval, ApprovalMetadata))
+        app.view(approval.DENIAL)(self.submit(approvals.submit_denial, ApprovalMetadata))
         app.action(card.REVIEW_REQUEST)(self.button(approvals.review_request))
         app.action(approval.DENY)(self.button(approvals.deny))
         app.action(CANCEL_REQUEST)(self.button(approvals.cancel_request))
-        app.action(result.KICK_AGAIN)(self.button(results.kick_again))
+        app.action(result.KICK_AGAIN)(self.button(kick.kick_again))
         app.action(result.CHECK_AGAIN)(self.button(results.check_again))
-        # What only earlier versions made:
+        # Buttons, modals and menus of earlier versions:
         anything = re.compile("")
         app.action(anything)(self.unknown_action)
         app.view(anything)(self.unknown_view)
@@ -76,7 +78,7 @@ class Listeners:
         """Listen to the slash command."""
 
         async def listener(ack: AsyncAck, body: Body) -> None:
-            sent = command(body)
+            sent = Command.model_validate(body)
             if sent.team_id == self.team:
                 await handler(ack, sent)
             else:
@@ -85,28 +87,16 @@ class Listeners:
 
         return listener
 
-    def options(self, handler: OnOptions) -> Listener:
-        """Listen to the searches of a menu."""
+    def menu(self, handler: OnMenu, **otherwise: Any) -> Listener:
+        """Listen to the searches and choices in a modal. `otherwise`: the ack of a refused one."""
 
         async def listener(ack: AsyncAck, body: Body) -> None:
-            sent = interaction(body)
+            sent = Interaction.model_validate(body)
             metadata = sent.metadata
             if sent.home == self.team and metadata:
                 await handler(ack, sent, metadata)
             else:
-                await ack(options=[])
-
-        return listener
-
-    def choice(self, handler: OnChoice) -> Listener:
-        """Listen to a choice in a modal."""
-
-        async def listener(ack: AsyncAck, body: Body) -> None:
-            sent = interaction(body)
-            if sent.home == self.team:
-                await handler(ack, sent)
-            else:
-                await ack()
+                await ack(**otherwise)
 
         return listener
 
@@ -114,7 +104,7 @@ class Listeners:
         """Listen to a button that carries a kick's id, in a message or in a modal."""
 
         async def listener(ack: AsyncAck, body: Body) -> None:
-            sent = interaction(body)
+            sent = Interaction.model_validate(body)
             if sent.home == self.team and sent.kick:
                 await handler(ack, sent, sent.kick)
             else:
@@ -123,14 +113,14 @@ class Listeners:
 
         return listener
 
-    def submit(self, handler: OnSubmit) -> Listener:
-        """Listen to the submit of a modal."""
+    def submit(self, handler: OnSubmit[M], model: type[M]) -> Listener:
+        """Listen to the submit of a modal that carries this kind of metadata."""
 
         async def listener(ack: AsyncAck, body: Body) -> None:
-            sent = interaction(body)
-            metadata = sent.metadata
+            sent = Interaction.model_validate(body)
+            metadata = sent.view.metadata(model) if sent.view else None
             if sent.home == self.team and sent.view and metadata:
-                await handler(ack, sent.user.id, sent.view, metadata)
+                await handler(ack, sent.user_id, sent.view, metadata)
             else:
                 refusal = text_modal("Kick", self._refusal(sent))
                 await ack(response_action="update", view=refusal)
@@ -139,7 +129,7 @@ class Listeners:
 
     async def unknown_action(self, ack: AsyncAck, body: Body) -> None:
         """Answer a button that this version does not make."""
-        self.spawn(self.modals.reply(interaction(body), OUTDATED))
+        self.spawn(self.modals.reply(Interaction.model_validate(body), OUTDATED))
         await ack()
 
     async def unknown_view(self, ack: AsyncAck) -> None:
@@ -151,10 +141,10 @@ class Listeners:
         await ack(options=[])
 
     def _refusal(self, sent: Interaction) -> str:
-        """Say why a request is refused. If it comes from another workspace, put that on record."""
+        """Return why a request is refused. Record it if the user is of another workspace."""
         if sent.home == self.team:
             return OUTDATED
-        request = approval.parse_approval(sent.view) if sent.view else None
+        request = sent.view.metadata(ApprovalMetadata) if sent.view else None
         kick = sent.kick or (request.kick if request else None)
-        self.kick_service.refuse(sent.user.id, OTHER_WORKSPACE, kick)
+        self.kick_service.refuse(sent.user_id, OTHER_WORKSPACE, kick)
         return OTHER_WORKSPACE

@@ -1,6 +1,6 @@
-"""The modals that users have open: opened, updated, and kept true to the kick that they show.
+"""The modals that users have open. The bot opens them, and updates them when a kick changes.
 
-All of it is in memory only: after a restart, the messages still tell everybody the outcome.
+The references to them are in memory only. After a restart, the messages still show the outcome.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.core.kick import KickId
 from bot.core.ports import Clock, DirectoryUnavailable, GatewayError, StoreUnavailable
 from bot.slack.api import ResponseUrls, SlackCallError, post_json
-from bot.slack.payloads import Interaction, View
+from bot.slack.payloads import Command, Interaction, View, ViewMetadata
 from bot.slack.views import blocks
 from bot.slack.views.blocks import Modal
 from bot.slack.views.failures import PortError, action_failed
@@ -28,7 +28,6 @@ PORT_ERRORS = (GatewayError, DirectoryUnavailable, StoreUnavailable)
 MAX_FOLLOWED = 1000
 # A modal from an ack appears only when Slack has read that ack.
 APPEARS_WITHIN = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds between attempts
-LOST = "lost"
 NOT_FOUND = "not_found"
 
 
@@ -37,8 +36,8 @@ class ModalRef:
     """One modal in front of one user.
 
     It is addressed by `external_id`, which the bot chose, or else by `view_id`. `root_view_id` is
-    the modal at the bottom of the stack. `response_id` names the response URL that can reach the
-    user elsewhere.
+    the modal at the bottom of the stack. `response_id` names a response URL that can still reach
+    the user with a message.
     """
 
     view_id: str = ""
@@ -49,7 +48,7 @@ class ModalRef:
     @classmethod
     def of(cls, view: View, *, external_id: str = "") -> "ModalRef":
         """Return the reference to a view that came back from Slack."""
-        metadata = view.metadata
+        metadata = view.metadata(ViewMetadata)
         response_id = metadata.response_id if metadata else ""
         return cls(view.id, external_id, view.root_view_id, response_id)
 
@@ -61,19 +60,22 @@ class ModalRef:
 
 @dataclass(frozen=True, slots=True)
 class Modals:
-    """Opens and updates modals. Never raises for a failed call: it tells the user elsewhere."""
+    """Opens and updates modals. Raises nothing if a call fails: it tells the user in a message."""
 
     client: AsyncWebClient
     responses: ResponseUrls
     clock: Clock
 
-    async def open(self, trigger_id: str, view: Modal, response_id: str = "") -> ModalRef | None:
-        """Open a modal. Returns None if Slack did not open it."""
-        return await self._add("views.open", trigger_id, view, response_id)
+    async def open(
+        self, sent: Command | Interaction, view: Modal, otherwise: str
+    ) -> ModalRef | None:
+        """Open a modal. If Slack does not open it, tell the user `otherwise` and return None."""
+        response_id = self.responses.register(sent.user_id, sent.response_url)
+        return await self._open("views.open", sent.trigger_id, view, response_id, otherwise)
 
-    async def push(self, trigger_id: str, view: Modal, response_id: str = "") -> ModalRef | None:
-        """Open a modal on top of the one whose button was pressed. Returns as `open` does."""
-        return await self._add("views.push", trigger_id, view, response_id)
+    async def push(self, trigger_id: str, view: Modal, response_id: str, otherwise: str) -> None:
+        """Open a modal on top of the one whose button was pressed; else tell `otherwise`."""
+        await self._open("views.push", trigger_id, view, response_id, otherwise)
 
     async def show(self, ref: ModalRef, view: Modal, otherwise: str = "") -> bool:
         """Update a modal and the one under it. Returns whether it was updated.
@@ -108,20 +110,20 @@ class Modals:
         """Update a modal, unless it changed since Slack sent it."""
         return await self._update(view_id=seen.id, hash=seen.hash, view=view) is None
 
-    async def reply(self, sent: Interaction, text: str) -> None:
-        """Tell something to the user who pressed a button, in a message or in a modal."""
+    async def reply(self, sent: Command | Interaction, text: str) -> None:
+        """Tell something to the user who typed a command or pressed a button."""
         if sent.response_url:
-            response_id = self.responses.register(sent.user.id, sent.response_url)
+            response_id = self.responses.register(sent.user_id, sent.response_url)
             await self.send_ephemeral(response_id, text)
-        elif sent.view:
+        elif isinstance(sent, Interaction) and sent.view:
             await self.update(sent.view.id, blocks.text_modal("Kick", text))
 
     async def send_ephemeral(self, response_id: str, text: str) -> None:
-        """Tell something to the user of a response URL only."""
+        """Send a message that only the user of the response URL sees."""
         await self.responses.send_ephemeral(response_id, blocks.text_message(text))
 
-    async def _add(
-        self, method: str, trigger_id: str, view: Modal, response_id: str
+    async def _open(
+        self, method: str, trigger_id: str, view: Modal, response_id: str, otherwise: str
     ) -> ModalRef | None:
         ref = ModalRef(external_id=uuid4().hex, response_id=response_id)
         named = {**view, "external_id": ref.external_id}
@@ -129,9 +131,11 @@ class Modals:
             await post_json(self.client, method, trigger_id=trigger_id, view=named)
         except SlackCallError as error:
             logger.warning("a modal was not opened: %s", error)
-            # It may be open all the same. An update will tell.
+            # Slack may have opened it all the same. Then an update succeeds.
             maybe_open = error.maybe_applied or error.code == "exchanged_trigger_id"
-            return ref if maybe_open and await self.show(ref, view) else None
+            if not (maybe_open and await self.show(ref, view)):
+                await self.send_ephemeral(response_id, otherwise)
+                return None
         return ref
 
     async def _update_by_external_id(self, external_id: str, view: Modal) -> str | None:
@@ -146,17 +150,17 @@ class Modals:
 
     async def _update(self, **arguments: Any) -> str | None:
         """Update a view. Returns what failed, if it did."""
-        code = await self._try_update(arguments)
-        # The same update twice gives the same view.
-        return await self._try_update(arguments) if code == LOST else code
-
-    async def _try_update(self, arguments: dict[str, Any]) -> str | None:
-        try:
-            await post_json(self.client, "views.update", **arguments)
-        except SlackCallError as error:
-            logger.info("a modal was not updated: %s", error)
-            return LOST if error.maybe_applied else error.code
-        return None
+        # If the answer is lost, try again: the same update twice gives the same view.
+        for _ in range(2):
+            try:
+                await post_json(self.client, "views.update", **arguments)
+            except SlackCallError as error:
+                logger.info("a modal was not updated: %s", error)
+                if not error.maybe_applied:
+                    return error.code
+            else:
+                return None
+        return "lost"
 
 
 @dataclass(slots=True)
@@ -172,7 +176,7 @@ class _Followers:
 
 @dataclass(frozen=True, slots=True)
 class KickModals:
-    """Which modals show which kick, so that they can be updated when it changes."""
+    """Remembers which modals show which kick, and updates them when the kick changes."""
 
     modals: Modals
     _followers: OrderedDict[KickId, _Followers] = field(init=False, default_factory=OrderedDict)
@@ -183,7 +187,7 @@ class KickModals:
         followers.requester = followers.requester or ref
 
     def follow_as_approver(self, kick: KickId, ref: ModalRef) -> None:
-        """Remember a modal in which somebody who decided waits for the outcome."""
+        """Remember the modal of a user who decided and waits for the outcome."""
         followers = self._followers_of(kick)
         followers.shows_end = False
         if ref not in followers.approvers:
@@ -196,7 +200,7 @@ class KickModals:
         return followers
 
     def followed(self) -> tuple[KickId, ...]:
-        """List the kicks whose end is not shown yet in a modal that is open."""
+        """Return the kicks whose end their open modals do not show yet."""
         return tuple(kick for kick, found in self._followers.items() if not found.shows_end)
 
     def response_id(self, kick: KickId) -> str:
@@ -205,12 +209,12 @@ class KickModals:
         return followers.requester.response_id if followers and followers.requester else ""
 
     async def show(self, kick: KickId, view: Modal, *, has_ended: bool) -> None:
-        """Update the modals of the requester and of those who decided."""
+        """Update the modals of the requester and of the approvers."""
         followers = self._followers.get(kick)
         if followers is None:
             return
         if has_ended:
-            # Set before the update: a second caller could start now and finish with older news.
+            # Set before the update: a second caller could overwrite the end with an older state.
             followers.shows_end = True
         async with followers.lock:
             await asyncio.gather(*(self.modals.show(one, view) for one in followers.approvers))
@@ -226,7 +230,7 @@ class KickModals:
             return await self.modals.show(followers.requester, view)
 
     async def replace_parent(self, kick: KickId, view: Modal) -> None:
-        """Replace the form under a submitted review: its submit would ask for the kick again."""
+        """Replace the form under a submitted review. Its submit would request the kick again."""
         followers = self._followers.get(kick)
         if followers and followers.requester and followers.requester.parent:
             async with followers.lock:

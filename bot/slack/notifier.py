@@ -1,4 +1,4 @@
-"""Delivers outbox messages to Slack, and keeps open modals true to their kick."""
+"""Delivers outbox messages to Slack, and updates open modals when their kick changes."""
 
 import logging
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from bot.slack.views.result import result
 
 logger = logging.getLogger(__name__)
 
-# The message can't be changed any more, so another attempt is of no use.
+# The message can't be changed any more, so the bot does not try again.
 # https://docs.slack.dev/reference/methods/chat.update#errors (`is_inactive`: archived, too)
 _NOT_EDITABLE = {
     "message_not_found",
@@ -34,9 +34,9 @@ _DELIVERED = Delivery(delivered=True)
 
 @dataclass(frozen=True, slots=True)
 class SlackNotifier:
-    """Implements the port Notifier. Never raises: what Slack refuses is told in another way.
+    """Implements the port Notifier. Never raises: it tries another way if Slack refuses a message.
 
-    `client` must not wait for rate limits: a message that can't be posted now is posted later.
+    `client` must not wait for rate limits: the outbox posts the message later.
     `ping` are the ids of the user groups that a card mentions.
     """
 
@@ -48,15 +48,15 @@ class SlackNotifier:
     ping: Sequence[str] = ()
 
     def watched_kicks(self) -> tuple[KickId, ...]:
-        """List the kicks whose end is not shown yet in a modal that is open."""
+        """Return the kicks whose end their open modals do not show yet."""
         return self.modals.followed()
 
     async def update_modals(self, kick: Kick) -> None:
-        """Show how a kick stands in the modals of its requester and of those who decided."""
+        """Show a kick's state in the modals of its requester and of its approvers."""
         await self.modals.show(kick.id, progress(kick), has_ended=kick.state not in OPEN)
 
     async def report_problem(self, kick: Kick, text: str) -> None:
-        """Tell the requester that the bot can't go on by itself."""
+        """Tell the requester that the bot can't say what happened."""
         text = (
             f"{text} What became of kick #{kick.number} is not known here; the bot looks again"
             " by itself, and tells you. Look into the meeting before you try again."
@@ -66,18 +66,17 @@ class SlackNotifier:
             await self._send_direct(kick.requester, blocks.text_message(text))
 
     async def deliver(self, message: OutboxMessage, kick: Kick) -> Delivery:
-        """Post a message, or edit what was posted, so that it says how the kick stands."""
-        match message.kind:
-            case MessageKind.REQUESTER:
-                return await self._tell_requester(kick)
-            case MessageKind.CARD if message.ts is None:
-                return await self._post_card(message, kick)
-            case MessageKind.CARD:
-                return await self._edit(message, card(kick, self.ping))
-        posted = result(kick, maybe_delivered=message.maybe_delivered)
+        """Post a message, or edit the posted one, so that it shows the kick's current state."""
+        if message.kind is MessageKind.REQUESTER:
+            if await self.modals.show_requester(kick.id, progress(kick)):
+                return _DELIVERED
+            return await self._send_direct(kick.requester, requester_message(kick))
+        is_card, twice = message.kind is MessageKind.CARD, message.maybe_delivered
+        posted = card(kick, self.ping) if is_card else result(kick, maybe_delivered=twice)
         if message.ts:
             return await self._edit(message, posted)
-        return await self._post_result(message, kick, posted)
+        post = self._post_card if is_card else self._post_result
+        return await post(message, kick, posted)
 
     async def _edit(self, message: OutboxMessage, changed: Message) -> Delivery:
         at = {"channel": message.channel, "ts": message.ts}
@@ -88,36 +87,31 @@ class SlackNotifier:
             return _DELIVERED if error.code in _NOT_EDITABLE else _retry(error)
         return Delivery(delivered=True, channel=message.channel, ts=message.ts)
 
-    async def _post_card(self, message: OutboxMessage, kick: Kick) -> Delivery:
+    async def _post_card(self, message: OutboxMessage, kick: Kick, posted: Message) -> Delivery:
         """Post the card, unless the request was decided before the first card was posted."""
         channel = self.approvals_channel
         if kick.state is not State.WAITING or channel is None:
             return _DELIVERED
         try:
-            return await self._post(message, kick, channel, card(kick, self.ping))
+            return await self._post(message, kick, channel, posted)
         except SlackCallError as error:
-            logger.warning("kick %s: nobody could be asked: %s", kick.number, error)
+            logger.warning("kick %s: the card was not posted: %s", kick.number, error)
             if not message.attempts:
-                await self._explain_missing_card(kick, channel, error)
+                text = failures.card_not_posted(kick, channel, error.code)
+                shown = await self.modals.show_requester(kick.id, progress(kick, text))
+                if not (shown and error.is_transient):
+                    await self._send_direct(kick.requester, blocks.text_message(text))
             return _retry(error)
 
-    async def _explain_missing_card(
-        self, kick: Kick, channel: ChannelId, error: SlackCallError
-    ) -> None:
-        text = failures.card_not_posted(kick, channel, error.code)
-        shown = await self.modals.show_requester(kick.id, progress(kick, text))
-        if not (shown and error.is_transient):
-            await self._send_direct(kick.requester, blocks.text_message(text))
-
     async def _post_result(self, message: OutboxMessage, kick: Kick, posted: Message) -> Delivery:
-        """Post the result to its channel, or else through the response URL, or to the requester."""
+        """Post the result to its channel. If refused, try the response URL and a direct message."""
         try:
             return await self._post(message, kick, kick.channel_id, posted)
         except SlackCallError as error:
             logger.warning("kick %s was not posted: %s", kick.number, error)
             failure = error
         if failure.is_transient:
-            # If the channel has it already, the next attempt says so: silence would be worse.
+            # Slack may have posted it. The next attempt then says that it may be there twice.
             if not message.attempts:
                 text = failures.result_delayed(failure.code)
                 await self.modals.show_requester(kick.id, progress(kick, text))
@@ -132,16 +126,11 @@ class SlackNotifier:
         direct = await self._send_direct(kick.requester, result(kick, note=text))
         return replace(direct, maybe_delivered=direct.maybe_delivered or maybe)
 
-    async def _tell_requester(self, kick: Kick) -> Delivery:
-        if await self.modals.show_requester(kick.id, progress(kick)):
-            return _DELIVERED
-        return await self._send_direct(kick.requester, requester_message(kick))
-
     async def _send_direct(self, user: UserId, message: Message) -> Delivery:
         try:
             return await self._send(ChannelId(user), message)
         except SlackCallError as error:
-            logger.error("%s could not be told: %s (%s)", user, message["text"], error)  # noqa: TRY400 - no traceback needed
+            logger.error("%s was not told: %s (%s)", user, message["text"], error)  # noqa: TRY400 - no traceback needed
             return _retry(error)
 
     async def _post(

@@ -1,4 +1,4 @@
-"""The conversation about a request: a second person looks at it and decides, or it is cancelled."""
+"""The conversation about a request: a second person decides it, or the requester cancels it."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -16,17 +16,11 @@ from bot.core.outbox import Outbox
 from bot.core.policy import Verdict
 from bot.core.ports import Clock, Spawn, StoreUnavailable
 from bot.core.reconciler import TICK_INTERVAL
-from bot.slack.api import ResponseUrls, SlackCallError, post_json
+from bot.slack.api import SlackCallError, post_json
 from bot.slack.modals import PORT_ERRORS, KickModals, ModalRef, Modals
 from bot.slack.payloads import Interaction, View, ViewMetadata
 from bot.slack.views import failures
-from bot.slack.views.approval import (
-    ApprovalMetadata,
-    approval,
-    denial,
-    parse_approval,
-    parse_note,
-)
+from bot.slack.views.approval import ApprovalMetadata, approval, denial, parse_note
 from bot.slack.views.blocks import Modal, text_modal
 from bot.slack.views.card import card
 from bot.slack.views.progress import progress
@@ -37,10 +31,9 @@ TOO_LATE = "Slack did not open the request in time. Press the button again."
 DECIDED_BEFORE = "This was decided before your click, which changed nothing."
 PRESS_AGAIN = "Press the button on the card again."
 OUTDATED = "This belongs to an older version of the bot. Start again with the command."
-MAX_POLLS = 30  # after a minute a kick has ended, or its modal is not updated any more
+MAX_POLLS = 30  # one minute; a kick that ends later is not shown in the modal
 
 Decision = Kick | ApprovalView | Verdict
-Decide = Callable[[ApprovalMetadata], Awaitable[Decision]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +43,6 @@ class ApprovalHandlers:
     approval_service: ApprovalService
     outbox: Outbox
     client: AsyncWebClient
-    responses: ResponseUrls
     modals: Modals
     kick_modals: KickModals
     clock: Clock
@@ -59,23 +51,20 @@ class ApprovalHandlers:
     # Look at a request
 
     async def review_request(self, ack: AsyncAck, sent: Interaction, kick: KickId) -> None:
-        """Open a request for somebody who may decide it, or for its requester."""
+        """Open a request, for a user who may decide it or for its requester."""
         self.spawn(self._review(sent, kick))
         await ack()
 
     async def _review(self, sent: Interaction, kick_id: KickId) -> None:
-        response_id = self.responses.register(sent.user.id, sent.response_url)
         loading = text_modal("Kick", "Looking who is there now…")
-        modal = await self.modals.open(sent.trigger_id, loading, response_id)
+        modal = await self.modals.open(sent, loading, TOO_LATE)
         if modal is None:
-            await self.modals.send_ephemeral(response_id, TOO_LATE)
             return
-        channel = sent.channel.id if sent.channel else ChannelId("")
-        metadata = ViewMetadata(channel=channel, response_id=response_id)
+        metadata = ViewMetadata(channel=sent.channel_id, response_id=modal.response_id)
         async with self.modals.errors_shown(modal, failures.nothing_shown):
             if sent.place:
                 await self.outbox.record_card_location(kick_id, *sent.place)
-            found = await self.approval_service.open_request(kick_id, sent.user.id)
+            found = await self.approval_service.open_request(kick_id, sent.user_id)
             await self.modals.show(modal, self._view(found, metadata), PRESS_AGAIN)
             if isinstance(found, ApprovalView) and not found.is_open:
                 await self._close_card(found.kick, sent.place)
@@ -89,7 +78,7 @@ class ApprovalHandlers:
         return progress(found.kick)
 
     async def _close_card(self, kick: Kick, place: tuple[ChannelId, str] | None) -> None:
-        """Remove the button from a card whose request is decided, wherever it was found."""
+        """Remove the button from a card whose request is decided."""
         if not kick.approval_requested or place is None:
             return
         channel, ts = place
@@ -99,7 +88,7 @@ class ApprovalHandlers:
             logger.warning("a card was not changed: %s", error)
 
     async def _show_end(self, modal: ModalRef, kick: Kick) -> None:
-        """Show how a kick ended that was still running when somebody looked at it."""
+        """If a kick is still running, wait for its end and show it."""
         for _ in range(MAX_POLLS):
             if kick.state not in OPEN:
                 return
@@ -112,53 +101,40 @@ class ApprovalHandlers:
     # Decide
 
     async def submit_approval(
-        self, ack: AsyncAck, user: UserId, view: View, _metadata: ViewMetadata
+        self, ack: AsyncAck, user: UserId, view: View, request: ApprovalMetadata
     ) -> None:
         """Approve a request. The ack replaces the button, so that it is pressed only once."""
-
-        def approve(request: ApprovalMetadata) -> Awaitable[Decision]:
-            return self.approval_service.approve(request.kick, user, request.seen)
-
-        loading = self._start(user, view, approve, "Looking who is there now…")
+        modal = ModalRef.of(view, external_id=uuid4().hex)
+        approve = partial(self.approval_service.approve, request.kick, user, request.seen)
+        self.spawn(self._decide(modal, user, approve, request))
+        loading = text_modal("Kick", "Looking who is there now…", external_id=modal.external_id)
         await ack(response_action="update", view=loading)
 
     async def submit_denial(
-        self, ack: AsyncAck, user: UserId, view: View, _metadata: ViewMetadata
+        self, ack: AsyncAck, user: UserId, view: View, request: ApprovalMetadata
     ) -> None:
         """Deny a request. The modal under this one can't approve it afterwards."""
-
-        def deny(request: ApprovalMetadata) -> Awaitable[Decision]:
-            return self.approval_service.deny(request.kick, user, parse_note(view))
-
-        await ack(response_action="update", view=self._start(user, view, deny, "Denying…"))
-
-    def _start(self, user: UserId, view: View, decide: Decide, text: str) -> Modal:
-        """Start a decision. Returns the modal that is shown until it is known."""
-        request = parse_approval(view)
-        if request is None:
-            return text_modal("Kick", OUTDATED)
         modal = ModalRef.of(view, external_id=uuid4().hex)
-        self.spawn(self._decide(modal, user, partial(decide, request), request))
-        return text_modal("Kick", text, external_id=modal.external_id)
+        deny = partial(self.approval_service.deny, request.kick, user, parse_note(view))
+        self.spawn(self._decide(modal, user, deny, request))
+        loading = text_modal("Kick", "Denying…", external_id=modal.external_id)
+        await ack(response_action="update", view=loading)
 
     async def deny(self, ack: AsyncAck, sent: Interaction, kick: KickId) -> None:
-        """Ask for a note, and for one more tap, before a request is denied."""
+        """Ask for a note and a confirmation before a request is denied."""
         metadata = sent.metadata
         if metadata:
-            self.spawn(self._ask_for_note(sent.trigger_id, kick, metadata))
+            question = denial(kick, metadata)
+            self.spawn(self.modals.push(sent.trigger_id, question, metadata.response_id, TOO_LATE))
         await ack()
-
-    async def _ask_for_note(self, trigger_id: str, kick: KickId, metadata: ViewMetadata) -> None:
-        if await self.modals.push(trigger_id, denial(kick, metadata)) is None:
-            await self.modals.send_ephemeral(metadata.response_id, TOO_LATE)
 
     async def cancel_request(self, ack: AsyncAck, sent: Interaction, kick: KickId) -> None:
         """Cancel a request."""
         metadata = sent.metadata
         if metadata and sent.view:
-            cancel = partial(self.approval_service.cancel, kick, sent.user.id)
+            cancel = partial(self.approval_service.cancel, kick, sent.user_id)
             modal = ModalRef.of(sent.view)
-            self.spawn(self._decide(modal, sent.user.id, cancel, metadata))
+            self.spawn(self._decide(modal, sent.user_id, cancel, metadata))
         await ack()
 
     async def _decide(
@@ -174,7 +150,7 @@ class ApprovalHandlers:
             text = failures.decision_unconfirmed(error)
             await self.modals.show(modal, text_modal("Kick", text), PRESS_AGAIN)
             return
-        # Nothing is awaited before the modal is followed, so that it misses no change.
+        # Await nothing before the modal is followed: it would miss a change.
         if isinstance(found, Kick):
             await self._follow(modal, found)
         elif isinstance(found, ApprovalView) and not found.is_open:
@@ -184,7 +160,7 @@ class ApprovalHandlers:
             await self.modals.show(modal, self._view(found, metadata), PRESS_AGAIN)
 
     async def _follow(self, modal: ModalRef, kick: Kick, extra: str = "") -> None:
-        """Show how a kick stands, and keep the modal true until the kick ends."""
+        """Show a kick's state, and update the modal until the kick ends."""
         if kick.state in OPEN:
             # Later updates use the view id: the external id is for the view of the ack.
             self.kick_modals.follow_as_approver(kick.id, replace(modal, external_id=""))

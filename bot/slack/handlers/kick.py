@@ -11,14 +11,13 @@ from uuid import uuid4
 from slack_bolt.async_app import AsyncAck
 
 from bot.core.candidates import Selection
-from bot.core.kick import State, TeamId, UserId
+from bot.core.kick import KickId, State, TeamId, UserId
 from bot.core.kick_service import KickService
 from bot.core.policy import Verdict
 from bot.core.ports import Clock, DirectoryUnavailable, Spawn, StoreUnavailable
 from bot.core.review_service import FormContext, KickRequest, ReviewService, SearchResult
 from bot.core.roster import MeetingId
 from bot.core.text import display
-from bot.slack.api import ResponseUrls
 from bot.slack.modals import PORT_ERRORS, KickModals, ModalRef, Modals
 from bot.slack.payloads import Command, Interaction, View, ViewMetadata
 from bot.slack.views import failures, form
@@ -26,25 +25,25 @@ from bot.slack.views.blocks import MAX_OPTIONS, text_modal
 from bot.slack.views.form import FormPrefill, parse_form
 from bot.slack.views.help_text import help_text
 from bot.slack.views.progress import progress
-from bot.slack.views.review import parse_review, review
+from bot.slack.views.review import ReviewMetadata, review
 
 logger = logging.getLogger(__name__)
 
 OPTIONS_TIMEOUT = 2.5  # seconds; after three, Slack shows "no result" and may stop asking
 MAX_REDRAWN = 1000
+UNKNOWN_KICK = "That kick is not in this bot's record any more."
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KickHandlers:
-    """Handles the command, the form and the review."""
+    """Handles the command, the form, the review and *Kick again*."""
 
     team: TeamId
     command_name: str
     review_service: ReviewService
     kick_service: KickService
-    responses: ResponseUrls
     modals: Modals
     kick_modals: KickModals
     clock: Clock
@@ -55,32 +54,39 @@ class KickHandlers:
 
     async def command(self, ack: AsyncAck, sent: Command) -> None:
         """Answer the command: refuse it, explain it, or open the form."""
-        verdict = self.review_service.may_open_cached(sent.user_id)
         if sent.text.strip().casefold() == "help":
             self.spawn(self._help(sent))
             await ack()
-        elif verdict is not None and not verdict.is_allowed:
-            self.kick_service.refuse(sent.user_id, verdict.reason)
-            await ack(verdict.reason)
+        elif refusal := self._early_refusal(sent.user_id):
+            await ack(refusal)
         else:
             self.spawn(self._open(sent))
             await ack()
 
+    def _early_refusal(self, user: UserId) -> str:
+        """Return why a user may not use the form, and record it; else an empty text.
+
+        Makes no remote call. If the user's membership is not cached, a later check decides.
+        """
+        verdict = self.review_service.may_open_cached(user)
+        if verdict is None or verdict.is_allowed:
+            return ""
+        self.kick_service.refuse(user, verdict.reason)
+        return verdict.reason
+
     async def _help(self, sent: Command) -> None:
-        response_id = self.responses.register(sent.user_id, sent.response_url)
         try:
             verdict, role = await self.review_service.permissions(sent.user_id)
             text = help_text(self.command_name, verdict, role, self.review_service.rules)
         except DirectoryUnavailable as error:
             text = failures.action_failed(error)
-        await self.modals.send_ephemeral(response_id, text)
+        await self.modals.reply(sent, text)
 
     async def _open(self, sent: Command) -> None:
-        response_id = self.responses.register(sent.user_id, sent.response_url)
-        metadata = ViewMetadata(channel=sent.channel_id, response_id=response_id)
-        modal = await self.open_loading(sent.trigger_id, metadata)
+        modal = await self._open_loading(sent)
         if modal is None:
             return
+        metadata = ViewMetadata(channel=sent.channel_id, response_id=modal.response_id)
         async with self.modals.errors_shown(modal):
             opening = await self.review_service.form_context(
                 sent.user_id, sent.team_id, sent.channel_id, sent.text
@@ -89,20 +95,15 @@ class KickHandlers:
                 self.kick_service.refuse(sent.user_id, opening.verdict.reason)
                 await self.modals.show(modal, text_modal("Kick", opening.verdict.reason))
             elif request := _complete_request(opening, sent):
-                await self.show_review(modal, request, metadata, back=False)
+                await self._show_review(modal, request, metadata, back=False)
             else:
                 prefill = self._prefill(opening)
                 view = form.form(metadata, opening, prefill, self.review_service.rules)
                 await self.modals.show(modal, view, self._try_again)
 
-    async def open_loading(self, trigger_id: str, metadata: ViewMetadata) -> ModalRef | None:
-        """Open a modal that is filled later. If Slack does not open it, tell the user."""
-        view = text_modal("Kick", "Looking who is in…", metadata=metadata.model_dump_json())
-        modal = await self.modals.open(trigger_id, view, metadata.response_id)
-        if modal is None:
-            late = f"Slack did not open the form in time. Type {self.command_name} again."
-            await self.modals.send_ephemeral(metadata.response_id, late)
-        return modal
+    async def _open_loading(self, sent: Command | Interaction) -> ModalRef | None:
+        late = f"Slack did not open the form in time. Type {self.command_name} again."
+        return await self.modals.open(sent, text_modal("Kick", "Looking who is in…"), late)
 
     @property
     def _try_again(self) -> str:
@@ -131,7 +132,7 @@ class KickHandlers:
         found = SearchResult()
         if metadata.meeting:
             search = self.review_service.search_people(
-                sent.user.id, metadata.meeting, sent.value, MAX_OPTIONS
+                sent.user_id, metadata.meeting, sent.value, MAX_OPTIONS
             )
             found = await _in_time(search, found)
         await ack(options=form.people_options(found, self.clock.now()))
@@ -140,14 +141,15 @@ class KickHandlers:
         self, ack: AsyncAck, sent: Interaction, _metadata: ViewMetadata
     ) -> None:
         """Answer a search in *Meeting*."""
-        search = self.review_service.search_meetings(sent.user.id, sent.value)
+        search = self.review_service.search_meetings(sent.user_id, sent.value)
         sessions, meetings = await _in_time(search, ((), ()))
         await ack(**form.meeting_options(sessions, meetings))
 
-    async def choose_meeting(self, ack: AsyncAck, sent: Interaction) -> None:
+    async def choose_meeting(
+        self, ack: AsyncAck, sent: Interaction, metadata: ViewMetadata
+    ) -> None:
         """Show the form for another meeting."""
-        metadata = sent.metadata
-        if metadata and sent.view and sent.actions:
+        if sent.view and sent.actions:
             option = sent.actions[0].selected_option
             meeting = MeetingId(option.value) if option else None
             chosen_at = sent.actions[0].action_ts
@@ -173,11 +175,9 @@ class KickHandlers:
     async def submit_form(
         self, ack: AsyncAck, user: UserId, view: View, metadata: ViewMetadata
     ) -> None:
-        """Show the review on top of the form, or say at the question what is wrong."""
-        verdict = self.review_service.may_open_cached(user)
-        if verdict is not None and not verdict.is_allowed:
-            self.kick_service.refuse(user, verdict.reason)
-            await ack(response_action="update", view=text_modal("Kick", verdict.reason))
+        """Open the review on top of the form, or show at the question what is wrong."""
+        if refusal := self._early_refusal(user):
+            await ack(response_action="update", view=text_modal("Kick", refusal))
             return
         request = parse_form(view, metadata, user, self.team, self.review_service.rules)
         if isinstance(request, dict):
@@ -197,12 +197,11 @@ class KickHandlers:
 
     async def _review(self, modal: ModalRef, request: KickRequest, metadata: ViewMetadata) -> None:
         async with self.modals.errors_shown(modal):
-            await self.show_review(modal, request, metadata, back=True)
+            await self._show_review(modal, request, metadata, back=True)
 
-    async def show_review(
+    async def _show_review(
         self, modal: ModalRef, request: KickRequest, metadata: ViewMetadata, *, back: bool
     ) -> None:
-        """Show in a modal what a request would do. Raises what ReviewService.review raises."""
         drawn = await self.review_service.review(request)
         expires = self.review_service.rules.expires
         view = review(drawn, metadata, self.clock.now(), back=back, expires=expires)
@@ -211,11 +210,11 @@ class KickHandlers:
             self.kick_service.refuse(request.user, drawn.verdict.reason)
 
     async def submit_review(
-        self, ack: AsyncAck, user: UserId, view: View, _metadata: ViewMetadata
+        self, ack: AsyncAck, user: UserId, view: View, metadata: ReviewMetadata
     ) -> None:
-        """Store the kick, then run it or ask for approval. The modal says which of them."""
+        """Store the kick, then run it or ask for approval. The modal shows which."""
         try:
-            submitted = await self.kick_service.submit(parse_review(view), view.id, user)
+            submitted = await self.kick_service.submit(metadata.draft, view.id, user)
         except StoreUnavailable as error:
             text = failures.submit_unconfirmed(error)
             await ack(response_action="update", view=text_modal("Kick", text))
@@ -232,6 +231,28 @@ class KickHandlers:
             self.kick_service.start(kick)
         await ack(response_action="update", view=progress(kick))
 
+    # Kick again
+
+    async def kick_again(self, ack: AsyncAck, sent: Interaction, kick: KickId) -> None:
+        """Open the review of a kick that repeats an old one."""
+        if refusal := self._early_refusal(sent.user_id):
+            self.spawn(self.modals.reply(sent, refusal))
+        else:
+            self.spawn(self._repeat(sent, kick))
+        await ack()
+
+    async def _repeat(self, sent: Interaction, kick: KickId) -> None:
+        modal = await self._open_loading(sent)
+        if modal is None:
+            return
+        metadata = ViewMetadata(channel=sent.channel_id, response_id=modal.response_id)
+        async with self.modals.errors_shown(modal):
+            request = await self.review_service.repeat_kick(kick, sent.user_id, sent.channel_id)
+            if request is None:
+                await self.modals.show(modal, text_modal("Kick again", UNKNOWN_KICK))
+            else:
+                await self._show_review(modal, request, metadata, back=False)
+
 
 async def _in_time(search: Awaitable[T], otherwise: T) -> T:
     try:
@@ -243,7 +264,7 @@ async def _in_time(search: Awaitable[T], otherwise: T) -> T:
 
 
 def _complete_request(opening: FormContext, sent: Command) -> KickRequest | None:
-    """Return the request that the command makes by itself: one person and a reason."""
+    """Return a request if the command names exactly one person and a reason; else None."""
     match = opening.match
     if opening.chosen is None or len(match.people) != 1 or not match.rest:
         return None

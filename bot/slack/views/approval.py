@@ -1,9 +1,9 @@
-"""The modals of a request: what a second person sees before they approve or deny it."""
+"""The modals of a request, in which a second person approves or denies it."""
 
 from dataclasses import replace
 from datetime import datetime
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from bot.core.approval_service import ApprovalView, Participation
 from bot.core.candidates import Candidate
@@ -30,7 +30,7 @@ class ApprovalMetadata(ViewMetadata):
 
 
 def approval(request: ApprovalView, metadata: ViewMetadata, now: datetime) -> Modal:
-    """Return an open request as it stands now. Its submit is *Approve*, if this person may."""
+    """Return the modal of an open request. Its submit is *Approve*, if this user may approve."""
     kick = request.kick
     is_approver = request.participation is Participation.APPROVER
     may_approve = request.verdict.is_allowed and request.error is None
@@ -80,7 +80,7 @@ def _candidate(candidate: Candidate, target: Target | None, now: datetime) -> li
 
 
 def _changes(candidate: Candidate, target: Target) -> str:
-    """Return what a person was when the kick was requested, if they are something else now."""
+    """Return a person's name and preset at the time of the request, if they have changed."""
     person = candidate.person
     if person is None or not target.live:
         return ""
@@ -101,12 +101,7 @@ def _remarks(request: ApprovalView) -> list[Block]:
 
 def denial(kick: KickId, metadata: ViewMetadata) -> Modal:
     """Return the modal that asks for a note before a request is denied."""
-    element = {
-        "type": "plain_text_input",
-        "action_id": NOTE,
-        "multiline": True,
-        "max_length": NOTE_LIMIT,
-    }
+    element = blocks.text_input(NOTE, NOTE_LIMIT, multiline=True)
     hint = "Whoever asked reads it, and so does everybody in the approvals channel."
     return blocks.modal(
         "Deny the request",
@@ -121,14 +116,6 @@ def denial(kick: KickId, metadata: ViewMetadata) -> Modal:
 def _metadata(metadata: ViewMetadata, kick: KickId, seen: tuple[str, ...] = ()) -> str:
     carried = metadata.model_dump(include={"channel", "response_id"})
     return ApprovalMetadata(**carried, kick=kick, seen=seen).model_dump_json()
-
-
-def parse_approval(view: View) -> ApprovalMetadata | None:
-    """Return which request a modal was about; None if this version did not make it."""
-    try:
-        return ApprovalMetadata.model_validate_json(view.private_metadata)
-    except ValidationError:
-        return None
 
 
 def parse_note(view: View) -> str:

@@ -86,6 +86,22 @@ def option(text: str, value: str, description: str = "") -> Element:
     return {**made, "description": plain_text(description, OPTION_LIMIT)} if description else made
 
 
+def text_input(action_id: str, max_length: int, *, multiline: bool = False) -> Element:
+    """Return a field to type into."""
+    return {
+        "type": "plain_text_input",
+        "action_id": action_id,
+        "multiline": multiline,
+        "max_length": max_length,
+    }
+
+
+def search_menu(kind: str, action_id: str, placeholder: str) -> Element:
+    """Return a menu whose options the bot searches, from the first click on."""
+    shown = plain_text(placeholder)
+    return {"type": kind, "action_id": action_id, "placeholder": shown, "min_query_length": 0}
+
+
 def input_block(
     block_id: str, label: str, element: Element, *, hint: str = "", optional: bool = False
 ) -> Block:
@@ -134,7 +150,7 @@ def time_of_day(date: datetime) -> Element:
 
 
 def person(name: str, details: str = "", rejoined_at: datetime | None = None) -> list[Element]:
-    """Return a name in bold, what is to be said of the person, and when they came back."""
+    """Return a name in bold, then details, then when the person came back."""
     made = [text(name, bold=True), *([text(details)] if details else [])]
     if rejoined_at:
         made += [text(", came back "), time_of_day(rejoined_at)]
@@ -142,7 +158,7 @@ def person(name: str, details: str = "", rejoined_at: datetime | None = None) ->
 
 
 def headline(user_id: str, deed: str, place: str, rest: str) -> Block:
-    """Return the line that says who did what, in which meeting."""
+    """Return the line that says which user did what, in which meeting."""
     return line(user(user_id), text(deed), text(place, bold=True), text(rest))
 
 
@@ -184,7 +200,7 @@ def modal(
 def text_modal(
     title: str, content: str, *, external_id: str | None = None, metadata: str = ""
 ) -> Modal:
-    """Return a modal that only shows a text: it is loading, or something was refused or failed."""
+    """Return a modal that only shows a text: for loading, for a refusal, or for a failure."""
     shown = [section(content)]
     return modal(title, shown, callback_id=TEXT_MODAL, external_id=external_id, metadata=metadata)
 

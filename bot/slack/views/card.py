@@ -1,4 +1,4 @@
-"""The card in the approvals channel: what a second person is asked, and what came of it."""
+"""The card in the approvals channel. It asks for a decision, and then shows it."""
 
 from collections.abc import Sequence
 
@@ -48,7 +48,7 @@ def _request(kick: Kick, ping: Sequence[str]) -> Block:
 
 
 def _decision(kick: Kick) -> list[Element]:
-    """Say who decided the request, and what came of it."""
+    """Return who decided the request, and how it ended."""
     text, user = blocks.text, blocks.user
     if kick.state is State.CANCELLED:
         return [text("Taken back by "), user(kick.requester), text(". Nobody went.")]

@@ -1,4 +1,4 @@
-"""The words for what went wrong: what happened, what did not, and what to do next."""
+"""The texts for failures: what happened, what did not, and what to do next."""
 
 from math import ceil
 
@@ -16,7 +16,7 @@ PortError = GatewayError | DirectoryUnavailable | StoreUnavailable
 
 
 def action_failed(error: PortError) -> str:
-    """Say what went wrong before anybody was removed, and what to do."""
+    """Say what failed before any person was removed, and what to do."""
     if isinstance(error, DirectoryUnavailable):
         return (
             f"Your role could not be checked with Slack ({error}). Nobody was removed. Try again."
@@ -85,9 +85,9 @@ def result_delayed(code: str) -> str:
 
 
 def result_not_posted(kick: Kick, code: str, *, maybe_delivered: bool = False) -> str:
-    """Say why the result is not in its channel, and how to mend that.
+    """Say why the result is not in its channel, and what to do about it.
 
-    `maybe_delivered`: the answer to the command may have shown it.
+    `maybe_delivered`: the response URL may have posted it.
     """
     untold = "The channel could not be told"
     if maybe_delivered:

@@ -1,4 +1,4 @@
-"""The form: asks for a meeting, people and a reason. Its menus search while somebody types."""
+"""The form: asks for a meeting, people and a reason. Its menus search while the user types."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from bot.slack.views import blocks, failures
 from bot.slack.views.blocks import Block, Element, Modal
 from bot.slack.views.wording import person_details
 
-# Ids of the form, of its questions and of what can be done in it.
+# Ids of the form, its questions and its actions.
 FORM = "kick_form"
 MEETING = "meeting"
 OTHER_MEETING = "other_meeting"
@@ -39,7 +39,7 @@ NO_LIVE_MEETING = (
 
 @dataclass(frozen=True, slots=True)
 class FormPrefill:
-    """What the form says when it opens. People are options of its menu."""
+    """The initial values of the form. `people` are options of its menu."""
 
     people: Sequence[Element] = ()
     reason: str = ""
@@ -99,12 +99,7 @@ def _chosen_meeting(opening: FormContext) -> Block:
 
 
 def _meeting_question(chosen: Session | None) -> Block:
-    element: Element = {
-        "type": "external_select",
-        "action_id": MEETING,
-        "placeholder": blocks.plain_text("Type a title or an id"),
-        "min_query_length": 0,
-    }
+    element = blocks.search_menu("external_select", MEETING, "Type a title or an id")
     if chosen:
         element["initial_option"] = _session_option(chosen)
     question = blocks.input_block(f"{MEETING}_question", "Meeting", element)
@@ -112,13 +107,8 @@ def _meeting_question(chosen: Session | None) -> Block:
 
 
 def _who_question(meeting: MeetingId | None, chosen: Sequence[Element]) -> Block:
-    element: Element = {
-        "type": "multi_external_select",
-        "action_id": WHO,
-        "placeholder": blocks.plain_text("Type a name or an id"),
-        "min_query_length": 0,
-        "max_selected_items": MAX_TARGETS,
-    }
+    element = blocks.search_menu("multi_external_select", WHO, "Type a name or an id")
+    element["max_selected_items"] = MAX_TARGETS
     if chosen:
         element["initial_options"] = list(chosen)
     hint = "Newest first. Nobody is removed before you press Kick on the next screen."
@@ -128,19 +118,14 @@ def _who_question(meeting: MeetingId | None, chosen: Sequence[Element]) -> Block
 
 
 def _ids_question() -> Block:
-    element = {
-        "type": "plain_text_input",
-        "action_id": IDS,
-        "multiline": True,
-        "max_length": IDS_LIMIT,
-    }
+    element = blocks.text_input(IDS, IDS_LIMIT, multiline=True)
     hint = "For people the list does not show: one id per line, participant id or your app's own."
     return blocks.input_block(IDS, "By id", element, hint=hint, optional=True)
 
 
 def _reason(prefill: FormPrefill, rules: Rules) -> list[Block]:
     optional = not rules.reason_required
-    text: Element = {"type": "plain_text_input", "action_id": REASON, "max_length": REASON_LIMIT}
+    text = blocks.text_input(REASON, REASON_LIMIT)
     if prefill.reason:
         text["initial_value"] = blocks.valid_unicode(prefill.reason)[:REASON_LIMIT]
     hint = "Everybody in this channel will see it."
@@ -170,7 +155,7 @@ def meeting_options(sessions: Sequence[Session], meetings: Sequence[Meeting]) ->
 
 
 def people_options(found: SearchResult, now: datetime) -> list[Element]:
-    """Return people, each told apart from others of the same name."""
+    """Return people as options. The details differ for people of the same name."""
     roster = found.roster
     made = (
         person_option(one, now, roster.same_name(one) if roster else ()) for one in found.people
@@ -202,7 +187,7 @@ def _session_line(session: Session) -> str:
 def parse_form(
     view: View, metadata: ViewMetadata, user: UserId, team: TeamId, rules: Rules
 ) -> KickRequest | dict[str, str]:
-    """Return what the form asks for, or what is wrong with it by block id."""
+    """Return the request, or the errors by block id."""
     option = view.answer(MEETING).selected_option
     meeting = MeetingId(option.value) if option else metadata.meeting
     if meeting is None:

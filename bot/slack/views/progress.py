@@ -1,4 +1,4 @@
-"""How a kick stands, for its requester and its approver: in a modal, or in a message."""
+"""The state of a kick, for its requester and its approvers: in a modal, or in a message."""
 
 from bot.core.kick import Kick, State, UserId
 from bot.core.target import Outcome
@@ -9,13 +9,13 @@ from bot.slack.views.blocks import Block, Message, Modal
 
 
 def progress(kick: Kick, extra: str = "") -> Modal:
-    """Return the modal that shows how a kick stands. `extra` is added at its end."""
+    """Return the modal that shows a kick's state. `extra` is a text at its end."""
     return blocks.modal(
         f"Kick #{kick.number}",
         [*_blocks(kick), *([blocks.context(extra)] if extra else [])],
         callback_id=blocks.TEXT_MODAL,
         metadata=ViewMetadata(channel=kick.channel_id).model_dump_json(),
-        # The form under it was replaced by the same words.
+        # The modal under it was replaced, and shows the same.
         closes_all=True,
     )
 
@@ -27,7 +27,11 @@ def requester_message(kick: Kick) -> Message:
 
 
 def _blocks(kick: Kick) -> list[Block]:
-    return [*_state(kick), *_approved(kick)]
+    if kick.approver is None:
+        return _state(kick)
+    if kick.state is State.DENIED:
+        return _denied(kick, kick.approver)
+    return [*_state(kick), blocks.rich_text(_decision(kick, "Approved by ", kick.approver))]
 
 
 def _state(kick: Kick) -> list[Block]:
@@ -38,8 +42,6 @@ def _state(kick: Kick) -> list[Block]:
             return _running(kick)
         case State.DONE:
             return _done(kick)
-        case State.DENIED if kick.approver:
-            return _denied(kick, kick.approver)
     return [blocks.section(wording.ended_without_call(kick))]
 
 
@@ -82,12 +84,6 @@ def _denied(kick: Kick, approver: UserId) -> list[Block]:
     if kick.refusal:
         lines.append(blocks.line(blocks.text(f"Note: {display(kick.refusal, 500)}")))
     return [blocks.rich_text(*lines)]
-
-
-def _approved(kick: Kick) -> list[Block]:
-    if kick.approver is None or kick.state is State.DENIED:
-        return []
-    return [blocks.rich_text(_decision(kick, "Approved by ", kick.approver))]
 
 
 def _decision(kick: Kick, deed: str, approver: UserId, more: str = "") -> Block:

@@ -1,4 +1,4 @@
-"""The result: the message that says who removed whom, and what became of each."""
+"""The result: the message that says who removed whom, and each person's outcome."""
 
 from bot.core.kick import Kick
 from bot.core.target import Outcome
@@ -13,9 +13,9 @@ MAYBE_TWICE = "Slack did not confirm an earlier copy of this message: it may be 
 
 
 def result(kick: Kick, *, maybe_delivered: bool = False, note: str = "") -> Message:
-    """Return the result. `maybe_delivered`: it may have been posted before.
+    """Return the result. `maybe_delivered`: an earlier copy may have been posted.
 
-    `note` is what one person must know besides; it stands first.
+    `note` is an extra text for the requester. It comes first.
     """
     summary = f"{wording.summary(kick)} {note}" if note else wording.summary(kick)
     remarks = [*_remarks(kick), *([MAYBE_TWICE] if maybe_delivered else [])]

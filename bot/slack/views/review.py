@@ -2,10 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from pydantic import ValidationError
-
 from bot.core.review_service import Review
-from bot.slack.payloads import View, ViewMetadata
+from bot.slack.payloads import ViewMetadata
 from bot.slack.views import blocks, wording
 from bot.slack.views.blocks import Block, Modal
 
@@ -13,7 +11,7 @@ REVIEW = "kick_review"
 
 
 class ReviewMetadata(ViewMetadata):
-    """What a review carries: which draft it shows. There is none of an empty id."""
+    """What a review carries: the id of its draft; empty if there is no draft."""
 
     draft: str = ""
 
@@ -62,11 +60,3 @@ def _consequences(drawn: Review, expires: timedelta) -> list[Block]:
     unseen = [blocks.context(wording.NO_SESSION)] if drawn.session is None else []
     reason = blocks.section(f"Reason: {drawn.reason or 'none'}")
     return [*asks, reason, blocks.context(wording.REJOIN), *unseen]
-
-
-def parse_review(view: View) -> str:
-    """Return the id of the draft that a review showed; empty if it names none."""
-    try:
-        return ReviewMetadata.model_validate_json(view.private_metadata).draft
-    except ValidationError:
-        return ""

@@ -1,4 +1,4 @@
-"""The words that people read, where they are more than a label. Text only: no Block Kit."""
+"""Texts that several surfaces share. No Block Kit."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -14,8 +14,8 @@ NO_SESSION = "RealtimeKit shows no live session of this meeting; that can lag, o
 
 NAME_LIMIT = 75
 PRESET_LIMIT = 28
-SUFFIX_LENGTH = 6  # characters of an id that tell two people of one name apart
-# Slack counts the text of a whole message, with escapes, and there may be 25 people in it.
+SUFFIX_LENGTH = 6  # characters; enough to distinguish two people of one name
+# Slack limits the text of a whole message, and a message can name 25 people.
 DETAIL_LIMIT = 100
 
 
@@ -31,7 +31,7 @@ _UNITS = ((3600, "hour"), (60, "minute"), (1, "second"))
 
 
 def duration(time: timedelta) -> str:
-    """Name a duration in the largest unit that fits without a rest."""
+    """Return a duration in the largest unit that divides it."""
     seconds = int(time.total_seconds())
     unit, name = next(one for one in _UNITS if seconds % one[0] == 0)
     count = seconds // unit
@@ -39,7 +39,7 @@ def duration(time: timedelta) -> str:
 
 
 def joined_ago(date: datetime | None, now: datetime) -> str:
-    """Say how long ago a person joined: menus can't show times in the reader's time zone."""
+    """Return how long ago a person joined. Menus can't show times in the reader's time zone."""
     if date is None:
         return "join time unknown"
     minutes = int((now - date).total_seconds()) // 60
@@ -59,7 +59,7 @@ def name(raw: str) -> str:
 def person_details(
     person: Participant, now: datetime, same_name: Iterable[Participant] = ()
 ) -> str:
-    """Return what tells a person from others of the same name."""
+    """Return details that distinguish a person from others of the same name."""
     tabs = len(person.open_peers)
     parts = [
         display(person.preset, PRESET_LIMIT) if person.preset else "preset unknown",
@@ -71,14 +71,14 @@ def person_details(
 
 
 def candidate(one: Candidate, now: datetime) -> tuple[str, str]:
-    """Return the name of a candidate, and what there is to know before a kick."""
+    """Return a candidate's name and details, with a note if there is one."""
     person, note = one.person, candidate_note(one)
     details = f" · {person_details(person, now, one.same_name)}" if person else ""
     return name(person.name if person else one.requested), details + (f"\n{note}" if note else "")
 
 
 def candidate_note(one: Candidate) -> str:
-    """Say why a candidate can't be removed, or what to be careful about. Empty if nothing."""
+    """Return why a candidate can't be removed, or a caution. Empty if there is neither."""
     is_checked = (
         one.target is None or one.target.protection_checked or one.status is CandidateStatus.NOWHERE
     )
@@ -137,14 +137,14 @@ _SIGN = {Outcome.KICKED: "✓", Outcome.GONE: "○", Outcome.FAILED: "✗", Outc
 
 
 def outcome(target: Target) -> str:
-    """Name a target's outcome, with a sign that can be told apart without colour."""
+    """Return a target's outcome. The sign before it does not depend on colour."""
     if target.outcome is None:
         return "… not known yet"
     return f"{_SIGN[target.outcome]} {target.outcome}"
 
 
 def outcome_reason(target: Target) -> str:
-    """Say why a target has its outcome. Empty if the outcome says it all."""
+    """Return the reason for a target's outcome. Empty if none is needed."""
     if target.outcome_reason is None:
         return ""
     if target.outcome is Outcome.UNKNOWN and target.outcome_reason is OutcomeReason.NOT_FOUND:
@@ -162,7 +162,7 @@ def target_outcome(target: Target) -> tuple[str, str, datetime | None]:
 
 
 def target_details(target: Target) -> tuple[str, str]:
-    """Return a target's name, and what it was when the kick was requested."""
+    """Return a target's name, and its details at the time of the request."""
     preset = display(target.preset, PRESET_LIMIT) if target.preset else "preset unknown"
     target_id = (target.participant_id or target.custom_id or "?")[-SUFFIX_LENGTH:]
     unchecked = "" if target.protection_checked else " · protection not checked"
@@ -173,7 +173,7 @@ def target_details(target: Target) -> tuple[str, str]:
 
 
 def summary(kick: Kick) -> str:
-    """Say in one line how a kick stands or ended."""
+    """Return a kick's state or its outcomes in one line."""
     if kick.state in OPEN:
         waits = kick.state is State.WAITING
         return f"Kick #{kick.number} {'waits for a second person' if waits else 'is on its way'}."
@@ -188,7 +188,7 @@ def summary(kick: Kick) -> str:
 
 
 def ended_without_call(kick: Kick) -> str:
-    """Say why a kick ended before RealtimeKit was called."""
+    """Return why a kick ended before RealtimeKit was called."""
     if kick.state is State.CANCELLED:
         return "It was taken back. Nobody was removed."
     if kick.state is State.EXPIRED and kick.approval_requested and kick.approver is None:
@@ -199,7 +199,7 @@ def ended_without_call(kick: Kick) -> str:
 
 
 def checked_again(kick: Kick) -> str:
-    """Say what is known now of the targets whose outcome was unknown."""
+    """Return what is known now about the targets whose outcome was unknown."""
     if kick.state is not State.DONE:
         return summary(kick)
     unknown = [name(one.name) for one in kick.targets if one.outcome is Outcome.UNKNOWN]
@@ -209,12 +209,12 @@ def checked_again(kick: Kick) -> str:
 
 
 def request_deed(kick: Kick) -> tuple[str, str, str]:
-    """Say what a request asks for: the deed, the meeting, and which kick it is."""
+    """Return what a request asks for: the action, the meeting, and the number of the kick."""
     again = f", again after #{kick.repeats}" if kick.repeats else ""
     deed = f" asks to remove {count_people(len(kick.targets))} from "
     return deed, name(kick.meeting.title), f" · kick #{kick.number}{again}"
 
 
 def reason(kick: Kick) -> str:
-    """Return the requester's reason, in their own words."""
+    """Return the line with the requester's reason."""
     return f"Reason: {display(kick.reason, 1000) if kick.reason else 'none'}"

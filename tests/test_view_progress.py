@@ -1,6 +1,5 @@
-"""The views of a kick: within Slack's limits whatever people call themselves, and true."""
+"""The state of a kick: within Slack's limits whatever people call themselves, and true."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -9,49 +8,31 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.kick import ChannelId, Kick, KickId, State, UserId
-from bot.core.roster import ParticipantId
+from bot.core.kick import ENDED_WITHOUT_CALL, Kick, State, UserId
 from bot.core.target import Outcome, OutcomeReason, Target
-from bot.slack.views import blocks, progress
+from bot.slack.views import blocks, progress, wording
 from bot.slack.views.blocks import Modal
 from tests.hostile import TEXT
-from tests.views import HOSTILE, MAYA, NOW, TEAM, fits, literal, meeting, shown
+from tests.views import (
+    HOSTILE,
+    NOW,
+    buttons,
+    fits,
+    fits_message,
+    kick,
+    literal,
+    mentioned,
+    shown,
+    target,
+)
 
 LEA = UserId("U0LEA")
-
-
-def kick(targets: Sequence[Target], *, title: str = "Weekly AMA", **changes: Any) -> Kick:
-    given_values: dict[str, Any] = {
-        "id": KickId("k" * 32),
-        "idempotency_key": "V0",
-        "team_id": TEAM,
-        "app_id": "app",
-        "channel_id": ChannelId("C0LIVE"),
-        "meeting": meeting(title),
-        "session_id": None,
-        "requester": MAYA,
-        "reason": "spam",
-        "targets": tuple(targets),
-        "created_at": NOW,
-        "state": State.DONE,
-        "number": 7,
-        "done_at": NOW + timedelta(seconds=1),
-    }
-    return Kick(**given_values | changes)
 
 
 def settled(
     name: str, outcome: Outcome | None, why: OutcomeReason | None, detail: str, at: int
 ) -> Target:
-    return Target(
-        ParticipantId(f"{at:08}-id"),
-        None,
-        name,
-        outcome=outcome,
-        outcome_reason=why,
-        detail=detail,
-        rejoined_at=NOW if outcome is Outcome.GONE else None,
-    )
+    return target(name, outcome, why, detail, at, NOW if outcome is Outcome.GONE else None)
 
 
 @given(
@@ -86,7 +67,7 @@ def test_text_from_the_meeting_is_never_markup() -> None:
         assert literal(progress.progress(hostile, HOSTILE))
 
 
-def test_nobody_is_said_to_be_able_to_rejoin_when_nobody_was_kicked() -> None:
+def test_rejoining_is_mentioned_only_if_a_person_was_kicked() -> None:
     gone = kick([settled("Tom", Outcome.GONE, OutcomeReason.LEFT, "", 0)])
     kicked = kick([settled("Tom", Outcome.KICKED, OutcomeReason.CONFIRMED, "", 0)])
     assert "rejoin" not in shown(progress.progress(gone))
@@ -94,10 +75,11 @@ def test_nobody_is_said_to_be_able_to_rejoin_when_nobody_was_kicked() -> None:
 
 
 WAITING: dict[str, Any] = {"state": State.WAITING, "done_at": None, "expires_at": NOW}
+
 BY_LEA: dict[str, Any] = {"expires_at": NOW, "approver": LEA, "decided_at": NOW}
 
 
-def told(view: Modal) -> str:
+def texts(view: Modal) -> str:
     """Read what a view says; people as @id, times as they are without a time zone."""
     return " ".join(_texts(view["blocks"]))
 
@@ -133,7 +115,7 @@ STANDS: dict[str, tuple[Kick, str]] = {
     ),
     "ready": (kick([TOM], state=State.READY), "Removing 1 person from Weekly AMA…"),
     "running": (kick([TOM], state=State.RUNNING), "Removing 1 person from Weekly AMA…"),
-    "in doubt": (
+    "unresolved": (
         kick([TOM, called()], state=State.RUNNING),
         (
             "Some answers of RealtimeKit are missing. Looking who is still there; up to 20 s…"
@@ -160,7 +142,7 @@ STANDS: dict[str, tuple[Kick, str]] = {
         kick([TOM], state=State.EXPIRED),
         "It was not carried out within a minute, so it lapsed. Nobody was removed.",
     ),
-    "lapsed after all": (
+    "lapsed after an approval": (
         kick([TOM], state=State.EXPIRED, **BY_LEA),
         (
             "It was not carried out within a minute, so it lapsed. Nobody was removed."
@@ -177,11 +159,59 @@ STANDS: dict[str, tuple[Kick, str]] = {
 @pytest.mark.parametrize(("one", "words"), STANDS.values(), ids=STANDS)
 def test_a_view_says_how_a_kick_stands(one: Kick, words: str) -> None:
     view = progress.progress(one, "And that.")
-    assert told(view).startswith(words)
-    assert told(view).endswith("And that.")
+    assert texts(view).startswith(words)
+    assert texts(view).endswith("And that.")
     assert (blocks.CANCEL_REQUEST in shown(view)) == (one.state is State.WAITING)
 
 
-def test_a_button_carries_the_kick_s_id_and_nothing_else() -> None:
-    waiting = kick([TOM], **WAITING)
-    assert blocks.cancel_button(waiting.id)["value"] == waiting.id
+# The message to the requester
+
+
+MO: dict[str, Any] = {"approver": UserId("U0MO"), "decided_at": NOW}
+
+ASKED = {"expires_at": NOW + timedelta(minutes=10)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"state": State.REFUSED, "refusal": "No."}, "Nobody was removed. No."),
+        ({"state": State.EXPIRED}, "not carried out within a minute, so it lapsed. Nobody was"),
+        ({"state": State.EXPIRED, **ASKED}, "Nobody decided in time, so it expired. Nobody was"),
+        ({"state": State.EXPIRED, **ASKED, **MO}, "not carried out within a minute, so it lapsed."),
+        ({"state": State.CANCELLED, **ASKED}, "It was taken back. Nobody was removed."),
+        ({"state": State.DENIED, **ASKED, **MO}, "Denied by "),
+        ({"state": State.DENIED, "refusal": "They left.", **ASKED, **MO}, "Note: They left."),
+    ],
+    ids=["refused", "lapsed", "expired", "approved-lapsed", "cancelled", "denied", "with-a-note"],
+)
+def test_the_requester_is_told_why_nobody_was_removed(changes: dict[str, Any], words: str) -> None:
+    one = kick(**changes)
+    message = fits_message(progress.requester_message(one))
+    assert words in shown(message)
+    assert "Nobody was removed." in shown(message)
+    assert buttons(message) == []
+    assert message["text"] == f"Kick #7 {one.state}: nobody was removed."
+    assert message["text"] in shown(message["blocks"])
+
+
+@given(reason=TEXT, detail=TEXT, state=st.sampled_from(sorted(ENDED_WITHOUT_CALL)))
+@settings(max_examples=60, deadline=None)
+def test_a_message_to_the_requester_fits(reason: str, detail: str, state: State) -> None:
+    one = kick([target(reason)], title=detail, reason=reason, refusal=detail, state=state)
+    for each in (one, replace(one, **MO)):
+        fits_message(progress.requester_message(each))
+        fits_message(
+            blocks.text_message(
+                wording.summary(each) + " " + wording.ended_without_call(each) + detail * 9
+            ),
+            40_000,
+        )
+
+
+@given(text=TEXT)
+@settings(deadline=None)
+def test_a_message_to_the_requester_mentions_only_who_decided(text: str) -> None:
+    one = kick([target(text, Outcome.FAILED, OutcomeReason.REFUSED, text)], title=text, reason=text)
+    denied = replace(one, state=State.DENIED, refusal=text, **MO)
+    assert mentioned(progress.requester_message(denied)) == {"U0MO"}

@@ -1,4 +1,4 @@
-"""The views of a request: within Slack's limits whatever stands in them, true, and parsed back."""
+"""The modals of a request: within Slack's limits whatever stands in them, true, and parsed back."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 from bot.core.approval_service import ApprovalView, Participation
 from bot.core.candidates import Candidate, CandidateStatus, make_target
-from bot.core.kick import ChannelId, Kick, KickId, State
+from bot.core.kick import Kick, KickId, State
 from bot.core.policy import Verdict, VerdictKind
 from bot.core.ports import GatewayError, OutcomeUnknown, RateLimited
 from bot.core.roster import ParticipantId, ParticipantKey
 from bot.core.target import Target
-from bot.slack.payloads import Value, View
-from bot.slack.payloads import ViewState as Answers
+from bot.slack.payloads import View
 from bot.slack.views import approval, blocks
 from bot.slack.views.blocks import Modal
 from tests.hostile import TEXT, WORST
@@ -25,21 +24,21 @@ from tests.views import (
     ALLOWED,
     HERE,
     HOSTILE,
-    MAYA,
     NOW,
     RULES,
-    TEAM,
     fits,
+    kick,
     literal,
-    meeting,
     participant,
     session,
     shown,
 )
 
 KICK = KickId("a" * 32)
+
 NO = Verdict(VerdictKind.REFUSED, "That session is over.")
-MARKS = (
+
+STATUSES = (
     CandidateStatus.LIVE,
     CandidateStatus.UNLISTED,
     CandidateStatus.LEFT,
@@ -53,63 +52,51 @@ def target(name: str = "Tom", at: int = 0, **changes: Any) -> Target:
 
 
 def request(targets: Sequence[Target], *, reason: str = "spam", title: str = "Weekly AMA") -> Kick:
-    return Kick(
-        id=KICK,
-        idempotency_key="V0",
-        team_id=TEAM,
-        app_id="app",
-        channel_id=ChannelId("C0LIVE"),
-        meeting=meeting(title),
-        session_id=None,
-        requester=MAYA,
-        reason=reason,
-        targets=tuple(targets),
-        created_at=NOW,
-        state=State.WAITING,
-        number=12,
-        expires_at=NOW + timedelta(minutes=10),
+    soon = NOW + timedelta(minutes=10)
+    return kick(
+        targets, title=title, reason=reason, state=State.WAITING, number=12, expires_at=soon
     )
 
 
-def line(
+def candidate(
     of: Target,
-    mark: CandidateStatus = CandidateStatus.LIVE,
+    status: CandidateStatus = CandidateStatus.LIVE,
     name: str = "",
     preset: str | None = "guest",
 ) -> Candidate:
-    """Say how a target stands by now, under another name if one is given."""
+    """Make the candidate of a target, under another name if one is given."""
     at = int((of.participant_id or "0").removesuffix("-id"))
     person = participant(name or of.name, preset, at)
-    stays = mark in {CandidateStatus.LEFT, CandidateStatus.PROTECTED}
+    stays = status in {CandidateStatus.LEFT, CandidateStatus.PROTECTED}
     return Candidate(
         requested=of.key or ParticipantKey(""),
-        status=mark,
-        person=None if mark is CandidateStatus.NOWHERE else person,
-        target=None if stays else make_target(RULES, person, live=mark is CandidateStatus.LIVE),
+        status=status,
+        person=None if status is CandidateStatus.NOWHERE else person,
+        target=None if stays else make_target(RULES, person, live=status is CandidateStatus.LIVE),
         protected_by=preset or "",
     )
 
 
-def heard(kick: Kick, lines: Sequence[Candidate] = (), **changes: Any) -> ApprovalView:
+def opened(asked: Kick, candidates: Sequence[Candidate] = (), **changes: Any) -> ApprovalView:
     given_values: dict[str, Any] = {
         "participation": Participation.APPROVER,
         "verdict": ALLOWED,
         "session": session(),
-        "seen": tuple("f" * 16 + "?" for _ in kick.targets),
+        "seen": tuple("f" * 16 + "?" for _ in asked.targets),
     }
-    return ApprovalView(kick=kick, candidates=tuple(lines), **given_values | changes)
+    return ApprovalView(kick=asked, candidates=tuple(candidates), **given_values | changes)
 
 
-def drawn(hearing: ApprovalView) -> Modal:
-    return fits(approval.approval(hearing, HERE, NOW))
+def drawn(request_view: ApprovalView) -> Modal:
+    return fits(approval.approval(request_view, HERE, NOW))
 
 
 def one(**changes: Any) -> ApprovalView:
     tom = target()
-    return heard(request([tom]), [line(tom)], **changes)
+    return opened(request([tom]), [candidate(tom)], **changes)
 
 
-def buttons(view: Modal) -> list[str]:
+def offered_buttons(view: Modal) -> list[str]:
     [actions] = [block for block in view["blocks"] if block["type"] == "actions"]
     return [element["action_id"] for element in actions["elements"]]
 
@@ -119,10 +106,10 @@ def buttons(view: Modal) -> list[str]:
     preset=TEXT | st.none(),
     title=TEXT,
     reason=TEXT,
-    mark=st.sampled_from(MARKS),
-    part=st.sampled_from(Participation),
+    status=st.sampled_from(STATUSES),
+    participation=st.sampled_from(Participation),
     verdict=st.sampled_from([ALLOWED, NO]),
-    trouble=st.none() | st.builds(OutcomeUnknown, TEXT),
+    error=st.none() | st.builds(OutcomeUnknown, TEXT),
     looked=st.booleans(),
 )
 @settings(max_examples=50, deadline=None)
@@ -131,38 +118,49 @@ def test_a_request_for_25_people_fits(  # noqa: PLR0917 - what hypothesis gives
     preset: str | None,
     title: str,
     reason: str,
-    mark: CandidateStatus,
-    part: Participation,
+    status: CandidateStatus,
+    participation: Participation,
     verdict: Verdict,
-    trouble: GatewayError | None,
+    error: GatewayError | None,
     *,
     looked: bool,
 ) -> None:
     targets = [target("Tom", at, protection_checked=False) for at in range(25)]
-    lines = [line(one, mark, name, preset) for one in targets] if looked else []
-    kick = request(targets, reason=reason, title=title)
-    drawn(heard(kick, lines, participation=part, verdict=verdict, error=trouble, changed=True))
+    candidates = [candidate(one, status, name, preset) for one in targets] if looked else []
+    asked = request(targets, reason=reason, title=title)
+    drawn(
+        opened(
+            asked,
+            candidates,
+            participation=participation,
+            verdict=verdict,
+            error=error,
+            changed=True,
+        )
+    )
 
 
 @pytest.mark.parametrize("name", WORST, ids=range(len(WORST)))
 def test_a_request_for_25_of_the_worst_names_fits(name: str) -> None:
     targets = [target("W" * 75, at, protection_checked=False) for at in range(25)]
-    lines = [line(one, MARKS[at % len(MARKS)], name, name) for at, one in enumerate(targets)]
-    view = drawn(heard(request(targets, reason=name, title=name), lines, changed=True))
+    candidates = [
+        candidate(one, STATUSES[at % len(STATUSES)], name, name) for at, one in enumerate(targets)
+    ]
+    view = drawn(opened(request(targets, reason=name, title=name), candidates, changed=True))
     assert len(view["private_metadata"]) <= 3000
     assert len(shown(view).encode()) < 50_000
 
 
 def test_text_from_the_meeting_is_never_markup() -> None:
     tom = target(HOSTILE)
-    kick = request([tom], reason=HOSTILE, title=HOSTILE)
-    for lines in (
+    asked = request([tom], reason=HOSTILE, title=HOSTILE)
+    for candidates in (
         [],
-        [line(tom)],
-        [line(tom, CandidateStatus.NOWHERE)],
-        [line(tom, name=HOSTILE * 2)],
+        [candidate(tom)],
+        [candidate(tom, CandidateStatus.NOWHERE)],
+        [candidate(tom, name=HOSTILE * 2)],
     ):
-        assert literal(drawn(heard(kick, lines)))
+        assert literal(drawn(opened(asked, candidates)))
 
 
 def test_a_request_says_who_asks_for_whom_where_why_and_how_long() -> None:
@@ -181,7 +179,7 @@ def test_a_request_says_who_asks_for_whom_where_why_and_how_long() -> None:
         assert words in text
 
 
-STANDINGS: dict[str, tuple[CandidateStatus, str]] = {
+STATUS_TEXTS: dict[str, tuple[CandidateStatus, str]] = {
     "present": (CandidateStatus.LIVE, "joined just now"),
     "in the records": (CandidateStatus.UNLISTED, "Not in the live list"),
     "left": (CandidateStatus.LEFT, "Has already left."),
@@ -190,12 +188,12 @@ STANDINGS: dict[str, tuple[CandidateStatus, str]] = {
 }
 
 
-@pytest.mark.parametrize(("mark", "words"), STANDINGS.values(), ids=STANDINGS)
+@pytest.mark.parametrize(("status", "words"), STATUS_TEXTS.values(), ids=STATUS_TEXTS)
 def test_a_request_says_how_each_target_stands_by_the_name_it_was_asked_by(
-    mark: CandidateStatus, words: str
+    status: CandidateStatus, words: str
 ) -> None:
     tom = target()
-    text = shown(drawn(heard(request([tom]), [line(tom, mark)])))
+    text = shown(drawn(opened(request([tom]), [candidate(tom, status)])))
     assert words in text
     assert '"Tom"' in text
     assert "when asked for" not in text
@@ -210,30 +208,30 @@ def test_a_request_says_how_each_target_stands_by_the_name_it_was_asked_by(
         ("Tom", None, ""),
     ],
 )
-def test_a_request_says_what_somebody_was_when_asked_for(
+def test_a_request_shows_a_person_s_earlier_name_and_preset(
     name: str, preset: str | None, was: str
 ) -> None:
     tom = target()
-    text = shown(drawn(heard(request([tom]), [line(tom, name=name, preset=preset)])))
+    text = shown(drawn(opened(request([tom]), [candidate(tom, name=name, preset=preset)])))
     assert was in text
     assert ("when asked for" in text) == bool(was)
 
 
-def test_what_an_id_was_found_to_be_is_no_change() -> None:
+def test_a_pasted_id_that_was_found_is_no_change() -> None:
     pasted = target("participant:00000000-id", live=False)
-    text = shown(drawn(heard(request([pasted]), [line(pasted, name="Tom")])))
+    text = shown(drawn(opened(request([pasted]), [candidate(pasted, name="Tom")])))
     assert "Tom" in text
     assert "when asked for" not in text
 
 
-def test_a_line_of_nobody_who_was_asked_for_is_shown_as_it_is() -> None:
-    stray = replace(line(target("Tom")), requested="participant:other")
-    assert "Tom" in shown(drawn(heard(request([target("Ann", 1)]), [stray])))
+def test_a_candidate_that_is_no_target_is_shown_as_it_is() -> None:
+    stray = replace(candidate(target("Tom")), requested="participant:other")
+    assert "Tom" in shown(drawn(opened(request([target("Ann", 1)]), [stray])))
 
 
-def test_whoever_could_not_be_looked_for_is_shown_as_asked_for() -> None:
+def test_targets_that_could_not_be_looked_up_are_shown_as_requested() -> None:
     targets = [target(), target("Ann", 1, protection_checked=False)]
-    text = shown(drawn(heard(request(targets), session=None, error=RateLimited("slow down", 3))))
+    text = shown(drawn(opened(request(targets), session=None, error=RateLimited("slow down", 3))))
     assert "Tom" in text
     assert " · guest · id …" in text
     assert " · protection not checked" in text
@@ -267,13 +265,17 @@ def test_what_can_be_done_is_offered_and_nothing_else(
 ) -> None:
     view = drawn(one(**changes))
     assert view.get("submit", {}).get("text") == submit
-    assert buttons(view) == [offered]
+    assert offered_buttons(view) == [offered]
     assert words in shown(view)
+
+
+def carried(metadata: str) -> approval.ApprovalMetadata | None:
+    return View(id="V0", private_metadata=metadata).metadata(approval.ApprovalMetadata)
 
 
 def test_a_request_carries_its_kick_and_what_was_seen_of_it() -> None:
     view = drawn(one())
-    asked = approval.parse_approval(View(id="V0", private_metadata=view["private_metadata"]))
+    asked = carried(view["private_metadata"])
     assert asked
     assert (asked.kick, asked.seen) == (KICK, ("f" * 16 + "?",))
     assert (asked.channel, asked.response_id) == (HERE.channel, HERE.response_id)
@@ -294,7 +296,7 @@ def test_a_request_carries_its_kick_and_what_was_seen_of_it() -> None:
     ],
 )
 def test_a_view_of_another_version_is_about_no_request(metadata: str) -> None:
-    assert approval.parse_approval(View(id="V0", private_metadata=metadata)) is None
+    assert carried(metadata) is None
 
 
 def test_a_denial_asks_for_a_last_tap_and_maybe_a_note() -> None:
@@ -302,7 +304,7 @@ def test_a_denial_asks_for_a_last_tap_and_maybe_a_note() -> None:
     assert (view["submit"]["text"], view["close"]["text"]) == ("Deny", "Back")
     [question] = view["blocks"]
     assert question["optional"]
-    asked = approval.parse_approval(View(id="V0", private_metadata=view["private_metadata"]))
+    asked = carried(view["private_metadata"])
     assert asked
     assert asked.kick == KICK
 
@@ -312,5 +314,5 @@ def test_a_denial_asks_for_a_last_tap_and_maybe_a_note() -> None:
     [(None, ""), ("  not \n him ", "not him"), ("x" * 3000, "x" * 500)],
 )
 def test_a_note_comes_back_in_one_line(typed: str | None, note: str) -> None:
-    answers = Answers(values={"note": {"note": Value(value=typed)}})
-    assert approval.parse_note(View(id="V0", state=answers)) == note
+    state = {"values": {"note": {"note": {"value": typed}}}}
+    assert approval.parse_note(View.model_validate({"id": "V0", "state": state})) == note

@@ -36,7 +36,7 @@ SOON = timedelta(minutes=10)
 
 
 def drawn(
-    lines: Sequence[Candidate],
+    candidates: Sequence[Candidate],
     *,
     title: str = "Weekly AMA",
     reason: str = "spam",
@@ -50,23 +50,23 @@ def drawn(
         requester=MAYA,
         meeting=meeting(title),
         session_id=None,
-        targets=tuple(line.target for line in lines if line.target),
+        targets=tuple(candidate.target for candidate in candidates if candidate.target),
         reason=reason,
         created_at=NOW,
         needs_approval=answer is VerdictKind.NEEDS_APPROVAL,
     )
     kept = None if answer is VerdictKind.REFUSED else draft
-    return Review(meeting(title), session(title), tuple(lines), verdict, reason, kept)
+    return Review(meeting(title), session(title), tuple(candidates), verdict, reason, kept)
 
 
-def line(
+def candidate(
     name: str,
-    mark: CandidateStatus = CandidateStatus.LIVE,
+    status: CandidateStatus = CandidateStatus.LIVE,
     preset: str | None = "guest",
     at: int = 0,
 ) -> Candidate:
     person = participant(name, preset, at)
-    stays = mark in {
+    stays = status in {
         CandidateStatus.LEFT,
         CandidateStatus.PROTECTED,
         CandidateStatus.PEER,
@@ -74,9 +74,9 @@ def line(
     }
     return Candidate(
         requested=name,
-        status=mark,
-        person=None if mark in {CandidateStatus.NOWHERE, CandidateStatus.UNKNOWN} else person,
-        target=None if stays else make_target(RULES, person, live=mark is CandidateStatus.LIVE),
+        status=status,
+        person=None if status in {CandidateStatus.NOWHERE, CandidateStatus.UNKNOWN} else person,
+        target=None if stays else make_target(RULES, person, live=status is CandidateStatus.LIVE),
         same_name=(participant(name, preset, at + 1000),),
         protected_by=name,
     )
@@ -87,7 +87,7 @@ def line(
     preset=TEXT | st.none(),
     title=TEXT,
     reason=TEXT,
-    mark=st.sampled_from(CandidateStatus),
+    status=st.sampled_from(CandidateStatus),
     answer=st.sampled_from(VerdictKind),
 )
 @settings(max_examples=50, deadline=None)
@@ -96,34 +96,37 @@ def test_a_review_of_25_people_fits(  # noqa: PLR0917 - what hypothesis gives
     preset: str | None,
     title: str,
     reason: str,
-    mark: CandidateStatus,
+    status: CandidateStatus,
     answer: VerdictKind,
 ) -> None:
-    lines = [line(name, mark, preset, at) for at in range(25)]
-    review = drawn(lines, title=title, reason=reason, answer=answer)
+    candidates = [candidate(name, status, preset, at) for at in range(25)]
+    review = drawn(candidates, title=title, reason=reason, answer=answer)
     fits(review_view.review(review, HERE, NOW, back=True, expires=SOON))
 
 
 @pytest.mark.parametrize("name", WORST, ids=range(len(WORST)))
 def test_a_review_of_25_of_the_worst_names_fits(name: str) -> None:
-    marks = [list(CandidateStatus)[at % len(CandidateStatus)] for at in range(25)]
-    lines = [line(name, mark, name, at) for at, mark in enumerate(marks)]
+    statuses = [list(CandidateStatus)[at % len(CandidateStatus)] for at in range(25)]
+    candidates = [candidate(name, status, name, at) for at, status in enumerate(statuses)]
     view = fits(
         review_view.review(
-            drawn(lines, title=name, reason=name), HERE, NOW, back=True, expires=SOON
+            drawn(candidates, title=name, reason=name), HERE, NOW, back=True, expires=SOON
         )
     )
     assert len(shown(view).encode()) < 50_000
 
 
 def test_text_from_the_meeting_is_never_markup() -> None:
-    hostile = drawn([line(HOSTILE)], title=HOSTILE, reason=HOSTILE)
+    hostile = drawn([candidate(HOSTILE)], title=HOSTILE, reason=HOSTILE)
     assert literal(review_view.review(hostile, HERE, NOW, back=True, expires=SOON))
 
 
-def test_the_review_says_of_everyone_how_they_stand() -> None:
-    lines = [line(f"{mark.name} person", mark, at=at) for at, mark in enumerate(CandidateStatus)]
-    text = shown(review_view.review(drawn(lines), HERE, NOW, back=True, expires=SOON))
+def test_the_review_shows_the_status_of_each_person() -> None:
+    candidates = [
+        candidate(f"{status.name} person", status, at=at)
+        for at, status in enumerate(CandidateStatus)
+    ]
+    text = shown(review_view.review(drawn(candidates), HERE, NOW, back=True, expires=SOON))
     for words in (
         "3 people to remove from Weekly AMA",
         "Not to be removed",
@@ -139,9 +142,9 @@ def test_the_review_says_of_everyone_how_they_stand() -> None:
 
 
 def test_only_a_draft_makes_a_kick_button() -> None:
-    yes = review_view.review(drawn([line("Tom")]), HERE, NOW, back=True, expires=SOON)
+    yes = review_view.review(drawn([candidate("Tom")]), HERE, NOW, back=True, expires=SOON)
     no = review_view.review(
-        drawn([line("Tom")], answer=VerdictKind.REFUSED), HERE, NOW, back=False, expires=SOON
+        drawn([candidate("Tom")], answer=VerdictKind.REFUSED), HERE, NOW, back=False, expires=SOON
     )
     assert (yes["submit"]["text"], yes["close"]["text"]) == ("Kick", "Back")
     assert "submit" not in no
@@ -149,17 +152,17 @@ def test_only_a_draft_makes_a_kick_button() -> None:
 
 
 def test_where_a_second_person_is_needed_the_button_asks_for_one() -> None:
-    asking = drawn([line("Tom")], answer=VerdictKind.NEEDS_APPROVAL)
+    asking = drawn([candidate("Tom")], answer=VerdictKind.NEEDS_APPROVAL)
     view = review_view.review(asking, HERE, NOW, back=True, expires=SOON)
     assert view["submit"]["text"] == "Ask for approval"
     assert "Because of Weekly AMA. A second person has 10 minutes to decide." in shown(view)
 
 
 @pytest.mark.parametrize(
-    "mark", [CandidateStatus.LIVE, CandidateStatus.UNLISTED, CandidateStatus.NOWHERE]
+    "status", [CandidateStatus.LIVE, CandidateStatus.UNLISTED, CandidateStatus.NOWHERE]
 )
-def test_whose_protection_was_not_checked_is_said(mark: CandidateStatus) -> None:
-    one = line("Tom", mark)
+def test_an_unchecked_protection_is_said_once(status: CandidateStatus) -> None:
+    one = candidate("Tom", status)
     assert one.target
     unchecked = replace(one, target=replace(one.target, protection_checked=False), same_name=())
     assert wording.candidate_note(unchecked).lower().count("protection not checked.") == 1
@@ -167,12 +170,13 @@ def test_whose_protection_was_not_checked_is_said(mark: CandidateStatus) -> None
 
 @pytest.mark.parametrize("metadata", ["", "{}", "[]", '{"channel": "C", "draft": 7}', "\x00"])
 def test_a_review_of_another_version_names_no_draft(metadata: str) -> None:
-    assert not review_view.parse_review(View(id="V0", private_metadata=metadata))
+    view = View(id="V0", private_metadata=metadata)
+    assert view.metadata(review_view.ReviewMetadata) is None
 
 
 def test_a_review_carries_its_draft() -> None:
-    view = review_view.review(drawn([line("Tom")]), HERE, NOW, back=True, expires=SOON)
+    view = review_view.review(drawn([candidate("Tom")]), HERE, NOW, back=True, expires=SOON)
     back = View(id="V0", private_metadata=view["private_metadata"])
-    assert review_view.parse_review(back) == "d" * 32
-    assert back.metadata
-    assert back.metadata.channel == "C0LIVE"
+    metadata = back.metadata(review_view.ReviewMetadata)
+    assert metadata
+    assert (metadata.draft, metadata.channel) == ("d" * 32, "C0LIVE")
