@@ -17,7 +17,7 @@ from bot.core.candidates import (
     find_candidates,
     make_target,
 )
-from bot.core.evaluation import Evaluator
+from bot.core.evaluation import evaluate_with_counts
 from bot.core.event import Event, EventKind
 from bot.core.kick import InvalidTransition, Kick, KickId, State, UserId
 from bot.core.kick_service import KickService
@@ -89,6 +89,7 @@ class ApprovalView:
         return self.kick.state is State.WAITING
 
 
+@dataclass(eq=False, kw_only=True, slots=True)
 class ApprovalService:
     """The use cases of a waiting kick.
 
@@ -97,25 +98,12 @@ class ApprovalService:
     StoreUnavailable.
     """
 
-    def __init__(
-        self,
-        *,
-        policy: Policy,
-        gateway: MeetingGateway,
-        directory: Directory,
-        store: Store,
-        kick_service: KickService,
-        clock: Clock,
-    ) -> None:
-        self._policy = policy
-        self._gateway = gateway
-        self._directory = directory
-        self._store = store
-        self._kick_service = kick_service
-        self._clock = clock
-        self._evaluator = Evaluator(
-            policy=policy, gateway=gateway, directory=directory, store=store, clock=clock
-        )
+    policy: Policy
+    gateway: MeetingGateway
+    directory: Directory
+    store: Store
+    kick_service: KickService
+    clock: Clock
 
     async def open_request(self, kick_id: KickId, user: UserId) -> ApprovalView | Verdict:
         """Return a request for a user who may decide it, or who made it."""
@@ -167,33 +155,33 @@ class ApprovalService:
 
     async def refresh(self, kick: Kick) -> Kick:
         """Return the current state of a kick."""
-        return await self._store.get_kick(kick.id) or kick
+        return await self.store.get_kick(kick.id) or kick
 
     async def _load(self, kick_id: KickId, user: UserId) -> ApprovalView | Verdict:
         """Return the request, expired if it is overdue; or a refusal if the user may not see it."""
-        member = await self._directory.membership(user)
-        kick = await self._store.get_kick(kick_id)
+        member = await self.directory.membership(user)
+        kick = await self.store.get_kick(kick_id)
         if kick is None:
             return await self._refuse(user, UNKNOWN_REQUEST, kick_id)
-        now = self._clock.now()
+        now = self.clock.now()
         if user == kick.requester:
             participation, verdict = Participation.REQUESTER, refusal(OWN_REQUEST)
             if member.account_status is not AccountStatus.MEMBER:
-                return await self._refuse(user, may_open(self._policy, member, now).reason, kick_id)
+                return await self._refuse(user, may_open(self.policy, member, now).reason, kick_id)
         else:
             participation = Participation.APPROVER
-            verdict = may_decide(self._policy, member, kick.requester, kick.meeting, now)
+            verdict = may_decide(self.policy, member, kick.requester, kick.meeting, now)
             if not verdict.is_allowed:
                 return await self._refuse(user, verdict.reason, kick_id)
         return ApprovalView(await self._expire_if_due(kick), participation, verdict)
 
     async def _expire_if_due(self, kick: Kick) -> Kick:
-        if kick.state is State.WAITING and kick.due_at and self._clock.now() >= kick.due_at:
+        if kick.state is State.WAITING and kick.due_at and self.clock.now() >= kick.due_at:
             try:
-                kick = await self._kick_service.expire(kick)
+                kick = await self.kick_service.expire(kick)
             except VersionConflict as error:
                 return error.current
-            self._kick_service.notify(kick)
+            self.kick_service.notify(kick)
         return kick
 
     async def _read_targets(self, view: ApprovalView) -> ApprovalView:
@@ -202,12 +190,12 @@ class ApprovalService:
             return view
         kick, is_approver = view.kick, view.participation is Participation.APPROVER
         try:
-            session = await self._gateway.active_session(kick.meeting.id, fresh=True)
+            session = await self.gateway.active_session(kick.meeting.id, fresh=True)
             if not kick.belongs_to(session.id if session else None):
                 return replace(view, verdict=refusal(SESSION_ENDED)) if is_approver else view
             selection = Selection.of_targets(kick.targets)
             candidates = await find_candidates(
-                self._gateway, self._policy.rules, kick.meeting.id, session, selection
+                self.gateway, self.policy.rules, kick.meeting.id, session, selection
             )
         except GatewayError as error:
             return replace(view, error=error)
@@ -219,8 +207,8 @@ class ApprovalService:
         """Return a hash of what a user is shown of a target, marked if it is not in the session."""
         people = (one.person for one in candidates if one.requested == target.key and one.person)
         person = next(people, None)
-        shown = make_target(self._policy.rules, person, live=True) if person else target
-        protection = protected_by(self._policy.rules, shown)
+        shown = make_target(self.policy.rules, person, live=True) if person else target
+        protection = protected_by(self.policy.rules, shown)
         facts = repr((shown.name, shown.preset, protection))
         fingerprint = sha256(facts.encode()).hexdigest()[:FINGERPRINT_LENGTH]
         return fingerprint if person else fingerprint + ABSENT
@@ -228,13 +216,16 @@ class ApprovalService:
     async def _reevaluate(self, view: ApprovalView) -> Verdict:
         """Return the approver's verdict, or a refusal if the requester may no longer ask."""
         kick = view.kick
-        targets = current_targets(self._policy.rules, kick.targets, view.candidates)
+        targets = current_targets(self.policy.rules, kick.targets, view.candidates)
         if not targets:
             return refusal("The policy protects everybody in it by now.")
-        requester = await self._directory.membership(kick.requester)
+        requester = await self.directory.membership(kick.requester)
         meeting = view.session.meeting if view.session else kick.meeting
         request = PolicyInput(requester, meeting, targets, kick.reason)
-        verdict = await self._evaluator.evaluate(request, before=kick.number)
+        now = self.clock.now()
+        verdict = await evaluate_with_counts(
+            self.policy, self.store, request, now, before=kick.number
+        )
         if verdict.kind is VerdictKind.REFUSED:
             return refusal(f"Whoever asked may not any more: {verdict.reason}")
         return view.verdict
@@ -242,9 +233,9 @@ class ApprovalService:
     async def _decide(
         self, view: ApprovalView, user: UserId, kind: EventKind, note: str = ""
     ) -> Kick | ApprovalView:
-        kick, now = view.kick, self._clock.now()
+        kick, now = view.kick, self.clock.now()
         try:
-            decided = await self._store.transition(
+            decided = await self.store.transition(
                 kick, _decided(kick, kind, user, note, now), Event(now, kind, user, note, kick.id)
             )
         except VersionConflict as error:
@@ -252,15 +243,15 @@ class ApprovalService:
         except InvalidTransition:
             # The deadline passed during the evaluation.
             return replace(view, kick=await self._expire_if_due(kick))
-        self._kick_service.notify(decided)
+        self.kick_service.notify(decided)
         if decided.state is State.READY:
-            self._kick_service.start(decided)
+            self.kick_service.start(decided)
         return decided
 
     async def _refuse(self, user: UserId, reason: str, kick_id: KickId) -> Verdict:
         """Record a refusal and return it, even if it could not be recorded."""
         try:
-            return await self._kick_service.record_refusal(user, reason, kick_id)
+            return await self.kick_service.record_refusal(user, reason, kick_id)
         except StoreUnavailable as error:
             logger.error("a refusal of %s is not on record: %s", user, error)  # noqa: TRY400 - no traceback needed
             return refusal(reason)

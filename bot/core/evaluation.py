@@ -1,6 +1,7 @@
 """Verdicts that need more than the policy: counts from the store, and facts read now."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from math import ceil
 
 from bot.core.candidates import (
@@ -10,7 +11,7 @@ from bot.core.candidates import (
     current_targets,
     find_candidates,
 )
-from bot.core.kick import Kick, UserId
+from bot.core.kick import Kick
 from bot.core.policy import (
     BULK_WINDOW,
     Policy,
@@ -32,7 +33,7 @@ from bot.core.ports import (
     Rejected,
     Store,
 )
-from bot.core.roster import Meeting, ParticipantKey, Peer, Session
+from bot.core.roster import ParticipantKey, Peer, Session
 
 NO_APPROVALS_CHANNEL = "But the policy names no channel in which to ask one: nobody was removed."
 NO_APPROVER = "But there is nobody else now who could decide it: nobody was removed."
@@ -69,91 +70,75 @@ class Recheck:
         return peers
 
 
-class Evaluator:
-    """Evaluates requests by the policy, with facts from the store, Slack and RealtimeKit."""
+async def evaluate_with_counts(
+    policy: Policy, store: Store, request: PolicyInput, now: datetime, *, before: int | None = None
+) -> Verdict:
+    """Return the verdict on a request, with the requester's recent kicks counted.
 
-    def __init__(
-        self,
-        *,
-        policy: Policy,
-        gateway: MeetingGateway,
-        directory: Directory,
-        store: Store,
-        clock: Clock,
-    ) -> None:
-        self._policy = policy
-        self._gateway = gateway
-        self._directory = directory
-        self._store = store
-        self._clock = clock
+    `before` is the number of the kick that is evaluated: only earlier kicks count. So of two
+    concurrent kicks, only the later one counts both. Raises StoreUnavailable.
+    """
+    since = now - policy.rules.quota.within, now - BULK_WINDOW
+    user = request.requester.user
+    recent, recent_bulk = await store.recent_targets(user, *since, before=before)
+    return evaluate(policy, replace(request, recent=recent, recent_bulk=recent_bulk), now)
 
-    async def evaluate(self, request: PolicyInput, *, before: int | None = None) -> Verdict:
-        """Return the verdict on a request, with the requester's recent kicks counted.
 
-        `before` is the number of the kick that is evaluated: only earlier kicks count. So of two
-        concurrent kicks, only the later one counts both. Raises StoreUnavailable.
-        """
-        now = self._clock.now()
-        since = now - self._policy.rules.quota.within, now - BULK_WINDOW
-        user = request.requester.user
-        recent, recent_bulk = await self._store.recent_targets(user, *since, before=before)
-        request = replace(request, recent=recent, recent_bulk=recent_bulk)
-        return evaluate(self._policy, request, now)
-
-    async def require_approver(
-        self, verdict: Verdict, requester: UserId, meeting: Meeting
-    ) -> Verdict:
-        """Return the verdict, or a refusal if it needs an approval that no user can give."""
-        if verdict.kind is not VerdictKind.NEEDS_APPROVAL:
-            return verdict
-        if self._policy.approvals_channel is None:
-            return refusal(f"{verdict.reason} {NO_APPROVALS_CHANNEL}")
-        if not await self._has_approver(requester, meeting):
-            return refusal(f"{verdict.reason} {NO_APPROVER}")
+async def require_approver(
+    policy: Policy, directory: Directory, verdict: Verdict, request: PolicyInput, now: datetime
+) -> Verdict:
+    """Return the verdict of a request that needs an approval; a refusal if no user can."""
+    if policy.approvals_channel is None:
+        return refusal(f"{verdict.reason} {NO_APPROVALS_CHANNEL}")
+    requester, meeting = request.requester.user, request.meeting
+    users, groups = eligible_approvers(policy, meeting, requester)
+    try:
+        for group in groups:
+            users += tuple(await directory.members(group))
+        for user in dict.fromkeys(users):
+            member = await directory.membership(user)
+            if may_decide(policy, member, requester, meeting, now).is_allowed:
+                return verdict
+    except DirectoryUnavailable:
+        # An unreadable membership does not prove that there is no approver.
         return verdict
+    return refusal(f"{verdict.reason} {NO_APPROVER}")
 
-    async def _has_approver(self, requester: UserId, meeting: Meeting) -> bool:
-        users, groups = eligible_approvers(self._policy, meeting, requester)
-        try:
-            for group in groups:
-                users += tuple(await self._directory.members(group))
-            for user in dict.fromkeys(users):
-                member = await self._directory.membership(user)
-                now = self._clock.now()
-                if may_decide(self._policy, member, requester, meeting, now).is_allowed:
-                    return True
-        except DirectoryUnavailable:
-            # An unreadable membership does not prove that there is no approver.
-            return True
-        return False
 
-    async def recheck(self, kick: Kick) -> Recheck:
-        """Evaluate a ready kick again, right before its calls. Raises StoreUnavailable."""
-        try:
-            requester = await self._directory.membership(kick.requester, fresh=True)
-            approver = await self._directory.membership(kick.approver) if kick.approver else None
-            session = await self._gateway.active_session(kick.meeting.id, fresh=True)
-            if not kick.belongs_to(session.id if session else None):
-                return Recheck(_session_ended(session))
-            selection = Selection.of_targets(kick.targets)
-            candidates = await find_candidates(
-                self._gateway, self._policy.rules, kick.meeting.id, session, selection
-            )
-        except DirectoryUnavailable as error:
-            return Recheck(refusal(f"Your role could not be checked with Slack ({error})."))
-        except GatewayError as error:
-            return Recheck(_unreadable(error))
-        meeting = session.meeting if session else kick.meeting
-        targets = current_targets(self._policy.rules, kick.targets, candidates)
-        if not targets:
-            rules = ", ".join(sorted({one.protected_by for one in candidates if one.protected_by}))
-            return Recheck(refusal(f"The policy protects them by now ({rules})."))
-        request = PolicyInput(requester, meeting, targets, kick.reason)
-        now = self._clock.now()
-        verdict = await self.evaluate(request, before=kick.number)
-        if verdict.kind is VerdictKind.NEEDS_APPROVAL and approver:
-            verdict = may_decide(self._policy, approver, kick.requester, meeting, now)
-        return Recheck(verdict, session, candidates)
+async def recheck(
+    kick: Kick,
+    *,
+    policy: Policy,
+    gateway: MeetingGateway,
+    directory: Directory,
+    store: Store,
+    clock: Clock,
+) -> Recheck:
+    """Evaluate a ready kick again, right before its calls. Raises StoreUnavailable."""
+    try:
+        requester = await directory.membership(kick.requester, fresh=True)
+        approver = await directory.membership(kick.approver) if kick.approver else None
+        session = await gateway.active_session(kick.meeting.id, fresh=True)
+        if not kick.belongs_to(session.id if session else None):
+            return Recheck(_session_ended(session))
+        selection = Selection.of_targets(kick.targets)
+        candidates = await find_candidates(
+            gateway, policy.rules, kick.meeting.id, session, selection
+        )
+    except DirectoryUnavailable as error:
+        return Recheck(refusal(f"Your role could not be checked with Slack ({error})."))
+    except GatewayError as error:
+        return Recheck(_unreadable(error))
+    meeting = session.meeting if session else kick.meeting
+    targets = current_targets(policy.rules, kick.targets, candidates)
+    if not targets:
+        rules = ", ".join(sorted({one.protected_by for one in candidates if one.protected_by}))
+        return Recheck(refusal(f"The policy protects them by now ({rules})."))
+    request, now = PolicyInput(requester, meeting, targets, kick.reason), clock.now()
+    verdict = await evaluate_with_counts(policy, store, request, now, before=kick.number)
+    if verdict.kind is VerdictKind.NEEDS_APPROVAL and approver:
+        verdict = may_decide(policy, approver, kick.requester, meeting, now)
+    return Recheck(verdict, session, candidates)
 
 
 def _session_ended(session: Session | None) -> Verdict:

@@ -1,17 +1,17 @@
 """The use cases that change a kick. This module decides the order of all effects.
 
 A kick is stored before anything else happens, and claimed before any call. Each target is marked
-before its call is sent. An outcome is stored before anybody is notified.
+before its call is sent. An outcome is stored before people are notified.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bot.core.draft import Draft
-from bot.core.evaluation import NO_APPROVALS_CHANNEL, Evaluator, Recheck
+from bot.core.evaluation import NO_APPROVALS_CHANNEL, Recheck, evaluate_with_counts, recheck
 from bot.core.event import Event, EventKind
 from bot.core.kick import InvalidTransition, Kick, KickId, State, TeamId, UserId
 from bot.core.outbox import Outbox
@@ -53,35 +53,20 @@ class SubmitResult:
     created: bool
 
 
+@dataclass(eq=False, kw_only=True, slots=True)
 class KickService:
     """Submits, runs and recovers kicks."""
 
-    def __init__(
-        self,
-        *,
-        identity: InstanceIdentity,
-        policy: Policy,
-        gateway: MeetingGateway,
-        directory: Directory,
-        store: Store,
-        notifier: Notifier,
-        outbox: Outbox,
-        clock: Clock,
-        spawn: Spawn,
-    ) -> None:
-        self._identity = identity
-        self._policy = policy
-        self._gateway = gateway
-        self._directory = directory
-        self._store = store
-        self._notifier = notifier
-        self._outbox = outbox
-        self._clock = clock
-        self._spawn = spawn
-        self._evaluator = Evaluator(
-            policy=policy, gateway=gateway, directory=directory, store=store, clock=clock
-        )
-        self._in_progress: set[KickId] = set()
+    identity: InstanceIdentity
+    policy: Policy
+    gateway: MeetingGateway
+    directory: Directory
+    store: Store
+    notifier: Notifier
+    outbox: Outbox
+    clock: Clock
+    spawn: Spawn
+    _in_progress: set[KickId] = field(init=False, default_factory=set)
 
     async def submit(self, draft_id: str, view_id: str, user: UserId) -> SubmitResult | Verdict:
         """Store the kick of a draft as ready, waiting or refused, and return it.
@@ -92,7 +77,7 @@ class KickService:
 
         Raises StoreUnavailable.
         """
-        draft = await self._store.get_draft(draft_id)
+        draft = await self.store.get_draft(draft_id)
         if draft is None or draft.requester != user:
             return await self.record_refusal(
                 user, "This review is not yours, or too old. Start again."
@@ -100,7 +85,7 @@ class KickService:
         kick = self._new_kick(draft, view_id, await self._cached_verdict(draft))
         note = kick.refusal or f"{len(kick.targets)} in {kick.meeting.title}: {kick.reason}"
         kind = EventKind.REFUSED if kick.state is State.REFUSED else EventKind.ASKED
-        stored = await self._store.add(kick, Event(kick.created_at, kind, user, note, kick.id))
+        stored = await self.store.add(kick, Event(kick.created_at, kind, user, note, kick.id))
         if not stored.same_request(kick):
             return await self.record_refusal(
                 user, "This review was already used for something else."
@@ -111,27 +96,28 @@ class KickService:
         self, user: UserId, reason: str, kick_id: KickId | None = None
     ) -> Verdict:
         """Store a refusal in the audit log, and return it as a verdict. Raises StoreUnavailable."""
-        event = Event(self._clock.now(), EventKind.REFUSED, user, reason, kick_id)
-        await self._store.record_event(event)
+        event = Event(self.clock.now(), EventKind.REFUSED, user, reason, kick_id)
+        await self.store.record_event(event)
         return refusal(reason)
 
     async def _cached_verdict(self, draft: Draft) -> Verdict | None:
         """Return the verdict without a remote call; None if the membership is not cached."""
-        requester = self._directory.cached_membership(draft.requester)
-        if requester is None or not requester.is_fresh(self._clock.now()):
+        now = self.clock.now()
+        requester = self.directory.cached_membership(draft.requester)
+        if requester is None or not requester.is_fresh(now):
             return None
         request = PolicyInput(requester, draft.meeting, draft.targets, draft.reason)
-        return await self._evaluator.evaluate(request)
+        return await evaluate_with_counts(self.policy, self.store, request, now)
 
     def _new_kick(self, draft: Draft, view_id: str, verdict: Verdict | None) -> Kick:
-        now = self._clock.now()
+        now = self.clock.now()
         state = _initial_state(draft, verdict)
         reason = verdict.reason if verdict else ""
-        if state is State.WAITING and self._policy.approvals_channel is None:
+        if state is State.WAITING and self.policy.approvals_channel is None:
             state, reason = State.REFUSED, NO_APPROVALS_CHANNEL
-        kick = draft.to_kick(view_id, self._identity.app_id, state, now)
+        kick = draft.to_kick(view_id, self.identity.app_id, state, now)
         if state is State.WAITING:
-            return replace(kick, expires_at=now + self._policy.rules.expires)
+            return replace(kick, expires_at=now + self.policy.rules.expires)
         return replace(kick, refusal=reason, done_at=now) if state is State.REFUSED else kick
 
     def start(self, kick: Kick) -> None:
@@ -157,7 +143,7 @@ class KickService:
             work.close()
         else:
             self._in_progress.add(kick.id)
-            self._spawn(self._with_error_handling(kick, work, report_errors=report_errors))
+            self.spawn(self._with_error_handling(kick, work, report_errors=report_errors))
 
     async def _with_error_handling(
         self, kick: Kick, work: Awaitable[Kick], *, report_errors: bool
@@ -167,7 +153,7 @@ class KickService:
             ended = await work
         except VersionConflict as error:
             logger.info("kick %s: %s", kick.number, error)
-            await self._notifier.update_modals(error.current)
+            await self.notifier.update_modals(error.current)
         except StoreUnavailable as error:
             logger.warning("kick %s: the store is unavailable: %s", kick.number, error)
             problem = str(error)
@@ -175,21 +161,21 @@ class KickService:
             # A bug in the bot. The kick stays in `_in_progress`: if this process recovered it,
             # it would only fail again.
             logger.exception("kick %s failed", kick.number)
-            await self._notifier.report_problem(kick, "The bot failed. Its log says how.")
+            await self.notifier.report_problem(kick, "The bot failed. Its log says how.")
             return
         else:
             await self._notify(ended)
         self._in_progress.discard(kick.id)
         if problem and report_errors:
-            await self._notifier.report_problem(kick, problem)
+            await self.notifier.report_problem(kick, problem)
 
     def notify(self, kick: Kick) -> None:
         """Start a task that updates the open modals and delivers the pending messages of a kick."""
-        self._spawn(self._notify(kick))
+        self.spawn(self._notify(kick))
 
     async def _notify(self, kick: Kick) -> None:
         await asyncio.gather(
-            self._notifier.update_modals(kick), self._outbox.deliver_pending(kick.id)
+            self.notifier.update_modals(kick), self.outbox.deliver_pending(kick.id)
         )
 
     async def expire(self, kick: Kick) -> Kick:
@@ -209,47 +195,52 @@ class KickService:
     async def _transition(
         self, kick: Kick, change: Callable[[datetime], Kick], kind: EventKind, note: str = ""
     ) -> Kick:
-        now = self._clock.now()
-        return await self._store.transition(
-            kick, change(now), Event(now, kind, None, note, kick.id)
-        )
+        now = self.clock.now()
+        return await self.store.transition(kick, change(now), Event(now, kind, None, note, kick.id))
 
     async def _run(self, kick: Kick) -> Kick:
-        if self._clock.now() > kick.claimable_until:
+        if self.clock.now() > kick.claimable_until:
             return await self._expire_unstarted(kick)
-        recheck = await self._evaluator.recheck(kick)
-        reason = recheck.verdict.reason
-        if not recheck.verdict.is_allowed:
-            if recheck.verdict.kind is VerdictKind.NEEDS_APPROVAL:
+        checked = await recheck(
+            kick,
+            policy=self.policy,
+            gateway=self.gateway,
+            directory=self.directory,
+            store=self.store,
+            clock=self.clock,
+        )
+        reason = checked.verdict.reason
+        if not checked.verdict.is_allowed:
+            if checked.verdict.kind is VerdictKind.NEEDS_APPROVAL:
                 reason = f"{reason} {ASK_NOW}"
             return await self._transition(
                 kick, lambda now: kick.refuse(reason, now), EventKind.REFUSED, reason
             )
-        process = self._identity.process
-        session_id = recheck.session.id if recheck.session else None
+        process = self.identity.process
+        session_id = checked.session.id if checked.session else None
         try:
             claimed = await self._transition(
                 kick, lambda now: kick.claim(process, now, session_id), EventKind.CLAIMED, reason
             )
         except InvalidTransition:
             return await self._expire_unstarted(kick)
-        return await self._run_targets(self._runner(claimed), recheck)
+        return await self._run_targets(self._runner(claimed), checked)
 
-    async def _run_targets(self, runner: KickRunner, recheck: Recheck) -> Kick:
-        for key, rule in recheck.protected.items():
+    async def _run_targets(self, runner: KickRunner, checked: Recheck) -> Kick:
+        for key, rule in checked.protected.items():
             await runner.skip_protected(key, rule)
-        await runner.call_targets(recheck.open_peers)
+        await runner.call_targets(checked.open_peers)
         return await self._finish(runner)
 
     async def _finish(self, runner: KickRunner) -> Kick:
         if runner.has_unresolved:
-            await self._notifier.update_modals(runner.kick)
+            await self.notifier.update_modals(runner.kick)
         await runner.resolve_unknown()
         await runner.finish()
         return runner.kick
 
     async def _take_over(self, kick: Kick) -> Kick:
-        process = self._identity.process
+        process = self.identity.process
         taken_over = await self._transition(
             kick, lambda now: kick.take_over(process, now), EventKind.TAKEN_OVER
         )
@@ -263,13 +254,13 @@ class KickService:
         Other outcomes do not change. Returns a refusal if there is no such kick, or if the user
         may not see the meeting. Raises DirectoryUnavailable, StoreUnavailable.
         """
-        kick = await self._store.get_kick(kick_id)
+        kick = await self.store.get_kick(kick_id)
         if kick is None:
             return await self.record_refusal(
                 user, "That kick is not in this bot's record.", kick_id
             )
-        member = await self._directory.membership(user)
-        verdict = may_see(self._policy, member, kick.meeting, self._clock.now())
+        member = await self.directory.membership(user)
+        verdict = may_see(self.policy, member, kick.meeting, self.clock.now())
         if not verdict.is_allowed:
             return await self.record_refusal(user, verdict.reason, kick_id)
         runner = self._runner(kick)
@@ -277,13 +268,13 @@ class KickService:
             await runner.recheck_unknown()
         except (VersionConflict, InvalidTransition):
             # A concurrent check stored the outcome first.
-            return await self._store.get_kick(kick_id) or kick
+            return await self.store.get_kick(kick_id) or kick
         if runner.kick != kick:
             self.notify(runner.kick)
         return runner.kick
 
     def _runner(self, kick: Kick) -> KickRunner:
-        return KickRunner(kick, gateway=self._gateway, store=self._store, clock=self._clock)
+        return KickRunner(kick, gateway=self.gateway, store=self.store, clock=self.clock)
 
 
 def _initial_state(draft: Draft, verdict: Verdict | None) -> State:

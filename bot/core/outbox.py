@@ -5,6 +5,7 @@ A late message shows the current state of its kick, not the state when it was qu
 
 import asyncio
 import logging
+from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
 from bot.core.event import Event, EventKind
@@ -17,16 +18,20 @@ logger = logging.getLogger(__name__)
 MAX_CONCURRENT = 8
 
 
+@dataclass(eq=False, kw_only=True, slots=True)
 class Outbox:
     """Delivers outbox messages. A message that fails, or cannot be recorded, stays due."""
 
-    def __init__(self, *, store: Store, notifier: Notifier, clock: Clock) -> None:
-        self._store = store
-        self._notifier = notifier
-        self._clock = clock
-        self._slots = asyncio.Semaphore(MAX_CONCURRENT)
-        # Deliver the messages about one kick in the order of its transitions.
-        self._locks: WeakValueDictionary[KickId, asyncio.Lock] = WeakValueDictionary()
+    store: Store
+    notifier: Notifier
+    clock: Clock
+    _slots: asyncio.Semaphore = field(
+        init=False, default_factory=lambda: asyncio.Semaphore(MAX_CONCURRENT)
+    )
+    # Deliver the messages about one kick in the order of its transitions.
+    _locks: WeakValueDictionary[KickId, asyncio.Lock] = field(
+        init=False, default_factory=WeakValueDictionary
+    )
 
     async def deliver_pending(self, kick: KickId) -> None:
         """Deliver the pending messages of a kick that this process has just changed.
@@ -35,7 +40,7 @@ class Outbox:
         """
         async with self._kick_lock(kick):
             try:
-                pending = await self._store.pending_messages(kick)
+                pending = await self.store.pending_messages(kick)
             except StoreUnavailable as error:
                 logger.warning("kick %s: its messages are delivered later: %s", kick, error)
             else:
@@ -47,7 +52,7 @@ class Outbox:
         Never raises.
         """
         try:
-            overdue = await self._store.overdue_messages(self._clock.now())
+            overdue = await self.store.overdue_messages(self.clock.now())
         except StoreUnavailable as error:
             logger.warning("overdue messages are delivered later: %s", error)
             return
@@ -56,9 +61,9 @@ class Outbox:
     async def _lease_and_deliver(self, message: OutboxMessage) -> None:
         """Deliver an overdue message unless another process has leased it since it was read."""
         async with self._slots, self._kick_lock(message.kick_id):
-            leased = message.leased(self._clock.now())
+            leased = message.leased(self.clock.now())
             try:
-                stored = await self._store.update_message(message, leased)
+                stored = await self.store.update_message(message, leased)
             except StoreUnavailable as error:
                 logger.warning("kick %s: a message comes later: %s", message.kick_id, error)
                 return
@@ -80,21 +85,21 @@ class Outbox:
         The card becomes due for an edit, because the request may have been decided by now.
         Raises StoreUnavailable.
         """
-        for message in await self._store.pending_messages(kick):
+        for message in await self.store.pending_messages(kick):
             if message.kind is MessageKind.CARD and message.ts is None:
                 seen = message.delivered(channel, ts)
-                await self._store.update_message(message, message.moved_to(seen, self._clock.now()))
+                await self.store.update_message(message, message.moved_to(seen, self.clock.now()))
 
     def _kick_lock(self, kick: KickId) -> asyncio.Lock:
         return self._locks.setdefault(kick, asyncio.Lock())
 
     async def _deliver(self, message: OutboxMessage) -> None:
-        kick = await self._store.get_kick(message.kick_id)
+        kick = await self.store.get_kick(message.kick_id)
         if kick is None:
             logger.error("a message names kick %s, which does not exist", message.kick_id)
             return
-        delivery = await self._notifier.deliver(message, kick)
-        now = self._clock.now()
+        delivery = await self.notifier.deliver(message, kick)
+        now = self.clock.now()
         if delivery.delivered:
             await self._record_delivery(message, message.delivered(delivery.channel, delivery.ts))
         elif now - message.since >= GIVE_UP_AFTER:
@@ -103,22 +108,22 @@ class Outbox:
             postponed = message.postponed(
                 now, delivery.retry_after, maybe_delivered=delivery.maybe_delivered
             )
-            await self._store.update_message(message, postponed)
+            await self.store.update_message(message, postponed)
 
     async def _record_delivery(self, message: OutboxMessage, delivered: OutboxMessage) -> None:
-        current = await self._store.update_message(message, delivered)
+        current = await self.store.update_message(message, delivered)
         if current is delivered:
             return
         # The message was queued again or changed during delivery, so the posted version may be
         # outdated. Edit it, at the place that is known.
         posted = current if current.ts else delivered
         if posted.ts and (current.ts is None or current.due_at is None):
-            await self._store.update_message(current, current.moved_to(posted, self._clock.now()))
+            await self.store.update_message(current, current.moved_to(posted, self.clock.now()))
 
     async def _give_up(self, kick: Kick, message: OutboxMessage, delivery: Delivery) -> None:
         note = f"{message.kind}: {delivery.error}"
         logger.error("kick %s: a message was not delivered in a day: %s", kick.number, note)
-        await self._store.record_event(
-            Event(self._clock.now(), EventKind.DELIVERY_FAILED, None, note, kick.id)
+        await self.store.record_event(
+            Event(self.clock.now(), EventKind.DELIVERY_FAILED, None, note, kick.id)
         )
-        await self._store.update_message(message, message.delivered(None, None))
+        await self.store.update_message(message, message.delivered(None, None))

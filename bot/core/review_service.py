@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from bot.core.candidates import Candidate, Selection, find_candidates, without_duplicates
 from bot.core.draft import Draft
-from bot.core.evaluation import Evaluator
+from bot.core.evaluation import evaluate_with_counts, require_approver
 from bot.core.kick import ChannelId, KickId, TeamId, UserId
 from bot.core.policy import (
     Membership,
@@ -83,47 +83,36 @@ class FormContext:
     error: GatewayError | None = None
 
 
+@dataclass(eq=False, kw_only=True, slots=True)
 class ReviewService:
     """The use cases before a kick is submitted."""
 
-    def __init__(
-        self,
-        *,
-        policy: Policy,
-        gateway: MeetingGateway,
-        directory: Directory,
-        store: Store,
-        clock: Clock,
-    ) -> None:
-        self._policy = policy
-        self._gateway = gateway
-        self._directory = directory
-        self._store = store
-        self._clock = clock
-        self._evaluator = Evaluator(
-            policy=policy, gateway=gateway, directory=directory, store=store, clock=clock
-        )
+    policy: Policy
+    gateway: MeetingGateway
+    directory: Directory
+    store: Store
+    clock: Clock
+
+    def may_open_cached(self, user: UserId) -> Verdict | None:
+        """Return whether a user may open the form, without a remote call; None if not known."""
+        member = self.directory.cached_membership(user)
+        if member is None or not member.is_fresh(self.clock.now()):
+            return None
+        return may_open(self.policy, member, self.clock.now())
 
     @property
     def rules(self) -> Rules:
         """The policy's rules, for the form."""
-        return self._policy.rules
-
-    def may_open_cached(self, user: UserId) -> Verdict | None:
-        """Return whether a user may open the form, without a remote call; None if not known."""
-        member = self._directory.cached_membership(user)
-        if member is None or not member.is_fresh(self._clock.now()):
-            return None
-        return may_open(self._policy, member, self._clock.now())
+        return self.policy.rules
 
     async def permissions(self, user: UserId) -> tuple[Verdict, Role | None]:
         """Return whether a user may open the form, and their strongest role.
 
         Raises DirectoryUnavailable.
         """
-        member = await self._directory.membership(user)
-        strongest = max((grant.role for grant in grants(self._policy, member)), default=None)
-        return may_open(self._policy, member, self._clock.now()), strongest
+        member = await self.directory.membership(user)
+        strongest = max((grant.role for grant in grants(self.policy, member)), default=None)
+        return may_open(self.policy, member, self.clock.now()), strongest
 
     async def form_context(
         self, user: UserId, team: TeamId, channel: ChannelId, text: str
@@ -132,12 +121,12 @@ class ReviewService:
 
         Raises DirectoryUnavailable, StoreUnavailable.
         """
-        member = await self._directory.membership(user)
-        verdict = may_open(self._policy, member, self._clock.now())
+        member = await self.directory.membership(user)
+        verdict = may_open(self.policy, member, self.clock.now())
         if not verdict.is_allowed:
             return FormContext(verdict)
         try:
-            sessions = self._permitted(member, await self._gateway.live_sessions())
+            sessions = self._permitted(member, await self.gateway.live_sessions())
         except GatewayError as error:
             return FormContext(verdict, match=_not_searched(text), error=error)
         chosen = await self._default_session(sessions, team, channel)
@@ -148,14 +137,14 @@ class ReviewService:
         return FormContext(verdict, sessions, chosen, match)
 
     def _permitted(self, member: Membership, sessions: Iterable[Session]) -> tuple[Session, ...]:
-        return tuple(one for one in sessions if role_in(self._policy, member, one.meeting))
+        return tuple(one for one in sessions if role_in(self.policy, member, one.meeting))
 
     async def _default_session(
         self, sessions: Sequence[Session], team: TeamId, channel: ChannelId
     ) -> Session | None:
         if len(sessions) == 1:
             return sessions[0]
-        last = await self._store.last_meeting(team, channel)
+        last = await self.store.last_meeting(team, channel)
         return next((session for session in sessions if session.meeting.id == last), None)
 
     async def _match(
@@ -164,7 +153,7 @@ class ReviewService:
         searched = [chosen] if chosen else sessions[:SESSIONS_SEARCHED]
         if not text or not searched:
             return chosen, Match((), text, "")
-        rosters = await asyncio.gather(*(self._gateway.roster(one.id) for one in searched))
+        rosters = await asyncio.gather(*(self.gateway.roster(one.id) for one in searched))
         matches = [
             (session, match)
             for session, roster in zip(searched, rosters, strict=True)
@@ -187,11 +176,11 @@ class ReviewService:
 
         Raises DirectoryUnavailable, GatewayError.
         """
-        member = await self._directory.membership(user)
-        if not may_open(self._policy, member, self._clock.now()).is_allowed:
+        member = await self.directory.membership(user)
+        if not may_open(self.policy, member, self.clock.now()).is_allowed:
             return (), ()
         sessions, meetings = await asyncio.gather(
-            self._gateway.live_sessions(), self._gateway.meetings(query)
+            self.gateway.live_sessions(), self.gateway.meetings(query)
         )
         live = {session.meeting.id for session in sessions}
         wanted = query.strip().casefold()
@@ -204,7 +193,7 @@ class ReviewService:
             tuple(
                 meeting
                 for meeting in meetings
-                if meeting.id not in live and role_in(self._policy, member, meeting)
+                if meeting.id not in live and role_in(self.policy, member, meeting)
             ),
         )
 
@@ -215,13 +204,13 @@ class ReviewService:
 
         Raises DirectoryUnavailable, GatewayError.
         """
-        member = await self._directory.membership(user)
-        if not may_open(self._policy, member, self._clock.now()).is_allowed:
+        member = await self.directory.membership(user)
+        if not may_open(self.policy, member, self.clock.now()).is_allowed:
             return SearchResult()
-        session = await self._gateway.active_session(meeting)
-        if session is None or not role_in(self._policy, member, session.meeting):
+        session = await self.gateway.active_session(meeting)
+        if session is None or not role_in(self.policy, member, session.meeting):
             return SearchResult()
-        roster = await self._gateway.roster(session.id)
+        roster = await self.gateway.roster(session.id)
         return SearchResult(tuple(roster.search(query, limit)), roster)
 
     async def review(self, request: KickRequest) -> Review:
@@ -229,21 +218,22 @@ class ReviewService:
 
         Raises DirectoryUnavailable, GatewayError, StoreUnavailable.
         """
-        member = await self._directory.membership(request.user)
-        session = await self._gateway.active_session(request.meeting, fresh=True)
-        meeting = session.meeting if session else await self._gateway.meeting(request.meeting)
-        verdict = may_see(self._policy, member, meeting, self._clock.now())
+        member = await self.directory.membership(request.user)
+        session = await self.gateway.active_session(request.meeting, fresh=True)
+        meeting = session.meeting if session else await self.gateway.meeting(request.meeting)
+        verdict = may_see(self.policy, member, meeting, self.clock.now())
         if not verdict.is_allowed:
             # Without a role in the meeting, the user must not see who is in it.
             return Review(meeting, session, (), verdict, request.reason)
         candidates = without_duplicates(
-            await find_candidates(self._gateway, self.rules, meeting.id, session, request.selection)
+            await find_candidates(self.gateway, self.rules, meeting.id, session, request.selection)
         )
         targets = tuple(candidate.target for candidate in candidates if candidate.target)
-        verdict = await self._evaluator.evaluate(
-            PolicyInput(member, meeting, targets, request.reason)
-        )
-        verdict = await self._evaluator.require_approver(verdict, request.user, meeting)
+        facts = PolicyInput(member, meeting, targets, request.reason)
+        now = self.clock.now()
+        verdict = await evaluate_with_counts(self.policy, self.store, facts, now)
+        if verdict.kind is VerdictKind.NEEDS_APPROVAL:
+            verdict = await require_approver(self.policy, self.directory, verdict, facts, now)
         review = Review(meeting, session, candidates, verdict, request.reason)
         if verdict.kind is VerdictKind.REFUSED:
             return review
@@ -256,11 +246,11 @@ class ReviewService:
             session_id=session.id if session else None,
             targets=targets,
             reason=request.reason,
-            created_at=self._clock.now(),
+            created_at=self.clock.now(),
             repeats=request.repeats,
             needs_approval=verdict.kind is VerdictKind.NEEDS_APPROVAL,
         )
-        await self._store.save_draft(draft)
+        await self.store.save_draft(draft)
         return replace(review, draft=draft)
 
     async def repeat_kick(
@@ -271,7 +261,7 @@ class ReviewService:
         It includes those whom the policy protected: they are evaluated again. Raises
         StoreUnavailable.
         """
-        old = await self._store.get_kick(kick)
+        old = await self.store.get_kick(kick)
         if old is None:
             return None
         return KickRequest(

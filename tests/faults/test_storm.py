@@ -136,7 +136,7 @@ class TestAPlantedFaultIsFound:
 
         async def drop(self: Outbox, notice: OutboxMessage) -> None:
             if notice.kind is MessageKind.RESULT:
-                await self._store.update_message(notice, notice.delivered(None, None))
+                await self.store.update_message(notice, notice.delivered(None, None))
             else:
                 await deliver(self, notice)
 
