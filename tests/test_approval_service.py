@@ -37,7 +37,7 @@ from bot.core.ports import (
 )
 from bot.core.roster import CustomId, ParticipantId, Peer, Session, SessionId
 from bot.core.target import Outcome, OutcomeReason, Target
-from tests.fakes import NOW, FlakyStore, peer
+from tests.fakes import NOW, peer
 from tests.scene import (
     ANN,
     ANN_ROW,
@@ -53,6 +53,7 @@ from tests.scene import (
     Scene,
     outcomes,
 )
+from tests.stores import FlakyStore
 
 TEN = timedelta(minutes=10)
 HELPERS = frozenset({BEN, UserId("U9")})

@@ -12,14 +12,7 @@ from bot.core.event import Event, EventKind
 from bot.core.kick import Kick, KickId, State, UserId
 from bot.core.kick_service import ASK_NOW, SubmitResult
 from bot.core.outbox_message import MessageKind
-from bot.core.policy import (
-    AccountStatus,
-    Quota,
-    Rules,
-    SecondPerson,
-    Verdict,
-    VerdictKind,
-)
+from bot.core.policy import AccountStatus, Quota, Rules, SecondPerson, Verdict, VerdictKind
 from bot.core.ports import (
     DirectoryUnavailable,
     NotFound,

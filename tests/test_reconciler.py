@@ -10,8 +10,9 @@ from bot.core.outbox_message import MessageKind, OutboxMessage
 from bot.core.ports import Delivery
 from bot.core.reconciler import TICK_INTERVAL
 from bot.core.target import Outcome, OutcomeReason
-from tests.fakes import NOW, FakeNotifier, FlakyStore
+from tests.fakes import NOW, FakeNotifier
 from tests.scene import KICKED, LIVE, MAX, Scene, outcomes
+from tests.stores import FlakyStore
 
 
 @pytest.fixture

@@ -34,7 +34,8 @@ from bot.core.roster import (
     SessionId,
 )
 from bot.core.target import Target
-from tests.fakes import NOW, TEAM, FakeClock, FakeDirectory, FakeGateway, MemoryStore, peer
+from tests.fakes import NOW, TEAM, FakeClock, FakeDirectory, FakeGateway, peer
+from tests.stores import MemoryStore
 
 AVA, BEN, EVE, LEA = UserId("U1"), UserId("U2"), UserId("U3"), UserId("U4")
 LEADS = GroupId("S2")

@@ -42,8 +42,9 @@ from bot.core.roster import (
 )
 from bot.core.runner import STORE_ATTEMPTS, KickRunner
 from bot.core.target import Outcome, OutcomeReason, SeenPeer, Target
-from tests.fakes import NOW, TEAM, FakeClock, FakeGateway, FlakyStore, after, peer
+from tests.fakes import NOW, TEAM, FakeClock, FakeGateway, after, peer
 from tests.scene import outcomes
+from tests.stores import FlakyStore
 
 AMA = Meeting(MeetingId("m1"), "Weekly AMA")
 LIVE = Session(SessionId("s1"), AMA)

@@ -10,13 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 
-from bot.core.candidates import (
-    Candidate,
-    Selection,
-    current_targets,
-    find_candidates,
-    make_target,
-)
+from bot.core.candidates import Candidate, Selection, current_targets, find_candidates, make_target
 from bot.core.evaluation import evaluate_with_counts
 from bot.core.event import Event, EventKind
 from bot.core.kick import InvalidTransition, Kick, KickId, State, UserId

@@ -20,7 +20,7 @@ MAX_CONCURRENT = 8
 
 @dataclass(eq=False, kw_only=True, slots=True)
 class Outbox:
-    """Delivers outbox messages. A message that fails, or cannot be recorded, stays due."""
+    """Delivers outbox messages. Errors are logged, not raised, and the message stays due."""
 
     store: Store
     notifier: Notifier
@@ -34,10 +34,7 @@ class Outbox:
     )
 
     async def deliver_pending(self, kick: KickId) -> None:
-        """Deliver the pending messages of a kick that this process has just changed.
-
-        Never raises.
-        """
+        """Deliver the pending messages of a kick that this process has just changed."""
         async with self._kick_lock(kick):
             try:
                 pending = await self.store.pending_messages(kick)
@@ -47,10 +44,7 @@ class Outbox:
                 await asyncio.gather(*map(self._deliver_safely, pending))
 
     async def deliver_overdue(self) -> None:
-        """Deliver the overdue messages of all kicks: a process died, or Slack refused them before.
-
-        Never raises.
-        """
+        """Deliver the overdue messages of all kicks, for example those of a process that died."""
         try:
             overdue = await self.store.overdue_messages(self.clock.now())
         except StoreUnavailable as error:

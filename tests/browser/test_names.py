@@ -5,14 +5,7 @@ from playwright.async_api import Locator, Page, expect
 
 from bot.core.text import display
 from tests.browser.conftest import Play, Scene
-from tests.browser.moves import (
-    go_to,
-    last_message,
-    modal,
-    submit,
-    titled,
-    type_in,
-)
+from tests.browser.moves import go_to, last_message, modal, submit, titled, type_in
 from tests.sandbox.realtimekit.cast import HOSTILE_NAME, open_meeting
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

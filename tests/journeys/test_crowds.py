@@ -11,15 +11,7 @@ from bot.app import Bot
 from bot.core.kick import State
 from bot.core.text import NO_NAME, display
 from tests.journeys.conftest import Start
-from tests.journeys.steps import (
-    ONE_TRANSPORT,
-    choose,
-    kick_calls,
-    pick,
-    result,
-    stored,
-    to_form,
-)
+from tests.journeys.steps import ONE_TRANSPORT, choose, kick_calls, pick, result, stored, to_form
 from tests.sandbox.place import Place
 from tests.sandbox.realtimekit.people import Meeting, Participant
 from tests.sandbox.slack import Person
