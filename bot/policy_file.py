@@ -7,26 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from bot.core.kick import ChannelId, UserId
-from bot.core.policy import (
-    Grant,
-    GroupId,
-    Policy,
-    Protected,
-    Quota,
-    Role,
-    Rules,
-    SecondPerson,
-)
+from bot.core.policy import Grant, GroupId, Policy, Protected, Quota, Role, Rules, SecondPerson
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 _ID = re.compile(r"[UWS][A-Z0-9]{2,}")

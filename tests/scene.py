@@ -11,16 +11,8 @@ from bot.core.policy import Grant, Policy, Protected, Role, Rules
 from bot.core.reconciler import Reconciler
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, Peer, Session, SessionId
 from bot.core.target import Outcome, OutcomeReason, Target
-from tests.fakes import (
-    TEAM,
-    FakeClock,
-    FakeDirectory,
-    FakeGateway,
-    FakeNotifier,
-    FakeSpawn,
-    FlakyStore,
-    peer,
-)
+from tests.fakes import TEAM, FakeClock, FakeDirectory, FakeGateway, FakeNotifier, FakeSpawn, peer
+from tests.stores import FlakyStore
 
 AVA, BEN, LEA, MAX, EVE = (UserId(f"U{at}") for at in range(1, 6))
 CHANNEL, MODS = ChannelId("C1"), ChannelId("C2")

@@ -37,7 +37,7 @@ from bot.core.ports import (
 )
 from bot.core.roster import CustomId, ParticipantId, Peer, Session, SessionId
 from bot.core.target import Outcome, OutcomeReason, Target
-from tests.fakes import NOW, FlakyStore, peer
+from tests.fakes import NOW, peer
 from tests.scene import (
     ANN,
     ANN_ROW,
@@ -53,6 +53,7 @@ from tests.scene import (
     Scene,
     outcomes,
 )
+from tests.stores import FlakyStore
 
 TEN = timedelta(minutes=10)
 HELPERS = frozenset({BEN, UserId("U9")})
@@ -749,51 +750,51 @@ async def test_how_a_kick_stands_by_now_is_read_again(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    "what", [EventKind.APPROVED, EventKind.DENIED, EventKind.CANCELLED, EventKind.EXPIRED]
+    "kind", [EventKind.APPROVED, EventKind.DENIED, EventKind.CANCELLED, EventKind.EXPIRED]
 )
-async def test_a_decision_that_is_not_stored_is_none(scene: Scene, what: EventKind) -> None:
+async def test_a_decision_that_is_not_stored_is_none(scene: Scene, kind: EventKind) -> None:
     kick = await scene.waiting()
     shown = await seen(scene, kick)
-    if what is EventKind.EXPIRED:
+    if kind is EventKind.EXPIRED:
         scene.clock.advance(600)
-    scene.store.down[what] = 1
+    scene.store.down[kind] = 1
     with pytest.raises(StoreUnavailable):
-        await decide(scene, what, kick, shown)
+        await decide(scene, kind, kick, shown)
     await nothing_happened(scene, kick)
-    await decide(scene, what, kick, shown)
+    await decide(scene, kind, kick, shown)
     assert scene.stored(kick).state is not State.WAITING
 
 
-async def decide(scene: Scene, what: EventKind, kick: Kick, shown: Sequence[str]) -> object:
+async def decide(scene: Scene, kind: EventKind, kick: Kick, shown: Sequence[str]) -> object:
     """Make the decision that this event records."""
-    if what is EventKind.DENIED:
+    if kind is EventKind.DENIED:
         return await scene.approval_service.deny(kick.id, MAX, "")
-    if what is EventKind.CANCELLED:
+    if kind is EventKind.CANCELLED:
         return await scene.approval_service.cancel(kick.id, BEN)
     return await scene.approval_service.approve(kick.id, MAX, shown)
 
 
 @pytest.mark.parametrize(
-    "what", [EventKind.APPROVED, EventKind.DENIED, EventKind.CANCELLED, EventKind.EXPIRED]
+    "kind", [EventKind.APPROVED, EventKind.DENIED, EventKind.CANCELLED, EventKind.EXPIRED]
 )
 async def test_a_decision_whose_commit_was_lost_stands_and_is_carried_on(
-    scene: Scene, what: EventKind
+    scene: Scene, kind: EventKind
 ) -> None:
     kick = await scene.waiting()
     shown = await seen(scene, kick)
-    if what is EventKind.EXPIRED:
+    if kind is EventKind.EXPIRED:
         scene.clock.advance(600)
-    scene.store.lost[what] = 1
+    scene.store.lost[kind] = 1
     with pytest.raises(StoreUnavailable):
-        await decide(scene, what, kick, shown)
-    answer = await decide(scene, what, kick, shown)
+        await decide(scene, kind, kick, shown)
+    answer = await decide(scene, kind, kick, shown)
     assert isinstance(answer, ApprovalView)
     assert not answer.is_open
     for seconds in (5, 25):
         scene.clock.advance(seconds)
         await scene.tick()
     ended = scene.stored(kick)
-    if what is EventKind.APPROVED:
+    if kind is EventKind.APPROVED:
         assert (ended.state, outcomes(ended)) == (State.DONE, [KICKED, KICKED])
     assert scene.notifier.delivered[-1][1] == ended
     assert {message.due_at for message in scene.store.messages.values()} == {None}

@@ -48,7 +48,7 @@ def statuses(candidates: tuple[Candidate, ...]) -> list[tuple[CandidateStatus, s
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "target"),
+    ("selection", "status", "target"),
     [
         (chosen("participant:p1"), CandidateStatus.LIVE, "participant:p1"),
         (chosen("custom:c1"), CandidateStatus.LIVE, "participant:p1"),
@@ -76,9 +76,9 @@ def statuses(candidates: tuple[Candidate, ...]) -> list[tuple[CandidateStatus, s
     ],
 )
 def test_each_thing_asked_for_is_matched_exactly(
-    asked: Selection, status: CandidateStatus, target: str | None
+    selection: Selection, status: CandidateStatus, target: str | None
 ) -> None:
-    assert statuses(identify(OPEN, ROSTER, asked)) == [(status, target)]
+    assert statuses(identify(OPEN, ROSTER, selection)) == [(status, target)]
 
 
 def test_a_line_says_what_was_asked_and_who_that_is() -> None:
@@ -146,7 +146,7 @@ def test_namesakes_stand_beside_whoever_is_live() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "found"),
+    ("selection", "found"),
     [
         (pasted("p7"), [(CandidateStatus.UNLISTED, "participant:p7")]),
         (chosen("participant:p7"), [(CandidateStatus.UNLISTED, "participant:p7")]),
@@ -174,7 +174,7 @@ def test_namesakes_stand_beside_whoever_is_live() -> None:
     ],
 )
 def test_records_are_asked_after_the_live_list(
-    asked: Selection, found: list[tuple[CandidateStatus, str | None]]
+    selection: Selection, found: list[tuple[CandidateStatus, str | None]]
 ) -> None:
     records = [
         record("p7", "c7"),
@@ -183,7 +183,7 @@ def test_records_are_asked_after_the_live_list(
         record("p10", "p9"),
         record("p3", "c1"),
     ]
-    assert statuses(identify(OPEN, ROSTER, asked, records)) == found
+    assert statuses(identify(OPEN, ROSTER, selection, records)) == found
 
 
 def test_whoever_is_in_the_records_only_was_not_seen_live() -> None:
@@ -209,7 +209,7 @@ def test_whoever_is_found_nowhere_is_unchecked_and_named_by_their_id() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "by"),
+    ("selection", "by"),
     [
         (chosen("participant:p1"), "host"),
         (pasted("c1"), "host"),
@@ -223,7 +223,9 @@ def test_whoever_is_found_nowhere_is_unchecked_and_named_by_their_id() -> None:
         (chosen("custom:staff-none"), "staff-*"),
     ],
 )
-def test_the_protected_are_no_targets_wherever_they_are_found(asked: Selection, by: str) -> None:
+def test_the_protected_are_no_targets_wherever_they_are_found(
+    selection: Selection, by: str
+) -> None:
     guarded = Roster(
         [
             peer("e1", "p1", "c1", preset="host"),
@@ -232,7 +234,7 @@ def test_the_protected_are_no_targets_wherever_they_are_found(asked: Selection, 
         ]
     )
     records = [record("p7", "c7", "host"), record("p8", "staff-8")]
-    (candidate,) = identify(GUARDED, guarded, asked, records)
+    (candidate,) = identify(GUARDED, guarded, selection, records)
     assert (candidate.status, candidate.target, candidate.protected_by) == (
         CandidateStatus.PROTECTED,
         None,
@@ -282,7 +284,7 @@ def test_a_target_carries_a_name_that_can_be_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "left"),
+    ("selection", "left"),
     [
         (
             Selection((ParticipantKey("participant:p1"),), ("p1", "c1", "custom:c1")),
@@ -301,8 +303,8 @@ def test_a_target_carries_a_name_that_can_be_shown() -> None:
         ),
     ],
 )
-def test_each_person_stands_there_once(asked: Selection, left: list[CandidateStatus]) -> None:
-    candidates = without_duplicates(identify(OPEN, ROSTER, asked, [record("p7", "c7")]))
+def test_each_person_stands_there_once(selection: Selection, left: list[CandidateStatus]) -> None:
+    candidates = without_duplicates(identify(OPEN, ROSTER, selection, [record("p7", "c7")]))
     assert [candidate.status for candidate in candidates] == left
 
 
@@ -315,10 +317,10 @@ def test_somebody_protected_is_named_once_however_often_asked_for() -> None:
 
 
 def test_everything_asked_for_has_its_lines_in_order() -> None:
-    asked = Selection(
+    selection = Selection(
         (ParticipantKey("participant:p2"), ParticipantKey("participant:p1")), ("c2", "x", "p3")
     )
-    candidates = identify(OPEN, ROSTER, asked)
+    candidates = identify(OPEN, ROSTER, selection)
     assert [candidate.requested for candidate in candidates] == [
         "participant:p2",
         "participant:p1",

@@ -14,7 +14,8 @@ from bot.core.kick import TRANSITIONS, ChannelId, InvalidTransition, Kick, KickI
 from bot.core.ports import VersionConflict
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, SessionId
 from bot.core.target import Outcome, OutcomeReason, Target
-from tests.fakes import NOW, TEAM, MemoryStore, peer
+from tests.fakes import NOW, TEAM, peer
+from tests.stores import MemoryStore
 
 T = TypeVar("T")
 

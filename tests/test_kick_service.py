@@ -11,14 +11,7 @@ from bot.core.event import Event, EventKind
 from bot.core.kick import Kick, KickId, State, UserId
 from bot.core.kick_service import ASK_NOW, SubmitResult
 from bot.core.outbox_message import MessageKind
-from bot.core.policy import (
-    AccountStatus,
-    Quota,
-    Rules,
-    SecondPerson,
-    Verdict,
-    VerdictKind,
-)
+from bot.core.policy import AccountStatus, Quota, Rules, SecondPerson, Verdict, VerdictKind
 from bot.core.ports import (
     DirectoryUnavailable,
     NotFound,
@@ -305,7 +298,7 @@ async def test_a_membership_older_than_a_minute_means_no(scene: Scene) -> None:
 
 @pytest.mark.parametrize("read", ["active_session", "roster"])
 @pytest.mark.parametrize(
-    ("error", "words"),
+    ("error", "text"),
     [
         (OutcomeUnknown("500"), "could not be read right before the kick: 500."),
         (NotSent("down"), "could not be read right before the kick: down."),
@@ -314,14 +307,14 @@ async def test_a_membership_older_than_a_minute_means_no(scene: Scene) -> None:
     ],
 )
 async def test_a_session_that_cannot_be_read_means_no(
-    scene: Scene, read: str, error: Exception, words: str
+    scene: Scene, read: str, error: Exception, text: str
 ) -> None:
     kick = await scene.ready()
     scene.gateway.errors[read] = [error]
     await scene.run(kick)
     refused = scene.result()
     assert refused.state is State.REFUSED
-    assert words in refused.refusal
+    assert text in refused.refusal
     assert scene.gateway.sent == []
 
 
@@ -542,7 +535,7 @@ async def test_a_kick_that_cannot_be_claimed_calls_nobody_and_says_so(
     kick = await scene.ready()
     getattr(scene.store, kind)[EventKind.CLAIMED] = 1
     await scene.run(kick)
-    assert [words.startswith("the ") for _, words in scene.notifier.problems] == [True]
+    assert [problem.startswith("the ") for _, problem in scene.notifier.problems] == [True]
     assert (scene.notifier.results, scene.gateway.sent) == ([], [])
 
 
@@ -550,7 +543,7 @@ async def test_a_store_that_stays_down_after_the_calls_is_told_as_trouble(scene:
     kick = await scene.ready()
     scene.store.down[EventKind.SETTLED] = 2 * STORE_ATTEMPTS
     await scene.run(kick)
-    assert [words for _, words in scene.notifier.problems] == ["the database is locked"]
+    assert [problem for _, problem in scene.notifier.problems] == ["the database is locked"]
     assert scene.notifier.results == []
     assert sorted(scene.gateway.sent) == ["p1", "p2"]
     assert scene.stored(kick).state is State.RUNNING
@@ -580,7 +573,9 @@ async def test_a_fault_of_the_bot_is_told_without_its_details(scene: Scene) -> N
     kick = await scene.ready()
     scene.gateway.errors["roster"] = [ZeroDivisionError("secret")]
     await scene.run(kick)
-    assert [words for _, words in scene.notifier.problems] == ["The bot failed. Its log says how."]
+    assert [problem for _, problem in scene.notifier.problems] == [
+        "The bot failed. Its log says how."
+    ]
     assert scene.gateway.sent == []
 
 
@@ -741,7 +736,9 @@ async def test_a_fault_of_the_bot_is_told_once_and_not_tried_again_by_this_proce
     for _ in range(3):
         await scene.tick()
         scene.clock.advance(20)
-    assert [words for _, words in scene.notifier.problems] == ["The bot failed. Its log says how."]
+    assert [problem for _, problem in scene.notifier.problems] == [
+        "The bot failed. Its log says how."
+    ]
     scene.notifier.problems.clear()
     scene.use(scene.process("two"))
     await scene.tick()
@@ -754,7 +751,7 @@ async def test_whom_somebody_waits_for_hears_that_the_store_is_down_and_it_goes_
     kick = await scene.ready()
     scene.store.down[EventKind.CLAIMED] = 1
     await scene.run(kick)
-    assert [words for _, words in scene.notifier.problems] == ["the database is locked"]
+    assert [problem for _, problem in scene.notifier.problems] == ["the database is locked"]
     scene.notifier.problems.clear()
     scene.clock.advance(5)
     await scene.tick()

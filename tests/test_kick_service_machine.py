@@ -38,16 +38,8 @@ from bot.core.reconciler import Reconciler
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, Session, SessionId
 from bot.core.target import Outcome, OutcomeReason, Target
 from tests.fakes import TEAM
-from tests.unsteady import (
-    Call,
-    ManualClock,
-    ProcessTasks,
-    UnsteadyDirectory,
-    UnsteadyGateway,
-    UnsteadyNotifier,
-    UnsteadyStore,
-    new_loop,
-)
+from tests.processes import ManualClock, ProcessTasks, new_loop
+from tests.unsteady import Call, UnsteadyDirectory, UnsteadyGateway, UnsteadyNotifier, UnsteadyStore
 
 # A process that dies leaves work that it never started.
 pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")

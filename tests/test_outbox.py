@@ -20,7 +20,8 @@ from bot.core.outbox_message import (
 from bot.core.ports import Delivery, StoreUnavailable
 from bot.core.roster import Meeting, MeetingId, ParticipantId
 from bot.core.target import Outcome, OutcomeReason, Target
-from tests.fakes import NOW, TEAM, FakeClock, FakeNotifier, FlakyStore, MemoryStore
+from tests.fakes import NOW, TEAM, FakeClock, FakeNotifier
+from tests.stores import FlakyStore, MemoryStore
 
 T = TypeVar("T")
 

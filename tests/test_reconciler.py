@@ -10,8 +10,9 @@ from bot.core.outbox_message import MessageKind, OutboxMessage
 from bot.core.ports import Delivery
 from bot.core.reconciler import TICK_INTERVAL
 from bot.core.target import Outcome, OutcomeReason
-from tests.fakes import NOW, FakeNotifier, FlakyStore
+from tests.fakes import NOW, FakeNotifier
 from tests.scene import KICKED, LIVE, MAX, Scene, outcomes
+from tests.stores import FlakyStore
 
 
 @pytest.fixture
@@ -164,15 +165,15 @@ async def test_a_store_that_is_down_is_looked_into_the_next_time(
 async def test_it_looks_at_once_and_every_two_seconds_until_it_is_cancelled(
     scene: Scene, *, faulty: bool
 ) -> None:
-    looks: list[datetime] = []
+    ticks: list[datetime] = []
     enough = asyncio.Event()
 
     class Watched(FlakyStore):
         async def overdue_kicks(self, now: datetime) -> Sequence[Kick]:
-            looks.append(now)
-            if len(looks) == 4:
+            ticks.append(now)
+            if len(ticks) == 4:
                 enough.set()
-            if faulty and len(looks) == 2:
+            if faulty and len(ticks) == 2:
                 raise ZeroDivisionError
             return await super().overdue_kicks(now)
 
@@ -184,7 +185,7 @@ async def test_it_looks_at_once_and_every_two_seconds_until_it_is_cancelled(
     with pytest.raises(asyncio.CancelledError):
         await task
     await scene.spawn.finish()
-    assert [(look - NOW).total_seconds() for look in looks[:4]] == [
+    assert [(tick - NOW).total_seconds() for tick in ticks[:4]] == [
         TICK_INTERVAL * at for at in range(4)
     ]
 

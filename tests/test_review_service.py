@@ -34,7 +34,8 @@ from bot.core.roster import (
 )
 from bot.core.service import NO_APPROVALS_CHANNEL, NO_APPROVER
 from bot.core.target import Target
-from tests.fakes import NOW, TEAM, FakeClock, FakeDirectory, FakeGateway, MemoryStore, peer
+from tests.fakes import NOW, TEAM, FakeClock, FakeDirectory, FakeGateway, peer
+from tests.stores import MemoryStore
 
 AVA, BEN, EVE, LEA = UserId("U1"), UserId("U2"), UserId("U3"), UserId("U4")
 LEADS = GroupId("S2")
@@ -94,8 +95,8 @@ def scene() -> Scene:
 def choice(
     *keys: str, pasted: tuple[str, ...] = (), user: UserId = AVA, reason: str = "spam"
 ) -> KickRequest:
-    asked = Selection(tuple(ParticipantKey(one) for one in keys), pasted)
-    return KickRequest(user, TEAM, CHANNEL, AMA.id, asked, reason)
+    selection = Selection(tuple(ParticipantKey(one) for one in keys), pasted)
+    return KickRequest(user, TEAM, CHANNEL, AMA.id, selection, reason)
 
 
 def earlier(number: int = 1, *, count: int = 1, meeting: Meeting = AMA) -> Kick:
@@ -156,8 +157,8 @@ async def test_that_slack_cannot_be_read_is_not_hidden(scene: Scene) -> None:
 
 
 async def test_who_has_no_role_sees_no_meeting(scene: Scene) -> None:
-    opening = await scene.review_service.form_context(EVE, TEAM, CHANNEL, "ann")
-    assert (opening.verdict.kind, opening.sessions, opening.chosen) == (
+    context = await scene.review_service.form_context(EVE, TEAM, CHANNEL, "ann")
+    assert (context.verdict.kind, context.sessions, context.chosen) == (
         VerdictKind.REFUSED,
         (),
         None,
@@ -176,9 +177,9 @@ async def test_a_membership_a_minute_old_opens_nothing(scene: Scene, late: int) 
 
 
 async def test_the_only_live_meeting_is_chosen(scene: Scene) -> None:
-    opening = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "")
-    assert (opening.sessions, opening.chosen) == ((AMA_LIVE,), AMA_LIVE)
-    assert opening.match == Match((), "", "")
+    context = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "")
+    assert (context.sessions, context.chosen) == ((AMA_LIVE,), AMA_LIVE)
+    assert context.match == Match((), "", "")
 
 
 async def test_meetings_without_a_role_are_not_listed(scene: Scene) -> None:
@@ -207,52 +208,52 @@ async def test_of_several_the_one_this_channel_used_last_is_chosen(
     scene.gateway.go_live(DAILY_LIVE)
     if last:
         await scene.store.add(earlier(meeting=last), Event(NOW, EventKind.ASKED, AVA))
-    opening = await scene.review_service.form_context(AVA, team, CHANNEL, "")
-    assert opening.chosen == chosen
+    context = await scene.review_service.form_context(AVA, team, CHANNEL, "")
+    assert context.chosen == chosen
 
 
 async def test_that_the_list_of_sessions_cannot_be_read_is_told(scene: Scene) -> None:
     scene.gateway.errors["live_sessions"] = [NotSent("down")]
-    opening = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "ann spam")
-    assert isinstance(opening.error, NotSent)
-    assert (opening.verdict.is_allowed, opening.sessions) == (True, ())
-    assert (opening.match.people, opening.match.who) == ((), "")
+    context = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "ann spam")
+    assert isinstance(context.error, NotSent)
+    assert (context.verdict.is_allowed, context.sessions) == (True, ())
+    assert (context.match.people, context.match.who) == ((), "")
 
 
 async def test_that_one_session_cannot_be_read_loses_no_meeting(scene: Scene) -> None:
     scene.gateway.go_live(DAILY_LIVE)
     scene.gateway.errors["roster"] = [OutcomeUnknown("500 while it starts")]
-    opening = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "ann spam")
-    assert opening.sessions == (AMA_LIVE, DAILY_LIVE)
-    assert opening.error is None
-    assert opening.match == Match((), "", "ann spam")
+    context = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "ann spam")
+    assert context.sessions == (AMA_LIVE, DAILY_LIVE)
+    assert context.error is None
+    assert context.match == Match((), "", "ann spam")
 
 
 async def test_the_text_of_the_command_finds_whom_it_means(scene: Scene) -> None:
-    opening = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "ann spamming links")
-    assert [one.id for one in opening.match.people] == ["p1"]
-    assert (opening.match.who, opening.match.rest) == ("ann", "spamming links")
+    context = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "ann spamming links")
+    assert [one.id for one in context.match.people] == ["p1"]
+    assert (context.match.who, context.match.rest) == ("ann", "spamming links")
 
 
 async def test_the_meeting_where_the_text_fits_is_chosen(scene: Scene) -> None:
     scene.gateway.go_live(DAILY_LIVE, peer("e9", "p9", name="Mallory"))
-    opening = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "mallory")
-    assert opening.chosen == DAILY_LIVE
-    assert [one.id for one in opening.match.people] == ["p9"]
+    context = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "mallory")
+    assert context.chosen == DAILY_LIVE
+    assert [one.id for one in context.match.people] == ["p9"]
 
 
 async def test_text_that_fits_in_two_meetings_chooses_none_and_hides_none(scene: Scene) -> None:
     scene.gateway.go_live(DAILY_LIVE, peer("e9", "p9", name="Ann"))
-    opening = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "ann spam")
-    assert opening.chosen is None
-    assert {one.id for one in opening.match.people} == {"p1", "p9"}
-    assert (opening.match.who, opening.match.rest) == ("ann", "spam")
+    context = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "ann spam")
+    assert context.chosen is None
+    assert {one.id for one in context.match.people} == {"p1", "p9"}
+    assert (context.match.who, context.match.rest) == ("ann", "spam")
 
 
 async def test_text_that_fits_nobody_is_told(scene: Scene) -> None:
     scene.gateway.go_live(DAILY_LIVE)
-    opening = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "nobody here")
-    assert (opening.chosen, opening.match) == (None, Match((), "nobody here", ""))
+    context = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "nobody here")
+    assert (context.chosen, context.match) == (None, Match((), "nobody here", ""))
 
 
 async def test_nobody_is_said_to_be_missing_from_meetings_that_were_not_searched(
@@ -261,22 +262,22 @@ async def test_nobody_is_said_to_be_missing_from_meetings_that_were_not_searched
     for at in range(5, 10):
         meeting = Meeting(MeetingId(f"m{at}"), f"Daily {at}")
         scene.gateway.go_live(Session(SessionId(f"s{at}"), meeting))
-    opening = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "mallory")
-    assert opening.match == Match((), "", "mallory")
+    context = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "mallory")
+    assert context.match == Match((), "", "mallory")
     assert scene.gateway.reads.count(("roster", False)) == 5
 
 
 async def test_text_is_searched_only_in_the_meeting_this_channel_uses(scene: Scene) -> None:
     scene.gateway.go_live(DAILY_LIVE, peer("e9", "p9", name="Mallory"))
     await scene.store.add(earlier(meeting=AMA), Event(NOW, EventKind.ASKED, AVA))
-    opening = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "mallory")
-    assert (opening.chosen, opening.match.people) == (AMA_LIVE, ())
+    context = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "mallory")
+    assert (context.chosen, context.match.people) == (AMA_LIVE, ())
 
 
 async def test_text_fits_nobody_where_nothing_is_live(scene: Scene) -> None:
     scene.gateway.sessions.clear()
-    opening = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "ann")
-    assert (opening.sessions, opening.chosen, opening.match.people) == ((), None, ())
+    context = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "ann")
+    assert (context.sessions, context.chosen, context.match.people) == ((), None, ())
 
 
 # --- searches
@@ -356,7 +357,7 @@ async def test_every_review_has_a_draft_of_its_own(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "answer", "word"),
+    ("kick_request", "answer", "text"),
     [
         (choice("participant:p1"), VerdictKind.ALLOWED, "moderator"),
         (choice("participant:p1", "participant:p3"), VerdictKind.ALLOWED, "moderator"),
@@ -371,11 +372,11 @@ async def test_every_review_has_a_draft_of_its_own(scene: Scene) -> None:
     ],
 )
 async def test_a_draft_is_kept_of_what_is_allowed_or_may_be_asked_for(
-    scene: Scene, asked: KickRequest, answer: VerdictKind, word: str
+    scene: Scene, kick_request: KickRequest, answer: VerdictKind, text: str
 ) -> None:
-    review = await scene.review_service.review(asked)
+    review = await scene.review_service.review(kick_request)
     assert review.verdict.kind is answer
-    assert word in review.verdict.reason
+    assert text in review.verdict.reason
     assert len(scene.store.drafts) == (answer is not VerdictKind.REFUSED)
     assert (review.draft is None) is (answer is VerdictKind.REFUSED)
     if review.draft:
@@ -467,10 +468,10 @@ async def test_earlier_kicks_count_towards_the_quota() -> None:
 async def test_earlier_kicks_make_a_bulk_for_two_minutes() -> None:
     scene = Scene(Rules(second_person=SecondPerson.BULK, bulk=2))
     await scene.store.add(earlier(count=2), Event(NOW, EventKind.ASKED, AVA))
-    asked = choice("participant:p1")
-    assert (await scene.review_service.review(asked)).verdict.kind is VerdictKind.NEEDS_APPROVAL
+    request = choice("participant:p1")
+    assert (await scene.review_service.review(request)).verdict.kind is VerdictKind.NEEDS_APPROVAL
     scene.clock.advance(121)
-    assert (await scene.review_service.review(asked)).verdict.is_allowed
+    assert (await scene.review_service.review(request)).verdict.is_allowed
 
 
 # --- eligible approvers

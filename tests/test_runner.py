@@ -42,8 +42,9 @@ from bot.core.roster import (
 )
 from bot.core.runner import STORE_ATTEMPTS, KickRunner
 from bot.core.target import Outcome, OutcomeReason, SeenPeer, Target
-from tests.fakes import NOW, TEAM, FakeClock, FakeGateway, FlakyStore, after, peer
+from tests.fakes import NOW, TEAM, FakeClock, FakeGateway, after, peer
 from tests.scene import outcomes
+from tests.stores import FlakyStore
 
 AMA = Meeting(MeetingId("m1"), "Weekly AMA")
 LIVE = Session(SessionId("s1"), AMA)
@@ -160,7 +161,7 @@ async def test_a_reply_that_names_anybody_says_kicked(named: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "why", "detail"),
+    ("error", "reason", "detail"),
     [
         (Rejected("no permission"), OutcomeReason.REFUSED, "no permission"),
         (RateLimited("slow down"), OutcomeReason.BUSY, "slow down"),
@@ -176,12 +177,12 @@ async def test_a_reply_that_names_anybody_says_kicked(named: list[str]) -> None:
     ],
 )
 async def test_a_call_that_surely_did_nothing_failed_and_is_not_repeated(
-    error: GatewayError, why: OutcomeReason, detail: str
+    error: GatewayError, reason: OutcomeReason, detail: str
 ) -> None:
     scene = Scene(ANN)
     scene.raise_on_kick(error)
     kick = await scene.carry_out()
-    assert outcomes(kick) == [(Outcome.FAILED, why)]
+    assert outcomes(kick) == [(Outcome.FAILED, reason)]
     assert kick.targets[0].detail == detail
     assert scene.gateway.sent == ["p1"]
     assert scene.gateway.reads == []
@@ -306,7 +307,7 @@ def rows_at(script: dict[float, Sequence[Peer]]) -> Callable[[Scene], None]:
 
 
 @pytest.mark.parametrize(
-    ("rows", "outcome", "why", "took", "back"),
+    ("rows", "outcome", "reason", "took", "back"),
     [
         ({0: LEFT}, Outcome.GONE, OutcomeReason.LEFT, 0, None),
         ({0: ANN_ROWS, 2: LEFT}, Outcome.GONE, OutcomeReason.LEFT, 2, None),
@@ -323,7 +324,7 @@ def rows_at(script: dict[float, Sequence[Peer]]) -> Callable[[Scene], None]:
 async def test_a_lost_answer_is_settled_by_what_later_reads_show(
     rows: dict[float, Sequence[Peer]],
     outcome: Outcome,
-    why: OutcomeReason,
+    reason: OutcomeReason,
     *,
     took: float,
     back: object,
@@ -332,7 +333,7 @@ async def test_a_lost_answer_is_settled_by_what_later_reads_show(
     scene.raise_on_kick(OutcomeUnknown("reset"))
     rows_at(rows)(scene)
     kick = await scene.carry_out()
-    assert outcomes(kick) == [(outcome, why)]
+    assert outcomes(kick) == [(outcome, reason)]
     assert (kick.targets[0].detail, kick.targets[0].rejoined_at) == ("reset", back)
     assert scene.clock.now() - NOW == timedelta(seconds=took)
     assert scene.gateway.sent == ["p1"]

@@ -43,7 +43,7 @@ from bot.store.migrations import MIGRATIONS, migrate
 from bot.store.rows import draft_row, kick_row, target_rows
 from bot.store.schema import drafts, events, iso, schema_version, targets
 from bot.store.schema import kicks as kicks_table
-from tests.fakes import MemoryStore
+from tests.stores import MemoryStore
 
 AnyStore = SqlStore | MemoryStore
 

@@ -142,15 +142,16 @@ def current_targets(
 
     The candidates are those of `Selection.of_targets(targets)`.
     """
-    protected, people = set[str](), dict[str, Participant]()
+    protected = set[str]()
+    people: dict[str | None, Participant] = {}
     for candidate in candidates:
         if candidate.status is CandidateStatus.PROTECTED:
             protected.add(candidate.requested)
         elif candidate.person:
             people[candidate.requested] = candidate.person
     return tuple(
-        make_target(rules, people[key], live=True)
-        if (key := target.key or "") in people
+        make_target(rules, people[target.key], live=True)
+        if target.key in people
         else replace(target, protection_checked=False)
         for target in targets
         if target.key not in protected
