@@ -67,7 +67,7 @@ def test_every_effect_in_the_code_is_reached_by_some_walk(short: tuple[Tally, Re
 
 def test_an_effect_that_no_walk_reaches_is_found() -> None:
     assert "slack: chat.postMessage" in crash.in_the_code()
-    assert {"store: add", "store: move", "store: note"} <= crash.in_the_code()
+    assert {"store: add", "store: transition", "store: update_message"} <= crash.in_the_code()
     assert set(crash.unreached([["before store: add ready #1"]])) == (
         crash.in_the_code() | {"kick call"}
     ) - {"store: add"}
