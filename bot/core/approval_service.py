@@ -3,21 +3,14 @@
 Every click is evaluated at that moment, from facts read then.
 """
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 
-from bot.core.candidates import (
-    Candidate,
-    Selection,
-    current_targets,
-    find_candidates,
-    make_target,
-)
-from bot.core.event import Event, EventKind
+from bot.core.candidates import Candidate, current_targets, make_target
+from bot.core.event import EventKind
 from bot.core.kick import InvalidTransition, Kick, KickId, State, UserId
 from bot.core.kick_service import KickService
 from bot.core.policy import (
@@ -26,20 +19,13 @@ from bot.core.policy import (
     Verdict,
     VerdictKind,
     may_decide,
-    may_open,
     protected_by,
     refusal,
 )
-from bot.core.ports import (
-    GatewayError,
-    StoreUnavailable,
-    VersionConflict,
-)
+from bot.core.ports import GatewayError, VersionConflict
 from bot.core.roster import Session
 from bot.core.service import Service
 from bot.core.target import Target
-
-logger = logging.getLogger(__name__)
 
 UNKNOWN_REQUEST = "That request is not in this bot's record. Nothing was changed."
 SESSION_ENDED = (
@@ -115,12 +101,18 @@ class ApprovalService(Service):
         if not view.is_open:
             return view
         if view.participation is Participation.REQUESTER:
-            return await self._refuse(user, view.verdict.reason, kick_id)
+            return await self.kick_service.refuse_anyway(user, view.verdict.reason, kick_id)
         if not view.verdict.is_allowed or view.error:
             return view
         if _differs(seen, view.seen):
             return replace(view, changed=True)
-        return await self._decide(view, user, EventKind.APPROVED, view.verdict.reason)
+        return await self._decide(
+            view,
+            user,
+            lambda now: view.kick.approve(user, now),
+            EventKind.APPROVED,
+            view.verdict.reason,
+        )
 
     async def deny(self, kick_id: KickId, user: UserId, note: str) -> Kick | ApprovalView | Verdict:
         """Deny a request. Returns the current request instead if it was decided before."""
@@ -128,8 +120,10 @@ class ApprovalService(Service):
         if isinstance(view, Verdict) or not view.is_open:
             return view
         if not view.verdict.is_allowed:
-            return await self._refuse(user, view.verdict.reason, kick_id)
-        return await self._decide(view, user, EventKind.DENIED, note)
+            return await self.kick_service.refuse_anyway(user, view.verdict.reason, kick_id)
+        return await self._decide(
+            view, user, lambda now: view.kick.deny(user, note, now), EventKind.DENIED, note
+        )
 
     async def cancel(self, kick_id: KickId, user: UserId) -> Kick | ApprovalView | Verdict:
         """Cancel a request. Only its requester may.
@@ -140,8 +134,11 @@ class ApprovalService(Service):
         if isinstance(view, Verdict):
             return view
         if view.participation is not Participation.REQUESTER:
-            return await self._refuse(user, "Only whoever asked can take a request back.", kick_id)
-        return await self._decide(view, user, EventKind.CANCELLED) if view.is_open else view
+            reason = "Only whoever asked can take a request back."
+            return await self.kick_service.refuse_anyway(user, reason, kick_id)
+        if not view.is_open:
+            return view
+        return await self._decide(view, user, view.kick.cancel, EventKind.CANCELLED)
 
     async def refresh(self, kick: Kick) -> Kick:
         """Return the current state of a kick."""
@@ -152,17 +149,14 @@ class ApprovalService(Service):
         member = await self.directory.membership(user)
         kick = await self.store.get_kick(kick_id)
         if kick is None:
-            return await self._refuse(user, UNKNOWN_REQUEST, kick_id)
-        now = self.clock.now()
-        if user == kick.requester:
+            return await self.kick_service.refuse_anyway(user, UNKNOWN_REQUEST, kick_id)
+        if user == kick.requester and member.account_status is AccountStatus.MEMBER:
             participation, verdict = Participation.REQUESTER, refusal(OWN_REQUEST)
-            if member.account_status is not AccountStatus.MEMBER:
-                return await self._refuse(user, may_open(self.policy, member, now).reason, kick_id)
         else:
-            participation = Participation.APPROVER
+            participation, now = Participation.APPROVER, self.clock.now()
             verdict = may_decide(self.policy, member, kick.requester, kick.meeting, now)
             if not verdict.is_allowed:
-                return await self._refuse(user, verdict.reason, kick_id)
+                return await self.kick_service.refuse_anyway(user, verdict.reason, kick_id)
         return ApprovalView(await self._expire_if_due(kick), participation, verdict)
 
     async def _expire_if_due(self, kick: Kick) -> Kick:
@@ -180,15 +174,11 @@ class ApprovalService(Service):
             return view
         kick, is_approver = view.kick, view.participation is Participation.APPROVER
         try:
-            session = await self.gateway.active_session(kick.meeting.id, fresh=True)
-            if not kick.belongs_to(session.id if session else None):
-                return replace(view, verdict=refusal(SESSION_ENDED)) if is_approver else view
-            selection = Selection.of_targets(kick.targets)
-            candidates = await find_candidates(
-                self.gateway, self.policy.rules, kick.meeting.id, session, selection
-            )
+            session, candidates = await self.read_targets(kick)
         except GatewayError as error:
             return replace(view, error=error)
+        if candidates is None:
+            return replace(view, verdict=refusal(SESSION_ENDED)) if is_approver else view
         seen = tuple(self._fingerprint(target, candidates) for target in kick.targets)
         view = replace(view, session=session, candidates=candidates, seen=seen)
         return replace(view, verdict=await self._reevaluate(view)) if is_approver else view
@@ -218,36 +208,24 @@ class ApprovalService(Service):
         return view.verdict
 
     async def _decide(
-        self, view: ApprovalView, user: UserId, kind: EventKind, note: str = ""
+        self,
+        view: ApprovalView,
+        user: UserId,
+        change: Callable[[datetime], Kick],
+        kind: EventKind,
+        note: str = "",
     ) -> Kick | ApprovalView:
-        kick, now = view.kick, self.clock.now()
         try:
-            decided = await self.store.transition(
-                kick, _decided(kick, kind, user, note, now), Event(now, kind, user, note, kick.id)
-            )
+            decided = await self.transition(view.kick, change, kind, note, user)
         except VersionConflict as error:
             return replace(view, kick=error.current)
         except InvalidTransition:
             # The deadline passed during the evaluation.
-            return replace(view, kick=await self._expire_if_due(kick))
+            return replace(view, kick=await self._expire_if_due(view.kick))
         self.kick_service.notify(decided)
         if decided.state is State.READY:
             self.kick_service.start(decided)
         return decided
-
-    async def _refuse(self, user: UserId, reason: str, kick_id: KickId) -> Verdict:
-        """Record a refusal and return it, even if it could not be recorded."""
-        try:
-            return await self.kick_service.record_refusal(user, reason, kick_id)
-        except StoreUnavailable as error:
-            logger.error("a refusal of %s is not on record: %s", user, error)  # noqa: TRY400 - no traceback needed
-            return refusal(reason)
-
-
-def _decided(kick: Kick, kind: EventKind, user: UserId, note: str, now: datetime) -> Kick:
-    if kind is EventKind.APPROVED:
-        return kick.approve(user, now)
-    return kick.deny(user, note, now) if kind is EventKind.DENIED else kick.cancel(now)
 
 
 def _differs(before: Sequence[str], now: Sequence[str]) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from bot.core.policy import Rules
+from bot.core.policy import Rules, protected_by
 from bot.core.ports import GatewayError, MeetingGateway
 from bot.core.roster import (
     CustomId,
@@ -222,7 +222,7 @@ class _Finder:
     def _unless_protected(self, candidate: Candidate) -> Candidate:
         """Return the candidate, or a protected one without a target if a rule protects them."""
         person = candidate.person or candidate.target
-        rule = person and self.rules.protected.protected_by(person.preset, person.custom_id)
+        rule = person and protected_by(self.rules, person)
         if not rule:
             return candidate
         status = CandidateStatus.PROTECTED

@@ -236,5 +236,5 @@ class Clock(Protocol):
 class Spawn(Protocol):
     """Starts work that outlives the request it came from. The bot waits for it before it exits."""
 
-    def __call__(self, work: Coroutine[object, object, None]) -> None:
+    def __call__(self, work: Coroutine[object, object, object]) -> None:
         """Start the work in a task of its own."""

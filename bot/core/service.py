@@ -1,6 +1,8 @@
 """Verdicts that need more than the policy: counts from the store, and facts read now."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from math import ceil
 
 from bot.core.candidates import (
@@ -10,6 +12,7 @@ from bot.core.candidates import (
     current_targets,
     find_candidates,
 )
+from bot.core.event import Event, EventKind
 from bot.core.kick import Kick, UserId
 from bot.core.policy import (
     BULK_WINDOW,
@@ -119,22 +122,47 @@ class Service:
             return True
         return False
 
+    async def read_targets(self, kick: Kick) -> tuple[Session | None, tuple[Candidate, ...] | None]:
+        """Return the live session of a kick's meeting, and the kick's targets as they are now.
+
+        The second part is None if the session of the kick is over. Raises GatewayError.
+        """
+        session = await self.gateway.active_session(kick.meeting.id, fresh=True)
+        if not kick.belongs_to(session.id if session else None):
+            return session, None
+        selection, rules = Selection.of_targets(kick.targets), self.policy.rules
+        return session, await find_candidates(
+            self.gateway, rules, kick.meeting.id, session, selection
+        )
+
+    async def transition(
+        self,
+        kick: Kick,
+        change: Callable[[datetime], Kick],
+        kind: EventKind,
+        note: str = "",
+        actor: UserId | None = None,
+    ) -> Kick:
+        """Store a change of a kick with its event, and return the changed kick.
+
+        Raises InvalidTransition, VersionConflict, StoreUnavailable.
+        """
+        now = self.clock.now()
+        event = Event(now, kind, actor, note, kick.id)
+        return await self.store.transition(kick, change(now), event)
+
     async def recheck(self, kick: Kick) -> Recheck:
         """Evaluate a ready kick again, right before its calls. Raises StoreUnavailable."""
         try:
             requester = await self.directory.membership(kick.requester, fresh=True)
             approver = await self.directory.membership(kick.approver) if kick.approver else None
-            session = await self.gateway.active_session(kick.meeting.id, fresh=True)
-            if not kick.belongs_to(session.id if session else None):
-                return Recheck(_session_ended(session))
-            selection = Selection.of_targets(kick.targets)
-            candidates = await find_candidates(
-                self.gateway, self.policy.rules, kick.meeting.id, session, selection
-            )
+            session, candidates = await self.read_targets(kick)
         except DirectoryUnavailable as error:
             return Recheck(refusal(f"Your role could not be checked with Slack ({error})."))
         except GatewayError as error:
             return Recheck(_unreadable(error))
+        if candidates is None:
+            return Recheck(_session_ended(session))
         meeting = session.meeting if session else kick.meeting
         targets = current_targets(self.policy.rules, kick.targets, candidates)
         if not targets:
