@@ -1,6 +1,7 @@
 """The store, in SQL."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from bot.core.outbox_message import OutboxMessage, messages_due_for
 from bot.core.roster import MeetingId
 from bot.store.database import Database
 from bot.store.migrations import migrate, version
-from bot.store.rows import Row, draft_from, event_from, event_row, kicks_from, message_from
+from bot.store.rows import Row, draft_from, event_from, kicks_from, message_from
 from bot.store.schema import drafts, events, kicks, outbox, targets
 from bot.store.writes import (
     SELECT_KICKS,
@@ -155,7 +156,7 @@ class SqlStore:
 
     async def record_event(self, event: Event) -> None:
         """Store an event that belongs to no transition."""
-        row = event_row(event) | self._instance
+        row = asdict(event) | self._instance
         await self._database.write_autocommit(lambda db: insert_events(db, row))
 
     async def save_draft(self, draft: Draft) -> None:
