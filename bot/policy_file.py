@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from bot.config import describe
 from bot.core.kick import ChannelId, UserId
 from bot.core.policy import Grant, GroupId, Policy, Protected, Quota, Role, Rules, SecondPerson
 
@@ -150,7 +151,7 @@ def parse_policy(content: Mapping[str, Any], path: Path) -> Policy:
         policy = _File.model_validate(content).value()
     except ValidationError as error:
         errors = error.errors(include_url=False)
-        problems = [_problem(one) for one in errors]
+        problems = [describe(one) for one in errors]
         valid = _without(content, [one["loc"] for one in errors])
         policy = _ValidParts.model_validate(valid).value()
     problems += _contradictions(policy, has_channel="approvals_channel" in content)
@@ -216,14 +217,3 @@ def _only_one_decides(policy: Policy) -> bool:
     deciding = _deciding(policy)
     users = {user for grant in deciding for user in grant.users}
     return len(users) == 1 and not any(grant.groups for grant in deciding)
-
-
-def _problem(error: Mapping[str, Any]) -> str:
-    place = ""
-    for part in error["loc"]:
-        place += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if place else str(part)
-    if error["type"] == "extra_forbidden":
-        return f"{place}: no such key"
-    if error["type"] == "missing":
-        return f"{place}: is missing"
-    return f"{place}: {str(error['msg']).removeprefix('Value error, ')}"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.approval_service import ApprovalView, Participation
+from bot.core.approval_service import ApprovalView
 from bot.core.candidates import Candidate, CandidateStatus, make_target
 from bot.core.kick import ChannelId, Kick, KickId, State
 from bot.core.policy import Verdict, VerdictKind
@@ -92,7 +92,7 @@ def line(
 
 def heard(kick: Kick, lines: Sequence[Candidate] = (), **changes: Any) -> ApprovalView:
     given_values: dict[str, Any] = {
-        "participation": Participation.APPROVER,
+        "is_requester": False,
         "verdict": ALLOWED,
         "session": session(),
         "seen": tuple("f" * 16 + "?" for _ in kick.targets),
@@ -120,28 +120,30 @@ def buttons(view: Modal) -> list[str]:
     title=TEXT,
     reason=TEXT,
     mark=st.sampled_from(MARKS),
-    part=st.sampled_from(Participation),
+    is_requester=st.booleans(),
     verdict=st.sampled_from([ALLOWED, NO]),
     trouble=st.none() | st.builds(OutcomeUnknown, TEXT),
     looked=st.booleans(),
 )
 @settings(max_examples=50, deadline=None)
-def test_a_request_for_25_people_fits(  # noqa: PLR0917 - what hypothesis gives
+def test_a_request_for_25_people_fits(
     name: str,
     preset: str | None,
     title: str,
     reason: str,
     mark: CandidateStatus,
-    part: Participation,
+    *,
+    is_requester: bool,
     verdict: Verdict,
     trouble: GatewayError | None,
-    *,
     looked: bool,
 ) -> None:
     targets = [target("Tom", at, protection_checked=False) for at in range(25)]
     lines = [line(one, mark, name, preset) for one in targets] if looked else []
     kick = request(targets, reason=reason, title=title)
-    drawn(heard(kick, lines, participation=part, verdict=verdict, error=trouble, changed=True))
+    drawn(
+        heard(kick, lines, is_requester=is_requester, verdict=verdict, error=trouble, changed=True)
+    )
 
 
 @pytest.mark.parametrize("name", WORST, ids=range(len(WORST)))
@@ -254,12 +256,12 @@ def test_whoever_could_not_be_looked_for_is_shown_as_asked_for() -> None:
             "could not be read: HTTP 500",
         ),
         (
-            {"participation": Participation.REQUESTER, "verdict": NO},
+            {"is_requester": True, "verdict": NO},
             None,
             blocks.CANCEL_REQUEST,
             NO.reason,
         ),
-        ({"participation": Participation.REQUESTER}, None, blocks.CANCEL_REQUEST, ""),
+        ({"is_requester": True}, None, blocks.CANCEL_REQUEST, ""),
     ],
 )
 def test_what_can_be_done_is_offered_and_nothing_else(

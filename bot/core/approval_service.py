@@ -3,10 +3,8 @@
 Every click is evaluated at that moment, from facts read then.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
 from hashlib import sha256
 
 from bot.core.candidates import Candidate, current_targets, make_target
@@ -38,25 +36,18 @@ ABSENT = "?"
 FINGERPRINT_LENGTH = 16
 
 
-class Participation(StrEnum):
-    """The part that a user has in a request."""
-
-    APPROVER = "approver"
-    REQUESTER = "requester"
-
-
 @dataclass(frozen=True, slots=True)
 class ApprovalView:
     """A request as one user may see it now.
 
-    `candidates` are its targets as they are now. `verdict` says whether this user may approve it
-    now, and why not. `seen` has one fingerprint for each target, of what the user is shown: name,
-    preset and what protects them. The user's approval must bring it back; `changed` says that it
-    was different. `error` says why the session could not be read.
+    `is_requester`: the user made it. `candidates` are its targets as they are now. `verdict` says
+    whether this user may approve it now, and why not. `seen` has one fingerprint for each target,
+    of what the user is shown: name, preset and what protects them. The user's approval must bring
+    it back; `changed` says that it was different. `error` says why the session could not be read.
     """
 
     kick: Kick
-    participation: Participation
+    is_requester: bool
     verdict: Verdict
     session: Session | None = None
     candidates: tuple[Candidate, ...] = ()
@@ -100,19 +91,17 @@ class ApprovalService(Service):
         view = await self._read_targets(loaded)
         if not view.is_open:
             return view
-        if view.participation is Participation.REQUESTER:
+        if view.is_requester:
             return await self.kick_service.refuse_anyway(user, view.verdict.reason, kick_id)
         if not view.verdict.is_allowed or view.error:
             return view
         if _differs(seen, view.seen):
             return replace(view, changed=True)
-        return await self._decide(
-            view,
-            user,
-            lambda now: view.kick.approve(user, now),
-            EventKind.APPROVED,
-            view.verdict.reason,
+        kick, note = view.kick, view.verdict.reason
+        approved = self.transition(
+            kick, lambda now: kick.approve(user, now), EventKind.APPROVED, note, user
         )
+        return await self._decide(view, approved)
 
     async def deny(self, kick_id: KickId, user: UserId, note: str) -> Kick | ApprovalView | Verdict:
         """Deny a request. Returns the current request instead if it was decided before."""
@@ -121,9 +110,10 @@ class ApprovalService(Service):
             return view
         if not view.verdict.is_allowed:
             return await self.kick_service.refuse_anyway(user, view.verdict.reason, kick_id)
-        return await self._decide(
-            view, user, lambda now: view.kick.deny(user, note, now), EventKind.DENIED, note
+        denied = self.transition(
+            view.kick, lambda now: view.kick.deny(user, note, now), EventKind.DENIED, note, user
         )
+        return await self._decide(view, denied)
 
     async def cancel(self, kick_id: KickId, user: UserId) -> Kick | ApprovalView | Verdict:
         """Cancel a request. Only its requester may.
@@ -133,12 +123,13 @@ class ApprovalService(Service):
         view = await self._load(kick_id, user)
         if isinstance(view, Verdict):
             return view
-        if view.participation is not Participation.REQUESTER:
+        if not view.is_requester:
             reason = "Only whoever asked can take a request back."
             return await self.kick_service.refuse_anyway(user, reason, kick_id)
         if not view.is_open:
             return view
-        return await self._decide(view, user, view.kick.cancel, EventKind.CANCELLED)
+        cancelled = self.transition(view.kick, view.kick.cancel, EventKind.CANCELLED, actor=user)
+        return await self._decide(view, cancelled)
 
     async def refresh(self, kick: Kick) -> Kick:
         """Return the current state of a kick."""
@@ -151,13 +142,13 @@ class ApprovalService(Service):
         if kick is None:
             return await self.kick_service.refuse_anyway(user, UNKNOWN_REQUEST, kick_id)
         if user == kick.requester and member.account_status is AccountStatus.MEMBER:
-            participation, verdict = Participation.REQUESTER, refusal(OWN_REQUEST)
+            verdict = refusal(OWN_REQUEST)
         else:
-            participation, now = Participation.APPROVER, self.clock.now()
+            now = self.clock.now()
             verdict = may_decide(self.policy, member, kick.requester, kick.meeting, now)
             if not verdict.is_allowed:
                 return await self.kick_service.refuse_anyway(user, verdict.reason, kick_id)
-        return ApprovalView(await self._expire_if_due(kick), participation, verdict)
+        return ApprovalView(await self._expire_if_due(kick), user == kick.requester, verdict)
 
     async def _expire_if_due(self, kick: Kick) -> Kick:
         if kick.state is State.WAITING and kick.due_at and self.clock.now() >= kick.due_at:
@@ -172,16 +163,16 @@ class ApprovalService(Service):
         """Add what the session shows now, and evaluate the request again for an approver."""
         if not view.is_open:
             return view
-        kick, is_approver = view.kick, view.participation is Participation.APPROVER
+        kick = view.kick
         try:
             session, candidates = await self.read_targets(kick)
         except GatewayError as error:
             return replace(view, error=error)
         if candidates is None:
-            return replace(view, verdict=refusal(SESSION_ENDED)) if is_approver else view
+            return view if view.is_requester else replace(view, verdict=refusal(SESSION_ENDED))
         seen = tuple(self._fingerprint(target, candidates) for target in kick.targets)
         view = replace(view, session=session, candidates=candidates, seen=seen)
-        return replace(view, verdict=await self._reevaluate(view)) if is_approver else view
+        return view if view.is_requester else replace(view, verdict=await self._reevaluate(view))
 
     def _fingerprint(self, target: Target, candidates: Sequence[Candidate]) -> str:
         """Return a hash of what a user is shown of a target, marked if it is not in the session."""
@@ -207,16 +198,9 @@ class ApprovalService(Service):
             return refusal(f"Whoever asked may not any more: {verdict.reason}")
         return view.verdict
 
-    async def _decide(
-        self,
-        view: ApprovalView,
-        user: UserId,
-        change: Callable[[datetime], Kick],
-        kind: EventKind,
-        note: str = "",
-    ) -> Kick | ApprovalView:
+    async def _decide(self, view: ApprovalView, transition: Awaitable[Kick]) -> Kick | ApprovalView:
         try:
-            decided = await self.transition(view.kick, change, kind, note, user)
+            decided = await transition
         except VersionConflict as error:
             return replace(view, kick=error.current)
         except InvalidTransition:

@@ -43,6 +43,8 @@ class State(StrEnum):
     EXPIRED = "expired"
 
 
+OPEN = frozenset({State.WAITING, State.READY, State.RUNNING})
+ENDED_WITHOUT_CALL = frozenset({State.REFUSED, State.DENIED, State.CANCELLED, State.EXPIRED})
 # The states in which a kick may be stored first, and the methods that lead to the next state.
 INITIAL_STATES = (State.REFUSED, State.WAITING, State.READY)
 TRANSITIONS: Mapping[State, Mapping[State, tuple[str, ...]]] = {
@@ -62,13 +64,8 @@ TRANSITIONS: Mapping[State, Mapping[State, tuple[str, ...]]] = {
         State.DONE: ("finish",),
     },
     State.DONE: {State.DONE: ("settle",)},
-    State.REFUSED: {},
-    State.DENIED: {},
-    State.CANCELLED: {},
-    State.EXPIRED: {},
+    **{state: {} for state in ENDED_WITHOUT_CALL},
 }
-OPEN = frozenset({State.WAITING, State.READY, State.RUNNING})
-ENDED_WITHOUT_CALL = frozenset({State.REFUSED, State.DENIED, State.CANCELLED, State.EXPIRED})
 
 
 class InvalidTransition(Exception):
@@ -245,11 +242,7 @@ class Kick:
         if target.outcome and not is_resolved:
             raise InvalidTransition(f"{target.name!r} is {target.outcome} already")
         settled = replace(
-            target,
-            outcome=outcome,
-            outcome_reason=reason,
-            detail=detail,
-            rejoined_at=rejoined_at,
+            target, outcome=outcome, outcome_reason=reason, detail=detail, rejoined_at=rejoined_at
         )
         return self._with_target("settle", target, settled)
 

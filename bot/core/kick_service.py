@@ -100,14 +100,16 @@ class KickService(Service):
 
     def _new_kick(self, draft: Draft, view_id: str, verdict: Verdict | None) -> Kick:
         now = self.clock.now()
-        state = _initial_state(draft, verdict)
-        reason = verdict.reason if verdict else ""
-        if state is State.WAITING and self.policy.approvals_channel is None:
-            state, reason = State.REFUSED, NO_APPROVALS_CHANNEL
-        kick = draft.to_kick(view_id, self.identity.app_id, state, now)
-        if state is State.WAITING:
-            return replace(kick, expires_at=now + self.policy.rules.expires)
-        return replace(kick, refusal=reason, done_at=now) if state is State.REFUSED else kick
+        kick = draft.to_kick(view_id, self.identity.app_id, now)
+        if verdict and verdict.kind is VerdictKind.REFUSED:
+            return replace(kick, state=State.REFUSED, refusal=verdict.reason, done_at=now)
+        # If the review said *Ask for approval*, always ask, even if the policy would now allow the
+        # kick directly.
+        if not draft.needs_approval and (verdict is None or verdict.is_allowed):
+            return kick
+        if self.policy.approvals_channel is None:
+            return replace(kick, state=State.REFUSED, refusal=NO_APPROVALS_CHANNEL, done_at=now)
+        return replace(kick, state=State.WAITING, expires_at=now + self.policy.rules.expires)
 
     def start(self, kick: Kick) -> None:
         """Start a task that runs a ready kick, or that asks for the approval of a waiting one."""
@@ -169,10 +171,7 @@ class KickService(Service):
         )
 
     async def expire(self, kick: Kick) -> Kick:
-        """Store a waiting kick as expired, and return it.
-
-        Raises InvalidTransition, VersionConflict, StoreUnavailable.
-        """
+        """Store a waiting kick as expired, and return it. Raises as `transition` does."""
         note = "not decided in time"
         return await self.transition(kick, kick.expire_undecided, EventKind.EXPIRED, note)
 
@@ -246,14 +245,3 @@ class KickService(Service):
 
     def _runner(self, kick: Kick) -> KickRunner:
         return KickRunner(kick, gateway=self.gateway, store=self.store, clock=self.clock)
-
-
-def _initial_state(draft: Draft, verdict: Verdict | None) -> State:
-    kind = verdict.kind if verdict else None
-    if kind is VerdictKind.REFUSED:
-        return State.REFUSED
-    # If the review said *Ask for approval*, always ask, even if the policy would now allow the
-    # kick directly.
-    if draft.needs_approval or kind is VerdictKind.NEEDS_APPROVAL:
-        return State.WAITING
-    return State.READY

@@ -268,7 +268,6 @@ def _exceeded_limit(rules: Rules, request: PolicyInput) -> Verdict | None:
 def _approval_rule(rules: Rules, role: Role, request: PolicyInput) -> Verdict | None:
     if role is Role.LEAD:
         return None
-    reason = None
     count = request.recent_bulk + len(request.targets)
     if role is Role.HELPER:
         reason = "A helper may ask; a moderator decides."
@@ -280,7 +279,9 @@ def _approval_rule(rules: Rules, role: Role, request: PolicyInput) -> Verdict | 
         reason = (
             f"The policy wants a second person when more than {rules.bulk} go within two minutes."
         )
-    return Verdict(VerdictKind.NEEDS_APPROVAL, reason) if reason else None
+    else:
+        return None
+    return Verdict(VerdictKind.NEEDS_APPROVAL, reason)
 
 
 def _allowed(role: Role, meeting: Meeting) -> Verdict:

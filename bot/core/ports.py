@@ -1,9 +1,9 @@
 """The interfaces to the outside world that the use cases need, and the errors they may raise."""
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from bot.core.draft import Draft
 from bot.core.event import Event
@@ -38,10 +38,7 @@ class Rejected(GatewayError):
 
 
 class RateLimited(GatewayError):
-    """No effect: the rate limit is reached.
-
-    `retry_after` is in seconds; None if RealtimeKit did not say.
-    """
+    """No effect: over the rate limit. `retry_after`: seconds; None if RealtimeKit did not say."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -233,8 +230,5 @@ class Clock(Protocol):
         """Wait for this many seconds."""
 
 
-class Spawn(Protocol):
-    """Starts work that outlives the request it came from. The bot waits for it before it exits."""
-
-    def __call__(self, work: Coroutine[object, object, object]) -> None:
-        """Start the work in a task of its own."""
+# Starts work that outlives the request it came from. The bot waits for it before it exits.
+Spawn: TypeAlias = Callable[[Coroutine[object, object, object]], None]

@@ -155,16 +155,18 @@ class KickRunner:
 
         A target that was never called is settled as not tried. One that was called is unresolved.
         """
+        self._mark_called_unresolved(None)
         for target in self.kick.targets:
             if target.outcome is None and target.called_at is None:
                 await self._settle(target.key, Outcome.FAILED, OutcomeReason.NOT_TRIED)
-            elif target.outcome is None and target.called_at:
-                self._mark_interrupted(target, target.called_at)
 
-    def _mark_interrupted(self, target: Target, called_at: datetime) -> None:
-        reason = target.outcome_reason or OutcomeReason.NO_ANSWER
-        ended_at = called_at + MAX_CALL_TIME
-        self.unresolved[target.key] = _UnresolvedCall(reason, target.detail, ended_at)
+    def _mark_called_unresolved(self, outcome: Outcome | None) -> None:
+        """Mark the targets that were called and have this outcome."""
+        for target in self.kick.targets:
+            if target.called_at and target.outcome is outcome:
+                reason = target.outcome_reason or OutcomeReason.NO_ANSWER
+                ended_at = target.called_at + MAX_CALL_TIME
+                self.unresolved[target.key] = _UnresolvedCall(reason, target.detail, ended_at)
 
     async def resolve_unknown(self) -> None:
         """Poll the session for evidence about the unresolved targets, then settle all of them.
@@ -192,9 +194,7 @@ class KickRunner:
 
     async def recheck_unknown(self) -> None:
         """Read the session once, for evidence about the targets with an unknown outcome."""
-        for target in self.kick.targets:
-            if target.outcome is Outcome.UNKNOWN and target.called_at:
-                self._mark_interrupted(target, target.called_at)
+        self._mark_called_unresolved(Outcome.UNKNOWN)
         if self.unresolved:
             await self._read_session()
 

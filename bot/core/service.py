@@ -10,7 +10,8 @@ from bot.core.candidates import (
     CandidateStatus,
     Selection,
     current_targets,
-    find_candidates,
+    identify,
+    needs_record,
 )
 from bot.core.event import Event, EventKind
 from bot.core.kick import Kick, UserId
@@ -35,7 +36,7 @@ from bot.core.ports import (
     Rejected,
     Store,
 )
-from bot.core.roster import Meeting, ParticipantKey, Peer, Session
+from bot.core.roster import Meeting, MeetingId, ParticipantKey, Peer, Roster, Session
 
 NO_APPROVALS_CHANNEL = "But the policy names no channel in which to ask one: nobody was removed."
 NO_APPROVER = "But there is nobody else now who could decide it: nobody was removed."
@@ -130,10 +131,29 @@ class Service:
         session = await self.gateway.active_session(kick.meeting.id, fresh=True)
         if not kick.belongs_to(session.id if session else None):
             return session, None
-        selection, rules = Selection.of_targets(kick.targets), self.policy.rules
-        return session, await find_candidates(
-            self.gateway, rules, kick.meeting.id, session, selection
-        )
+        selection = Selection.of_targets(kick.targets)
+        return session, await self.find_candidates(kick.meeting.id, session, selection)
+
+    async def find_candidates(
+        self, meeting: MeetingId, session: Session | None, selection: Selection
+    ) -> tuple[Candidate, ...]:
+        """Return the candidates of a selection, from fresh reads.
+
+        The meeting's records are read only if the session leaves something open. Raises
+        GatewayError if the session can't be read. If the records can't be read, a candidate stays
+        unknown or unchecked, and the policy treats them more strictly.
+        """
+        rules, roster = self.policy.rules, Roster(())
+        if session:
+            roster = await self.gateway.roster(session.id, fresh=True)
+        candidates = identify(rules, roster, selection)
+        if not any(map(needs_record, candidates)):
+            return candidates
+        try:
+            records = await self.gateway.records(meeting, fresh=True)
+        except GatewayError:
+            return candidates
+        return identify(rules, roster, selection, records)
 
     async def transition(
         self,
