@@ -71,7 +71,7 @@ def _check(_: argparse.Namespace) -> int:
         is_wrong = False
         async for result in check(read_settings):
             print(result, flush=True)
-            is_wrong = is_wrong or result.wrong
+            is_wrong = is_wrong or result.mark == "WRONG"
         return int(is_wrong)
 
     return asyncio.run(print_results())

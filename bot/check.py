@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from bot.config import Settings, SettingsError
-from bot.core.policy import Policy
 from bot.core.ports import GatewayError, Rejected, StoreUnavailable
 from bot.policy_file import PolicyError, read_policy, warnings
 from bot.realtimekit import App, RealtimeKit, http_client
@@ -16,18 +16,16 @@ from bot.store import SqlStore
 class CheckResult:
     """One line of the output: what was checked, and the result.
 
-    If it is `wrong`, `detail` says what to do next. A `note` is not an error, but the operator
+    If the mark is WRONG, `detail` says what to do next. A note is not an error, but the operator
     should think about it.
     """
 
     about: str
     detail: str
-    wrong: bool = False
-    note: bool = False
+    mark: Literal["ok", "note", "WRONG"] = "ok"
 
     def __str__(self) -> str:
-        mark = "WRONG" if self.wrong else "note" if self.note else "ok"
-        return f"{mark:5}  {self.about}: {self.detail}"
+        return f"{self.mark:5}  {self.about}: {self.detail}"
 
 
 async def check(read: Callable[[], Settings]) -> AsyncIterator[CheckResult]:
@@ -39,7 +37,7 @@ async def check(read: Callable[[], Settings]) -> AsyncIterator[CheckResult]:
         settings = read()
     except SettingsError as error:
         for problem in error.problems:
-            yield CheckResult("settings", problem, wrong=True)
+            yield CheckResult("settings", problem, "WRONG")
         return
     mode = "Socket Mode" if settings.slack_app_token else "HTTP mode"
     yield CheckResult("settings", f"complete, {mode}")
@@ -50,40 +48,33 @@ async def check(read: Callable[[], Settings]) -> AsyncIterator[CheckResult]:
     yield await _cloudflare(settings)
 
 
-def _policy(settings: Settings) -> list[CheckResult]:
+def _policy(settings: Settings) -> Iterator[CheckResult]:
     try:
         policy = read_policy(settings.policy_file)
     except PolicyError as error:
-        return [
-            CheckResult("policy", f"{settings.policy_file}: {problem}", wrong=True)
-            for problem in error.problems
-        ]
-    return [CheckResult("policy", _summary(policy)), *_notes(policy)]
-
-
-def _notes(policy: Policy) -> Iterator[CheckResult]:
+        for problem in error.problems:
+            yield CheckResult("policy", f"{settings.policy_file}: {problem}", "WRONG")
+        return
+    users = frozenset[str]().union(*(grant.users for grant in policy.grants))
+    counts = f"to users: {len(users)}, to groups: {len(policy.groups)}"
+    yield CheckResult("policy", f"grants: {len(policy.grants)}, {counts}")
     for warning in warnings(policy):
-        yield CheckResult("policy", warning, note=True)
+        yield CheckResult("policy", warning, "note")
     if policy.approvals_channel:
         # Reading it would need one more scope, which is for all channels.
         step = f"invite the bot to {policy.approvals_channel}; whether it is there can't be read"
-        yield CheckResult("policy", f"approvals_channel: {step}", note=True)
-
-
-def _summary(policy: Policy) -> str:
-    users = len(frozenset[str]().union(*(grant.users for grant in policy.grants)))
-    return f"grants: {len(policy.grants)}, to users: {users}, to groups: {len(policy.groups)}"
+        yield CheckResult("policy", f"approvals_channel: {step}", "note")
 
 
 async def _database(settings: Settings) -> CheckResult:
     try:
         store = SqlStore(settings.database_url.get_secret_value())
     except ValueError as error:
-        return CheckResult("database", f"DATABASE_URL: {error}", wrong=True)
+        return CheckResult("database", f"DATABASE_URL: {error}", "WRONG")
     try:
         version = await store.check()
     except StoreUnavailable as error:
-        return CheckResult("database", f"{error}. Is DATABASE_URL right?", wrong=True)
+        return CheckResult("database", f"{error}. Is DATABASE_URL right?", "WRONG")
     finally:
         await store.close()
     return CheckResult("database", f"reached, tables at version {version}")
@@ -99,12 +90,10 @@ async def _slack(settings: Settings) -> CheckResult:
         except SlackCallError as error:
             is_away = error.maybe_applied or error.code == UNREACHABLE
             step = "try again" if is_away else "install the app again and copy the bot token"
-            return CheckResult("slack", f"{error}: {step}", wrong=True)
+            return CheckResult("slack", f"{error}: {step}", "WRONG")
     if missing := SCOPES - granted:
         step = "add them under OAuth & Permissions, then install the app again"
-        return CheckResult(
-            "slack", f"missing scopes {', '.join(sorted(missing))}: {step}", wrong=True
-        )
+        return CheckResult("slack", f"missing scopes {', '.join(sorted(missing))}: {step}", "WRONG")
     return CheckResult("slack", f"workspace {team}, scopes complete")
 
 
@@ -117,8 +106,8 @@ async def _cloudflare(settings: Settings) -> CheckResult:
             live = await RealtimeKit(http, account).live_sessions()
         except Rejected as error:
             step = "CLOUDFLARE_API_TOKEN needs the permission Realtime, for this account and app"
-            return CheckResult("cloudflare", f"{error}: {step}", wrong=True)
+            return CheckResult("cloudflare", f"{error}: {step}", "WRONG")
         except GatewayError as error:
             step = "try again, and look at CLOUDFLARE_BASE_URL and REALTIMEKIT_APP_ID"
-            return CheckResult("cloudflare", f"{error}: {step}", wrong=True)
+            return CheckResult("cloudflare", f"{error}: {step}", "WRONG")
     return CheckResult("cloudflare", f"reached, live sessions listed: {len(live)}")

@@ -60,16 +60,10 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        cls, *_: Any, **sources: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Use only the values that are passed in, and not the environment of the process."""
-        del settings_cls, env_settings, dotenv_settings, file_secret_settings
-        return (init_settings,)
+        return (sources["init_settings"],)
 
     @property
     def slack_api(self) -> str:
@@ -88,7 +82,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         settings = Settings.model_validate(given)
     except ValidationError as error:
         errors = error.errors(include_url=False, include_input=False)
-        problems += map(_problem, errors)
+        problems += map(describe, errors)
     if problems:
         raise SettingsError(problems)
     return settings
@@ -109,8 +103,13 @@ def _problems(environment: Mapping[str, str]) -> list[str]:
     return problems
 
 
-def _problem(error: Mapping[str, Any]) -> str:
-    name = ".".join(str(part) for part in error["loc"])
+def describe(error: Mapping[str, Any]) -> str:
+    """Return an error of pydantic as one line: its place, counted from 1, and what is wrong."""
+    place = ""
+    for part in error["loc"]:
+        place += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if place else str(part)
+    if error["type"] == "extra_forbidden":
+        return f"{place}: no such key"
     if error["type"] == "missing":
-        return f"{name}: is missing"
-    return f"{name}: {str(error['msg']).removeprefix('Value error, ')}"
+        return f"{place}: is missing"
+    return f"{place}: {str(error['msg']).removeprefix('Value error, ')}"

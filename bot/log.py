@@ -26,18 +26,17 @@ async def show(settings: Settings, number: int | None) -> int:
     try:
         # Version 0 means that the bot has never run with this database.
         newest = await store.history(NEWEST) if await store.check() else ()
-        if number is None or not newest:
+        if not newest:
+            _print("There are no kicks yet.")
+        elif number is None:
             for kick in newest:
                 _print(_line(kick))
-            if not newest:
-                _print("There are no kicks yet.")
-            return 0
-        found = await store.by_number(number)
-        if found is None:
+        elif found := await store.by_number(number):
+            for line in _lines(found, await store.events(found.id)):
+                _print(line)
+        else:
             _print(f"There is no kick #{number}.")
             return 1
-        for line in _lines(found, await store.events(found.id)):
-            _print(line)
     except StoreUnavailable as error:
         _print(f"The database does not answer: {error}")
         return 1

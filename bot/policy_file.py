@@ -9,13 +9,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from bot.config import describe
 from bot.core.kick import ChannelId, UserId
 from bot.core.policy import Grant, GroupId, Policy, Protected, Quota, Role, Rules, SecondPerson
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
-_ID = re.compile(r"[UWS][A-Z0-9]{2,}")
-_GROUP = re.compile(r"S[A-Z0-9]{2,}")
-_CHANNEL = re.compile(r"[CG][A-Z0-9]{2,}")
 
 
 class PolicyError(Exception):
@@ -40,22 +38,13 @@ def _quota(text: object) -> Quota:
     return Quota(int(count), _duration(within))
 
 
-def _slack_id(text: str) -> str:
-    if not _ID.fullmatch(text):
-        raise ValueError(f"{text!r} is no Slack id: users start with U or W, user groups with S")
-    return text
+def _slack_id(first_letters: str, problem: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not re.fullmatch(f"[{first_letters}][A-Z0-9]{{2,}}", text):
+            raise ValueError(f"{text!r} is no {problem}")
+        return text
 
-
-def _group_id(text: str) -> str:
-    if not _GROUP.fullmatch(text):
-        raise ValueError(f"{text!r} is no user group's id: those start with S")
-    return text
-
-
-def _channel_id(text: str) -> str:
-    if not _CHANNEL.fullmatch(text):
-        raise ValueError(f"{text!r} is no channel's id: those start with C or G")
-    return text
+    return AfterValidator(check)
 
 
 def _role(text: object) -> Role:
@@ -65,7 +54,11 @@ def _role(text: object) -> Role:
     return names[text]
 
 
-_SlackId = Annotated[str, AfterValidator(_slack_id)]
+_GranteeId = Annotated[
+    str, _slack_id("UWS", "Slack id: users start with U or W, user groups with S")
+]
+_GroupId = Annotated[str, _slack_id("S", "user group's id: those start with S")]
+_ChannelId = Annotated[str, _slack_id("CG", "channel's id: those start with C or G")]
 _Duration = Annotated[timedelta, BeforeValidator(_duration)]
 _NonEmpty = Annotated[str, Field(min_length=1)]
 
@@ -75,7 +68,7 @@ class _Strict(BaseModel):
 
 
 class _Grant(_Strict):
-    who: Annotated[list[_SlackId], Field(min_length=1)]
+    who: Annotated[list[_GranteeId], Field(min_length=1)]
     role: Annotated[Role, BeforeValidator(_role)]
     meetings: Annotated[list[_NonEmpty], Field(min_length=1)] = ["*"]
 
@@ -117,8 +110,8 @@ class _Rules(_Strict):
 
 
 class _File(_Strict):
-    approvals_channel: Annotated[str, AfterValidator(_channel_id)] | None = None
-    ping: list[Annotated[str, AfterValidator(_group_id)]] = []
+    approvals_channel: _ChannelId | None = None
+    ping: list[_GroupId] = []
     grant: Annotated[list[_Grant], Field(min_length=1)]
     rules: _Rules = _Rules()
 
@@ -158,7 +151,7 @@ def parse_policy(content: Mapping[str, Any], path: Path) -> Policy:
         policy = _File.model_validate(content).value()
     except ValidationError as error:
         errors = error.errors(include_url=False)
-        problems = [_problem(one) for one in errors]
+        problems = [describe(one) for one in errors]
         valid = _without(content, [one["loc"] for one in errors])
         policy = _ValidParts.model_validate(valid).value()
     problems += _contradictions(policy, has_channel="approvals_channel" in content)
@@ -224,14 +217,3 @@ def _only_one_decides(policy: Policy) -> bool:
     deciding = _deciding(policy)
     users = {user for grant in deciding for user in grant.users}
     return len(users) == 1 and not any(grant.groups for grant in deciding)
-
-
-def _problem(error: Mapping[str, Any]) -> str:
-    place = ""
-    for part in error["loc"]:
-        place += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if place else str(part)
-    if error["type"] == "extra_forbidden":
-        return f"{place}: no such key"
-    if error["type"] == "missing":
-        return f"{place}: is missing"
-    return f"{place}: {str(error['msg']).removeprefix('Value error, ')}"

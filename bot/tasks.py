@@ -26,7 +26,7 @@ class Tasks:
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()
 
-    def spawn(self, work: Coroutine[object, object, None]) -> None:
+    def spawn(self, work: Coroutine[object, object, object]) -> None:
         """Start the work in a task of its own. Implements `Spawn`."""
         task = asyncio.get_running_loop().create_task(_with_logging(work))
         self._running.add(task)
@@ -45,7 +45,7 @@ class Tasks:
         await asyncio.gather(*self._running, return_exceptions=True)
 
 
-async def _with_logging(work: Coroutine[object, object, None]) -> None:
+async def _with_logging(work: Coroutine[object, object, object]) -> None:
     try:
         await work
     except Exception:

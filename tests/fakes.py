@@ -251,9 +251,9 @@ class FakeSpawn:
     """Collects work, and runs it when a test says so."""
 
     def __init__(self) -> None:
-        self.pending: list[Coroutine[object, object, None]] = []
+        self.pending: list[Coroutine[object, object, object]] = []
 
-    def __call__(self, work: Coroutine[object, object, None]) -> None:
+    def __call__(self, work: Coroutine[object, object, object]) -> None:
         self.pending.append(work)
 
     async def finish(self) -> None:

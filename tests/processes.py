@@ -54,7 +54,7 @@ class ProcessTasks:
         self._errors = errors
         self._running: set[asyncio.Task[Any]] = set()
 
-    def spawn(self, work: Coroutine[object, object, None]) -> None:
+    def spawn(self, work: Coroutine[object, object, object]) -> None:
         """Start work that must not fail."""
         self.start(work, ())
 

@@ -10,7 +10,6 @@ from bot.core.approval_service import (
     SESSION_ENDED,
     UNKNOWN_REQUEST,
     ApprovalView,
-    Participation,
 )
 from bot.core.candidates import CandidateStatus
 from bot.core.event import Event, EventKind
@@ -70,8 +69,8 @@ async def seen(scene: Scene, kick: Kick, user: UserId = MAX) -> tuple[str, ...]:
     """Open the request, and return the fingerprints for an approval."""
     view = await scene.approval_service.open_request(kick.id, user)
     assert isinstance(view, ApprovalView)
-    assert (view.participation, view.is_open, view.error) == (
-        Participation.APPROVER,
+    assert (view.is_requester, view.is_open, view.error) == (
+        False,
         True,
         None,
     )
@@ -112,9 +111,9 @@ async def test_who_may_decide_is_shown_the_request_as_it_is_now(
     scene.change(BOB_ROW, left_at=NOW)
     view = await scene.approval_service.open_request(kick.id, user)
     assert isinstance(view, ApprovalView)
-    assert (view.kick, view.participation, view.session) == (
+    assert (view.kick, view.is_requester, view.session) == (
         kick,
-        Participation.APPROVER,
+        False,
         LIVE,
     )
     assert view.verdict == Verdict(VerdictKind.ALLOWED, f"{role} in Weekly AMA")
@@ -132,7 +131,7 @@ async def test_whoever_asked_sees_it_and_may_only_take_it_back(scene: Scene) -> 
     kick = await scene.waiting()
     view = await scene.approval_service.open_request(kick.id, BEN)
     assert isinstance(view, ApprovalView)
-    assert (view.participation, view.is_open) == (Participation.REQUESTER, True)
+    assert (view.is_requester, view.is_open) == (True, True)
     assert view.verdict == Verdict(VerdictKind.REFUSED, OWN_REQUEST)
     assert [candidate.status for candidate in view.candidates] == [
         CandidateStatus.LIVE,

@@ -186,7 +186,7 @@ async def test_a_call_that_surely_did_nothing_failed_and_is_not_repeated(
     assert kick.targets[0].detail == detail
     assert scene.gateway.sent == ["p1"]
     assert scene.gateway.reads == []
-    assert not scene.runner.has_unresolved
+    assert not scene.runner.unresolved
 
 
 async def test_what_fails_for_one_target_leaves_the_others_alone() -> None:
@@ -402,9 +402,9 @@ async def test_doubts_are_cleared_up_one_by_one() -> None:
     scene.raise_on_kick(OutcomeUnknown("reset"))
     rows_at({0: (*LEFT, *BOB_ROWS)})(scene)
     await scene.runner.call_targets(scene.rows())
-    in_doubt = [scene.runner.has_unresolved]
+    in_doubt = [bool(scene.runner.unresolved)]
     await scene.runner.resolve_unknown()
-    in_doubt.append(scene.runner.has_unresolved)
+    in_doubt.append(bool(scene.runner.unresolved))
     assert in_doubt == [True, False]
     assert outcomes(scene.stored) == [
         (Outcome.GONE, OutcomeReason.LEFT),

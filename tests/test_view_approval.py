@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.approval_service import ApprovalView, Participation
+from bot.core.approval_service import ApprovalView
 from bot.core.candidates import Candidate, CandidateStatus, make_target
 from bot.core.kick import Kick, KickId, State
 from bot.core.policy import Verdict, VerdictKind
@@ -79,7 +79,7 @@ def candidate(
 
 def opened(asked: Kick, candidates: Sequence[Candidate] = (), **changes: Any) -> ApprovalView:
     given_values: dict[str, Any] = {
-        "participation": Participation.APPROVER,
+        "is_requester": False,
         "verdict": ALLOWED,
         "session": session(),
         "seen": tuple("f" * 16 + "?" for _ in asked.targets),
@@ -107,22 +107,22 @@ def offered_buttons(view: Modal) -> list[str]:
     title=TEXT,
     reason=TEXT,
     status=st.sampled_from(STATUSES),
-    participation=st.sampled_from(Participation),
+    is_requester=st.booleans(),
     verdict=st.sampled_from([ALLOWED, NO]),
     error=st.none() | st.builds(OutcomeUnknown, TEXT),
     looked=st.booleans(),
 )
 @settings(max_examples=50, deadline=None)
-def test_a_request_for_25_people_fits(  # noqa: PLR0917 - what hypothesis gives
+def test_a_request_for_25_people_fits(
+    *,
     name: str,
     preset: str | None,
     title: str,
     reason: str,
     status: CandidateStatus,
-    participation: Participation,
+    is_requester: bool,
     verdict: Verdict,
     error: GatewayError | None,
-    *,
     looked: bool,
 ) -> None:
     targets = [target("Tom", at, protection_checked=False) for at in range(25)]
@@ -132,7 +132,7 @@ def test_a_request_for_25_people_fits(  # noqa: PLR0917 - what hypothesis gives
         opened(
             asked,
             candidates,
-            participation=participation,
+            is_requester=is_requester,
             verdict=verdict,
             error=error,
             changed=True,
@@ -252,12 +252,12 @@ def test_targets_that_could_not_be_looked_up_are_shown_as_requested() -> None:
             "could not be read: HTTP 500",
         ),
         (
-            {"participation": Participation.REQUESTER, "verdict": NO},
+            {"is_requester": True, "verdict": NO},
             None,
             blocks.CANCEL_REQUEST,
             NO.reason,
         ),
-        ({"participation": Participation.REQUESTER}, None, blocks.CANCEL_REQUEST, ""),
+        ({"is_requester": True}, None, blocks.CANCEL_REQUEST, ""),
     ],
 )
 def test_what_can_be_done_is_offered_and_nothing_else(

@@ -3,21 +3,12 @@
 Every click is evaluated at that moment, from facts read then.
 """
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
 from hashlib import sha256
 
-from bot.core.candidates import (
-    Candidate,
-    Selection,
-    current_targets,
-    find_candidates,
-    make_target,
-)
-from bot.core.event import Event, EventKind
+from bot.core.candidates import Candidate, current_targets, make_target
+from bot.core.event import EventKind
 from bot.core.kick import InvalidTransition, Kick, KickId, State, UserId
 from bot.core.kick_service import KickService
 from bot.core.policy import (
@@ -26,20 +17,13 @@ from bot.core.policy import (
     Verdict,
     VerdictKind,
     may_decide,
-    may_open,
     protected_by,
     refusal,
 )
-from bot.core.ports import (
-    GatewayError,
-    StoreUnavailable,
-    VersionConflict,
-)
+from bot.core.ports import GatewayError, VersionConflict
 from bot.core.roster import Session
 from bot.core.service import Service
 from bot.core.target import Target
-
-logger = logging.getLogger(__name__)
 
 UNKNOWN_REQUEST = "That request is not in this bot's record. Nothing was changed."
 SESSION_ENDED = (
@@ -52,25 +36,18 @@ ABSENT = "?"
 FINGERPRINT_LENGTH = 16
 
 
-class Participation(StrEnum):
-    """The part that a user has in a request."""
-
-    APPROVER = "approver"
-    REQUESTER = "requester"
-
-
 @dataclass(frozen=True, slots=True)
 class ApprovalView:
     """A request as one user may see it now.
 
-    `candidates` are its targets as they are now. `verdict` says whether this user may approve it
-    now, and why not. `seen` has one fingerprint for each target, of what the user is shown: name,
-    preset and what protects them. The user's approval must bring it back; `changed` says that it
-    was different. `error` says why the session could not be read.
+    `is_requester`: the user made it. `candidates` are its targets as they are now. `verdict` says
+    whether this user may approve it now, and why not. `seen` has one fingerprint for each target,
+    of what the user is shown: name, preset and what protects them. The user's approval must bring
+    it back; `changed` says that it was different. `error` says why the session could not be read.
     """
 
     kick: Kick
-    participation: Participation
+    is_requester: bool
     verdict: Verdict
     session: Session | None = None
     candidates: tuple[Candidate, ...] = ()
@@ -114,13 +91,17 @@ class ApprovalService(Service):
         view = await self._read_targets(loaded)
         if not view.is_open:
             return view
-        if view.participation is Participation.REQUESTER:
-            return await self._refuse(user, view.verdict.reason, kick_id)
+        if view.is_requester:
+            return await self.kick_service.refuse_anyway(user, view.verdict.reason, kick_id)
         if not view.verdict.is_allowed or view.error:
             return view
         if _differs(seen, view.seen):
             return replace(view, changed=True)
-        return await self._decide(view, user, EventKind.APPROVED, view.verdict.reason)
+        kick, note = view.kick, view.verdict.reason
+        approved = self.transition(
+            kick, lambda now: kick.approve(user, now), EventKind.APPROVED, note, user
+        )
+        return await self._decide(view, approved)
 
     async def deny(self, kick_id: KickId, user: UserId, note: str) -> Kick | ApprovalView | Verdict:
         """Deny a request. Returns the current request instead if it was decided before."""
@@ -128,8 +109,11 @@ class ApprovalService(Service):
         if isinstance(view, Verdict) or not view.is_open:
             return view
         if not view.verdict.is_allowed:
-            return await self._refuse(user, view.verdict.reason, kick_id)
-        return await self._decide(view, user, EventKind.DENIED, note)
+            return await self.kick_service.refuse_anyway(user, view.verdict.reason, kick_id)
+        denied = self.transition(
+            view.kick, lambda now: view.kick.deny(user, note, now), EventKind.DENIED, note, user
+        )
+        return await self._decide(view, denied)
 
     async def cancel(self, kick_id: KickId, user: UserId) -> Kick | ApprovalView | Verdict:
         """Cancel a request. Only its requester may.
@@ -139,9 +123,13 @@ class ApprovalService(Service):
         view = await self._load(kick_id, user)
         if isinstance(view, Verdict):
             return view
-        if view.participation is not Participation.REQUESTER:
-            return await self._refuse(user, "Only whoever asked can take a request back.", kick_id)
-        return await self._decide(view, user, EventKind.CANCELLED) if view.is_open else view
+        if not view.is_requester:
+            reason = "Only whoever asked can take a request back."
+            return await self.kick_service.refuse_anyway(user, reason, kick_id)
+        if not view.is_open:
+            return view
+        cancelled = self.transition(view.kick, view.kick.cancel, EventKind.CANCELLED, actor=user)
+        return await self._decide(view, cancelled)
 
     async def refresh(self, kick: Kick) -> Kick:
         """Return the current state of a kick."""
@@ -152,18 +140,15 @@ class ApprovalService(Service):
         member = await self.directory.membership(user)
         kick = await self.store.get_kick(kick_id)
         if kick is None:
-            return await self._refuse(user, UNKNOWN_REQUEST, kick_id)
-        now = self.clock.now()
-        if user == kick.requester:
-            participation, verdict = Participation.REQUESTER, refusal(OWN_REQUEST)
-            if member.account_status is not AccountStatus.MEMBER:
-                return await self._refuse(user, may_open(self.policy, member, now).reason, kick_id)
+            return await self.kick_service.refuse_anyway(user, UNKNOWN_REQUEST, kick_id)
+        if user == kick.requester and member.account_status is AccountStatus.MEMBER:
+            verdict = refusal(OWN_REQUEST)
         else:
-            participation = Participation.APPROVER
+            now = self.clock.now()
             verdict = may_decide(self.policy, member, kick.requester, kick.meeting, now)
             if not verdict.is_allowed:
-                return await self._refuse(user, verdict.reason, kick_id)
-        return ApprovalView(await self._expire_if_due(kick), participation, verdict)
+                return await self.kick_service.refuse_anyway(user, verdict.reason, kick_id)
+        return ApprovalView(await self._expire_if_due(kick), user == kick.requester, verdict)
 
     async def _expire_if_due(self, kick: Kick) -> Kick:
         if kick.state is State.WAITING and kick.due_at and self.clock.now() >= kick.due_at:
@@ -178,20 +163,16 @@ class ApprovalService(Service):
         """Add what the session shows now, and evaluate the request again for an approver."""
         if not view.is_open:
             return view
-        kick, is_approver = view.kick, view.participation is Participation.APPROVER
+        kick = view.kick
         try:
-            session = await self.gateway.active_session(kick.meeting.id, fresh=True)
-            if not kick.belongs_to(session.id if session else None):
-                return replace(view, verdict=refusal(SESSION_ENDED)) if is_approver else view
-            selection = Selection.of_targets(kick.targets)
-            candidates = await find_candidates(
-                self.gateway, self.policy.rules, kick.meeting.id, session, selection
-            )
+            session, candidates = await self.read_targets(kick)
         except GatewayError as error:
             return replace(view, error=error)
+        if candidates is None:
+            return view if view.is_requester else replace(view, verdict=refusal(SESSION_ENDED))
         seen = tuple(self._fingerprint(target, candidates) for target in kick.targets)
         view = replace(view, session=session, candidates=candidates, seen=seen)
-        return replace(view, verdict=await self._reevaluate(view)) if is_approver else view
+        return view if view.is_requester else replace(view, verdict=await self._reevaluate(view))
 
     def _fingerprint(self, target: Target, candidates: Sequence[Candidate]) -> str:
         """Return a hash of what a user is shown of a target, marked if it is not in the session."""
@@ -217,37 +198,18 @@ class ApprovalService(Service):
             return refusal(f"Whoever asked may not any more: {verdict.reason}")
         return view.verdict
 
-    async def _decide(
-        self, view: ApprovalView, user: UserId, kind: EventKind, note: str = ""
-    ) -> Kick | ApprovalView:
-        kick, now = view.kick, self.clock.now()
+    async def _decide(self, view: ApprovalView, transition: Awaitable[Kick]) -> Kick | ApprovalView:
         try:
-            decided = await self.store.transition(
-                kick, _decided(kick, kind, user, note, now), Event(now, kind, user, note, kick.id)
-            )
+            decided = await transition
         except VersionConflict as error:
             return replace(view, kick=error.current)
         except InvalidTransition:
             # The deadline passed during the evaluation.
-            return replace(view, kick=await self._expire_if_due(kick))
+            return replace(view, kick=await self._expire_if_due(view.kick))
         self.kick_service.notify(decided)
         if decided.state is State.READY:
             self.kick_service.start(decided)
         return decided
-
-    async def _refuse(self, user: UserId, reason: str, kick_id: KickId) -> Verdict:
-        """Record a refusal and return it, even if it could not be recorded."""
-        try:
-            return await self.kick_service.record_refusal(user, reason, kick_id)
-        except StoreUnavailable as error:
-            logger.error("a refusal of %s is not on record: %s", user, error)  # noqa: TRY400 - no traceback needed
-            return refusal(reason)
-
-
-def _decided(kick: Kick, kind: EventKind, user: UserId, note: str, now: datetime) -> Kick:
-    if kind is EventKind.APPROVED:
-        return kick.approve(user, now)
-    return kick.deny(user, note, now) if kind is EventKind.DENIED else kick.cancel(now)
 
 
 def _differs(before: Sequence[str], now: Sequence[str]) -> bool:

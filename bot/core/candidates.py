@@ -1,20 +1,18 @@
 """Candidates: the people that a moderator chose or pasted, and whether a kick may remove them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import chain
 
-from bot.core.policy import Rules
-from bot.core.ports import GatewayError, MeetingGateway
+from bot.core.policy import Rules, protected_by
 from bot.core.roster import (
     CustomId,
-    MeetingId,
     Participant,
     ParticipantId,
     ParticipantKey,
     PeerId,
     Roster,
-    Session,
     parse_key,
 )
 from bot.core.target import Target
@@ -64,31 +62,8 @@ class Selection:
         return cls(tuple(target.key for target in targets if target.key))
 
 
-async def find_candidates(
-    gateway: MeetingGateway,
-    rules: Rules,
-    meeting: MeetingId,
-    session: Session | None,
-    selection: Selection,
-) -> tuple[Candidate, ...]:
-    """Return the candidates of a selection, from fresh reads.
-
-    The meeting's records are read only if the session leaves something open. Raises GatewayError
-    if the session can't be read. If the records can't be read, a candidate stays unknown or
-    unchecked, and the policy treats them more strictly.
-    """
-    roster = await gateway.roster(session.id, fresh=True) if session else Roster(())
-    candidates = identify(rules, roster, selection)
-    if not any(map(_needs_record, candidates)):
-        return candidates
-    try:
-        records = await gateway.records(meeting, fresh=True)
-    except GatewayError:
-        return candidates
-    return identify(rules, roster, selection, records)
-
-
-def _needs_record(candidate: Candidate) -> bool:
+def needs_record(candidate: Candidate) -> bool:
+    """Tell whether the meeting's records may say more about a candidate."""
     is_unchecked = candidate.target is not None and not candidate.target.protection_checked
     return is_unchecked or candidate.status is CandidateStatus.UNKNOWN
 
@@ -102,7 +77,9 @@ def identify(
     ids, then with the meeting's records. The kind of an id is never guessed from its form. An id
     that is found nowhere becomes a target only if its kind was given (`custom:…`).
     """
-    return tuple(_Finder(rules, roster, records).candidates(selection))
+    finder = _Finder(rules, roster, records)
+    people = map(finder.by_key, selection.people)
+    return tuple(chain.from_iterable([*people, *map(finder.by_text, selection.pasted)]))
 
 
 def without_duplicates(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
@@ -164,55 +141,45 @@ class _Finder:
     roster: Roster
     records: Sequence[Participant]
 
-    def candidates(self, selection: Selection) -> Iterator[Candidate]:
-        for key in selection.people:
-            yield from self._by_key(key)
-        for text in selection.pasted:
-            yield from self._by_key(ParticipantKey(text)) if parse_key(text) else self._by_id(text)
-
-    def _by_key(self, key: ParticipantKey) -> list[Candidate]:
+    def by_key(self, key: ParticipantKey) -> list[Candidate]:
         participant_id, custom_id = parse_key(key) or (None, None)
         if found := self.roster.find(key):
             return [self._in_session(key, person) for person in found]
-        found = tuple(
-            record
-            for record in self.records
-            if (participant_id and record.id == participant_id)
-            or (custom_id and record.custom_id == custom_id)
-        )
-        if found:
-            return [self._in_records(key, record) for record in found]
+        if records := self._records(participant_id, custom_id):
+            return [self._in_records(key, record) for record in records]
         name = display(key, NAME_LIMIT)
         target = Target(participant_id, custom_id, name, live=False, protection_checked=False)
         return [self._unless_protected(Candidate(key, CandidateStatus.NOWHERE, target=target))]
 
-    def _by_id(self, text: str) -> list[Candidate]:
+    def by_text(self, text: str) -> list[Candidate]:
+        if parse_key(text):
+            return self.by_key(ParticipantKey(text))
         person = self.roster.by_id(ParticipantId(text))
         if found := (person,) if person else self.roster.by_custom_id(CustomId(text)):
             return [self._in_session(text, one) for one in found]
         if person := self.roster.by_peer_id(PeerId(text)):
             return [Candidate(text, CandidateStatus.PEER, person)]
-        records = [record for record in self.records if record.id == text]
-        records = records or [record for record in self.records if record.custom_id == text]
-        if records:
+        if records := self._records(ParticipantId(text), CustomId(text)):
             return [self._in_records(text, record) for record in records]
         return [Candidate(text, CandidateStatus.UNKNOWN)]
+
+    def _records(
+        self, participant_id: ParticipantId | None, custom_id: CustomId | None
+    ) -> list[Participant]:
+        by_id = [one for one in self.records if participant_id and one.id == participant_id]
+        return by_id or [one for one in self.records if custom_id and one.custom_id == custom_id]
 
     def _in_session(self, requested: str, seen: Participant) -> Candidate:
         person = self._with_record(seen)
         if not person.open_peers:
             return self._unless_protected(Candidate(requested, CandidateStatus.LEFT, person))
         target = make_target(self.rules, person, live=True)
-        same_name = tuple(self.roster.same_name(seen))
-        return self._unless_protected(
-            Candidate(requested, CandidateStatus.LIVE, person, target, same_name)
-        )
+        same_name, status = tuple(self.roster.same_name(seen)), CandidateStatus.LIVE
+        return self._unless_protected(Candidate(requested, status, person, target, same_name))
 
     def _in_records(self, requested: str, record: Participant) -> Candidate:
-        target = make_target(self.rules, record, live=False)
-        return self._unless_protected(
-            Candidate(requested, CandidateStatus.UNLISTED, record, target)
-        )
+        target, status = make_target(self.rules, record, live=False), CandidateStatus.UNLISTED
+        return self._unless_protected(Candidate(requested, status, record, target))
 
     def _with_record(self, person: Participant) -> Participant:
         """Add the preset and the custom id from the records if the session's rows have none."""
@@ -223,7 +190,7 @@ class _Finder:
     def _unless_protected(self, candidate: Candidate) -> Candidate:
         """Return the candidate, or a protected one without a target if a rule protects them."""
         person = candidate.person or candidate.target
-        rule = person and self.rules.protected.protected_by(person.preset, person.custom_id)
+        rule = person and protected_by(self.rules, person)
         if not rule:
             return candidate
         status = CandidateStatus.PROTECTED

@@ -29,8 +29,8 @@ class Draft:
     repeats: int | None = None
     needs_approval: bool = False
 
-    def to_kick(self, view_id: str, app_id: str, state: State, now: datetime) -> Kick:
-        """Return a new kick for this draft, submitted with the view `view_id`."""
+    def to_kick(self, view_id: str, app_id: str, now: datetime) -> Kick:
+        """Return a new, ready kick for this draft, submitted with the view `view_id`."""
         return Kick(
             id=KickId(uuid4().hex),
             idempotency_key=view_id,
@@ -43,6 +43,6 @@ class Draft:
             reason=self.reason,
             targets=self.targets,
             created_at=now,
-            state=state,
+            state=State.READY,
             repeats=self.repeats,
         )

@@ -43,6 +43,8 @@ class State(StrEnum):
     EXPIRED = "expired"
 
 
+OPEN = frozenset({State.WAITING, State.READY, State.RUNNING})
+ENDED_WITHOUT_CALL = frozenset({State.REFUSED, State.DENIED, State.CANCELLED, State.EXPIRED})
 # The states in which a kick may be stored first, and the methods that lead to the next state.
 INITIAL_STATES = (State.REFUSED, State.WAITING, State.READY)
 TRANSITIONS: Mapping[State, Mapping[State, tuple[str, ...]]] = {
@@ -62,13 +64,8 @@ TRANSITIONS: Mapping[State, Mapping[State, tuple[str, ...]]] = {
         State.DONE: ("finish",),
     },
     State.DONE: {State.DONE: ("settle",)},
-    State.REFUSED: {},
-    State.DENIED: {},
-    State.CANCELLED: {},
-    State.EXPIRED: {},
+    **{state: {} for state in ENDED_WITHOUT_CALL},
 }
-OPEN = frozenset({State.WAITING, State.READY, State.RUNNING})
-ENDED_WITHOUT_CALL = frozenset({State.REFUSED, State.DENIED, State.CANCELLED, State.EXPIRED})
 
 
 class InvalidTransition(Exception):
@@ -114,10 +111,11 @@ class Kick:
 
         A session that is not known yet equals any session: it is filled in when a kick is claimed.
         """
-        sessions = {self.session_id, other.session_id}
-        return _request_key(self) == _request_key(other) and (
-            len(sessions) == 1 or None in sessions
+        own, others = (
+            (kick.requester, kick.meeting.id, {target.key for target in kick.targets}, kick.reason)
+            for kick in (self, other)
         )
+        return own == others and (self.belongs_to(other.session_id) or other.session_id is None)
 
     def belongs_to(self, session_id: SessionId | None) -> bool:
         """Tell whether the kick may run in this session; None if no session is live."""
@@ -126,7 +124,7 @@ class Kick:
     @property
     def claimable_until(self) -> datetime:
         """The deadline for claiming a ready kick."""
-        return self._ready_at + CLAIM_WITHIN
+        return (self.decided_at or self.created_at) + CLAIM_WITHIN
 
     @property
     def due_at(self) -> datetime | None:
@@ -138,12 +136,8 @@ class Kick:
         if self.state is State.WAITING:
             return self.expires_at
         if self.state is State.READY:
-            return self._ready_at + RECOVER_AFTER
+            return (self.decided_at or self.created_at) + RECOVER_AFTER
         return self.lease_until if self.state is State.RUNNING else None
-
-    @property
-    def _ready_at(self) -> datetime:
-        return self.decided_at or self.created_at
 
     @property
     def approval_requested(self) -> bool:
@@ -156,27 +150,26 @@ class Kick:
         Raises InvalidTransition if the approver is the requester, or if the deadline has passed.
         """
         self._require_undecided(approver, now)
-        return self._transition(State.READY, approver=approver, decided_at=now)
+        return self._transition("approve", approver=approver, decided_at=now)
 
     def deny(self, approver: UserId, note: str, now: datetime) -> "Kick":
         """Return the kick as denied. Raises InvalidTransition as `approve` does."""
         self._require_undecided(approver, now)
-        changes = {"approver": approver, "decided_at": now, "refusal": note, "done_at": now}
-        return self._transition(State.DENIED, **changes)
+        return self._transition(
+            "deny", approver=approver, decided_at=now, refusal=note, done_at=now
+        )
 
     def cancel(self, now: datetime) -> "Kick":
         """Return the waiting kick as cancelled."""
-        return self._transition(State.CANCELLED, done_at=now)
+        return self._transition("cancel", done_at=now)
 
     def expire_undecided(self, now: datetime) -> "Kick":
         """Return the waiting kick as expired. Raises InvalidTransition before its deadline."""
-        self._require_state(State.WAITING)
         if self.expires_at is None or now < self.expires_at:
             raise InvalidTransition(f"kick {self.number} may still be decided")
-        return self._transition(State.EXPIRED, done_at=now)
+        return self._transition("expire_undecided", done_at=now)
 
     def _require_undecided(self, approver: UserId, now: datetime) -> None:
-        self._require_state(State.WAITING)
         if approver == self.requester:
             raise InvalidTransition(f"kick {self.number} cannot be decided by its requester")
         if self.expires_at is None or now >= self.expires_at:
@@ -188,37 +181,35 @@ class Kick:
         Raises InvalidTransition if it has been ready for more than 60 s, or if it was requested
         for another session.
         """
-        self._require_state(State.READY)
         if now > self.claimable_until:
             raise InvalidTransition(f"kick {self.number} was not claimed in time")
         if not self.belongs_to(session_id):
             raise InvalidTransition(f"kick {self.number} belongs to session {self.session_id}")
-        changes = {"owner": owner, "lease_until": now + LEASE, "session_id": session_id}
-        return self._transition(State.RUNNING, **changes)
+        lease_until = now + LEASE
+        return self._transition(
+            "claim", owner=owner, lease_until=lease_until, session_id=session_id
+        )
 
     def refuse(self, refusal: str, now: datetime) -> "Kick":
         """Return the ready kick as refused, before any call."""
-        return self._transition(State.REFUSED, refusal=refusal, done_at=now)
+        return self._transition("refuse", refusal=refusal, done_at=now)
 
     def expire_unstarted(self, now: datetime) -> "Kick":
         """Return the ready kick as expired, before any call."""
-        self._require_state(State.READY)
-        return self._transition(State.EXPIRED, done_at=now)
+        return self._transition("expire_unstarted", done_at=now)
 
     def take_over(self, owner: str, now: datetime) -> "Kick":
         """Return the running kick leased to a new owner, who must not call its targets again.
 
         Raises InvalidTransition while the lease of the old owner lasts.
         """
-        self._require_state(State.RUNNING)
         if self.lease_until is not None and now < self.lease_until:
             raise InvalidTransition(f"kick {self.number} is leased by another process")
-        return self._transition(State.RUNNING, owner=owner, lease_until=now + LEASE)
+        return self._transition("take_over", owner=owner, lease_until=now + LEASE)
 
     def renew(self, now: datetime) -> "Kick":
         """Return the running kick with a new lease of the same owner."""
-        self._require_state(State.RUNNING)
-        return self._transition(State.RUNNING, lease_until=now + LEASE)
+        return self._transition("renew", lease_until=now + LEASE)
 
     def mark_called(self, target: Target, peers: tuple[Peer, ...], now: datetime) -> "Kick":
         """Return the kick with this target marked as about to be called.
@@ -229,7 +220,7 @@ class Kick:
         seen = tuple(SeenPeer(peer.id, peer.joined_at) for peer in peers)
         if target.called_at or target.outcome:
             raise InvalidTransition(f"{target.name!r} of kick {self.number} was called before")
-        return self._with_target(target, replace(target, called_at=now, peers=seen))
+        return self._with_target("mark_called", target, replace(target, called_at=now, peers=seen))
 
     def settle(
         self,
@@ -244,48 +235,35 @@ class Kick:
         Raises InvalidTransition if the target has an outcome already; only unknown may change,
         to gone or failed.
         """
-        changeable = target.outcome is None or (
-            target.outcome is Outcome.UNKNOWN and outcome in {Outcome.GONE, Outcome.FAILED}
-        )
-        if not changeable:
+        is_resolved = target.outcome is Outcome.UNKNOWN and outcome in {
+            Outcome.GONE,
+            Outcome.FAILED,
+        }
+        if target.outcome and not is_resolved:
             raise InvalidTransition(f"{target.name!r} is {target.outcome} already")
         settled = replace(
-            target,
-            outcome=outcome,
-            outcome_reason=reason,
-            detail=detail,
-            rejoined_at=rejoined_at,
+            target, outcome=outcome, outcome_reason=reason, detail=detail, rejoined_at=rejoined_at
         )
-        return self._with_target(target, settled)
+        return self._with_target("settle", target, settled)
 
     def finish(self, now: datetime) -> "Kick":
         """Return the running kick as done. Raises InvalidTransition if an outcome is missing."""
-        self._require_state(State.RUNNING)
         if any(target.outcome is None for target in self.targets):
             raise InvalidTransition(f"kick {self.number} has targets without an outcome")
-        return self._transition(State.DONE, done_at=now, lease_until=None)
+        return self._transition("finish", done_at=now, lease_until=None)
 
     def target(self, key: ParticipantKey | None) -> Target:
         """Return the target with this key. Raises StopIteration if there is none."""
         return next(target for target in self.targets if target.key == key)
 
-    def _with_target(self, old: Target, new: Target) -> "Kick":
+    def _with_target(self, method: str, old: Target, new: Target) -> "Kick":
         if old not in self.targets:
             raise InvalidTransition(f"{old.name!r} is not a current target of kick {self.number}")
         targets = tuple(new if target == old else target for target in self.targets)
-        return self._transition(self.state, targets=targets)
+        return self._transition(method, targets=targets)
 
-    def _require_state(self, state: State) -> None:
-        # `TRANSITIONS` allows running → running and done → done, but only for some methods.
-        if self.state is not state:
-            raise InvalidTransition(f"kick {self.number} is {self.state}, not {state}")
-
-    def _transition(self, state: State, **changes: Any) -> "Kick":
-        if state not in TRANSITIONS[self.state]:
-            raise InvalidTransition(f"kick {self.number} is {self.state}: it can't become {state}")
-        return replace(self, state=state, version=self.version + 1, **changes)
-
-
-def _request_key(kick: Kick) -> tuple[object, ...]:
-    keys = frozenset(target.key for target in kick.targets)
-    return (kick.requester, kick.meeting.id, keys, kick.reason)
+    def _transition(self, method: str, **changes: Any) -> "Kick":
+        for state, methods in TRANSITIONS[self.state].items():
+            if method in methods:
+                return replace(self, state=state, version=self.version + 1, **changes)
+        raise InvalidTransition(f"kick {self.number} is {self.state}: no {method} is possible")

@@ -6,23 +6,17 @@ before its call is sent. An outcome is stored before anybody is notified.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 from bot.core.draft import Draft
 from bot.core.event import Event, EventKind
 from bot.core.kick import InvalidTransition, Kick, KickId, State, TeamId, UserId
 from bot.core.outbox import Outbox
 from bot.core.policy import PolicyInput, Verdict, VerdictKind, may_see, refusal
-from bot.core.ports import (
-    Notifier,
-    Spawn,
-    StoreUnavailable,
-    VersionConflict,
-)
+from bot.core.ports import Notifier, Spawn, StoreUnavailable, VersionConflict
 from bot.core.runner import KickRunner
-from bot.core.service import NO_APPROVALS_CHANNEL, Recheck, Service
+from bot.core.service import NO_APPROVALS_CHANNEL, Service
 
 logger = logging.getLogger(__name__)
 
@@ -70,36 +64,31 @@ class KickService(Service):
         """
         draft = await self.store.get_draft(draft_id)
         if draft is None or draft.requester != user:
-            return await self.record_refusal(
-                user, "This review is not yours, or too old. Start again."
-            )
+            return await self._refuse(user, "This review is not yours, or too old. Start again.")
         kick = self._new_kick(draft, view_id, await self._cached_verdict(draft))
         note = kick.refusal or f"{len(kick.targets)} in {kick.meeting.title}: {kick.reason}"
         kind = EventKind.REFUSED if kick.state is State.REFUSED else EventKind.ASKED
         stored = await self.store.add(kick, Event(kick.created_at, kind, user, note, kick.id))
         if not stored.same_request(kick):
-            return await self.record_refusal(
-                user, "This review was already used for something else."
-            )
+            return await self._refuse(user, "This review was already used for something else.")
         return SubmitResult(stored, created=stored.id == kick.id)
 
-    async def record_refusal(
-        self, user: UserId, reason: str, kick_id: KickId | None = None
-    ) -> Verdict:
-        """Store a refusal in the audit log, and return it as a verdict. Raises StoreUnavailable."""
-        event = Event(self.clock.now(), EventKind.REFUSED, user, reason, kick_id)
-        await self.store.record_event(event)
-        return refusal(reason)
-
     def refuse(self, user: UserId, reason: str, kick: KickId | None = None) -> None:
-        """Put a refusal on record, in work of its own. The caller tells the user."""
-        self.spawn(self._refuse(user, reason, kick))
+        """Start a task that records a refusal in the audit log. The caller tells the user."""
+        self.spawn(self.refuse_anyway(user, reason, kick))
 
-    async def _refuse(self, user: UserId, reason: str, kick: KickId | None) -> None:
+    async def refuse_anyway(self, user: UserId, reason: str, kick: KickId | None = None) -> Verdict:
+        """Record a refusal and return it as a verdict, even if it could not be recorded."""
         try:
-            await self.record_refusal(user, reason, kick)
+            return await self._refuse(user, reason, kick)
         except StoreUnavailable as error:
             logger.error("a refusal of %s is not on record: %s", user, error)  # noqa: TRY400 - no traceback needed
+            return refusal(reason)
+
+    async def _refuse(self, user: UserId, reason: str, kick: KickId | None = None) -> Verdict:
+        event = Event(self.clock.now(), EventKind.REFUSED, user, reason, kick)
+        await self.store.record_event(event)
+        return refusal(reason)
 
     async def _cached_verdict(self, draft: Draft) -> Verdict | None:
         """Return the verdict without a remote call; None if the membership is not cached."""
@@ -111,14 +100,16 @@ class KickService(Service):
 
     def _new_kick(self, draft: Draft, view_id: str, verdict: Verdict | None) -> Kick:
         now = self.clock.now()
-        state = _initial_state(draft, verdict)
-        reason = verdict.reason if verdict else ""
-        if state is State.WAITING and self.policy.approvals_channel is None:
-            state, reason = State.REFUSED, NO_APPROVALS_CHANNEL
-        kick = draft.to_kick(view_id, self.identity.app_id, state, now)
-        if state is State.WAITING:
-            return replace(kick, expires_at=now + self.policy.rules.expires)
-        return replace(kick, refusal=reason, done_at=now) if state is State.REFUSED else kick
+        kick = draft.to_kick(view_id, self.identity.app_id, now)
+        if verdict and verdict.kind is VerdictKind.REFUSED:
+            return replace(kick, state=State.REFUSED, refusal=verdict.reason, done_at=now)
+        # If the review said *Ask for approval*, always ask, even if the policy would now allow the
+        # kick directly.
+        if not draft.needs_approval and (verdict is None or verdict.is_allowed):
+            return kick
+        if self.policy.approvals_channel is None:
+            return replace(kick, state=State.REFUSED, refusal=NO_APPROVALS_CHANNEL, done_at=now)
+        return replace(kick, state=State.WAITING, expires_at=now + self.policy.rules.expires)
 
     def start(self, kick: Kick) -> None:
         """Start a task that runs a ready kick, or that asks for the approval of a waiting one."""
@@ -129,12 +120,13 @@ class KickService(Service):
 
     def recover(self, kick: Kick) -> None:
         """Start a task for an overdue kick, unless this process is working on it already."""
-        if kick.state is State.WAITING:
-            self._start_work(kick, self.expire(kick))
-        elif kick.state is State.RUNNING:
-            self._start_work(kick, self._take_over(kick))
-        elif kick.state is State.READY:
-            self._start_work(kick, self._run(kick))
+        recoveries = {
+            State.WAITING: self.expire,
+            State.READY: self._run,
+            State.RUNNING: self._take_over,
+        }
+        if kick.state in recoveries:
+            self._start_work(kick, recoveries[kick.state](kick))
 
     def _start_work(
         self, kick: Kick, work: Coroutine[object, object, Kick], *, report_errors: bool = False
@@ -179,24 +171,13 @@ class KickService(Service):
         )
 
     async def expire(self, kick: Kick) -> Kick:
-        """Store a waiting kick as expired, and return it.
-
-        Raises InvalidTransition, VersionConflict, StoreUnavailable.
-        """
-        return await self._transition(
-            kick, kick.expire_undecided, EventKind.EXPIRED, "not decided in time"
-        )
+        """Store a waiting kick as expired, and return it. Raises as `transition` does."""
+        note = "not decided in time"
+        return await self.transition(kick, kick.expire_undecided, EventKind.EXPIRED, note)
 
     async def _expire_unstarted(self, kick: Kick) -> Kick:
-        return await self._transition(
-            kick, kick.expire_unstarted, EventKind.EXPIRED, "not claimed in time"
-        )
-
-    async def _transition(
-        self, kick: Kick, change: Callable[[datetime], Kick], kind: EventKind, note: str = ""
-    ) -> Kick:
-        now = self.clock.now()
-        return await self.store.transition(kick, change(now), Event(now, kind, None, note, kick.id))
+        note = "not claimed in time"
+        return await self.transition(kick, kick.expire_unstarted, EventKind.EXPIRED, note)
 
     async def _run(self, kick: Kick) -> Kick:
         if self.clock.now() > kick.claimable_until:
@@ -206,27 +187,25 @@ class KickService(Service):
         if not recheck.verdict.is_allowed:
             if recheck.verdict.kind is VerdictKind.NEEDS_APPROVAL:
                 reason = f"{reason} {ASK_NOW}"
-            return await self._transition(
+            return await self.transition(
                 kick, lambda now: kick.refuse(reason, now), EventKind.REFUSED, reason
             )
         process = self.identity.process
         session_id = recheck.session.id if recheck.session else None
         try:
-            claimed = await self._transition(
+            claimed = await self.transition(
                 kick, lambda now: kick.claim(process, now, session_id), EventKind.CLAIMED, reason
             )
         except InvalidTransition:
             return await self._expire_unstarted(kick)
-        return await self._run_targets(self._runner(claimed), recheck)
-
-    async def _run_targets(self, runner: KickRunner, recheck: Recheck) -> Kick:
+        runner = self._runner(claimed)
         for key, rule in recheck.protected.items():
             await runner.skip_protected(key, rule)
         await runner.call_targets(recheck.open_peers)
         return await self._finish(runner)
 
     async def _finish(self, runner: KickRunner) -> Kick:
-        if runner.has_unresolved:
+        if runner.unresolved:
             await self.notifier.update_modals(runner.kick)
         await runner.resolve_unknown()
         await runner.finish()
@@ -234,7 +213,7 @@ class KickService(Service):
 
     async def _take_over(self, kick: Kick) -> Kick:
         process = self.identity.process
-        taken_over = await self._transition(
+        taken_over = await self.transition(
             kick, lambda now: kick.take_over(process, now), EventKind.TAKEN_OVER
         )
         runner = self._runner(taken_over)
@@ -249,13 +228,11 @@ class KickService(Service):
         """
         kick = await self.store.get_kick(kick_id)
         if kick is None:
-            return await self.record_refusal(
-                user, "That kick is not in this bot's record.", kick_id
-            )
+            return await self._refuse(user, "That kick is not in this bot's record.", kick_id)
         member = await self.directory.membership(user)
         verdict = may_see(self.policy, member, kick.meeting, self.clock.now())
         if not verdict.is_allowed:
-            return await self.record_refusal(user, verdict.reason, kick_id)
+            return await self._refuse(user, verdict.reason, kick_id)
         runner = self._runner(kick)
         try:
             await runner.recheck_unknown()
@@ -268,14 +245,3 @@ class KickService(Service):
 
     def _runner(self, kick: Kick) -> KickRunner:
         return KickRunner(kick, gateway=self.gateway, store=self.store, clock=self.clock)
-
-
-def _initial_state(draft: Draft, verdict: Verdict | None) -> State:
-    kind = verdict.kind if verdict else None
-    if kind is VerdictKind.REFUSED:
-        return State.REFUSED
-    # If the review said *Ask for approval*, always ask, even if the policy would now allow the
-    # kick directly.
-    if draft.needs_approval or kind is VerdictKind.NEEDS_APPROVAL:
-        return State.WAITING
-    return State.READY

@@ -34,10 +34,7 @@ class Outbox:
     )
 
     async def deliver_pending(self, kick: KickId) -> None:
-        """Deliver the pending messages of a kick that this process has just changed.
-
-        Never raises.
-        """
+        """Deliver the pending messages of a kick that this process changed. Never raises."""
         async with self._kick_lock(kick):
             try:
                 pending = await self.store.pending_messages(kick)
@@ -47,10 +44,7 @@ class Outbox:
                 await asyncio.gather(*map(self._deliver_safely, pending))
 
     async def deliver_overdue(self) -> None:
-        """Deliver the overdue messages of all kicks: a process died, or Slack refused them before.
-
-        Never raises.
-        """
+        """Deliver what a process left when it died, and what Slack refused. Never raises."""
         try:
             overdue = await self.store.overdue_messages(self.clock.now())
         except StoreUnavailable as error:

@@ -7,6 +7,7 @@ delivered at least once.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from bot.core.kick import ChannelId, Kick, KickId, State
 
@@ -52,36 +53,30 @@ class OutboxMessage:
 
     def leased(self, now: datetime) -> "OutboxMessage":
         """Return the message leased to this process, for `DELIVER_WITHIN`."""
-        return replace(self, version=self.version + 1, due_at=now + DELIVER_WITHIN)
+        return self._next(due_at=now + DELIVER_WITHIN)
 
     def delivered(self, channel: ChannelId | None, ts: str | None) -> "OutboxMessage":
         """Return the message as delivered, and where it was posted; None if it can't be edited."""
-        return replace(
-            self,
-            version=self.version + 1,
-            due_at=None,
-            channel=channel or self.channel,
-            ts=ts or self.ts,
-            maybe_delivered=False,
-        )
+        channel, ts = channel or self.channel, ts or self.ts
+        return self._next(due_at=None, channel=channel, ts=ts, maybe_delivered=False)
 
     def moved_to(self, posted: "OutboxMessage", now: datetime) -> "OutboxMessage":
         """Return the message with the place where an older version was posted, due for an edit."""
-        version = self.version + 1
-        return replace(self, version=version, due_at=now, channel=posted.channel, ts=posted.ts)
+        return self._next(due_at=now, channel=posted.channel, ts=posted.ts)
 
     def postponed(
         self, now: datetime, retry_after: timedelta | None, *, maybe_delivered: bool
     ) -> "OutboxMessage":
         """Return the message due again later; `retry_after` is what Slack asked for, or None."""
         delay = RETRY_DELAYS[min(self.attempts, len(RETRY_DELAYS) - 1)]
-        return replace(
-            self,
-            version=self.version + 1,
+        return self._next(
             attempts=self.attempts + 1,
             due_at=now + max(delay, retry_after or delay),
             maybe_delivered=self.maybe_delivered or maybe_delivered,
         )
+
+    def _next(self, **changes: Any) -> "OutboxMessage":
+        return replace(self, version=self.version + 1, **changes)
 
 
 def messages_due_for(before: State | None, after: Kick) -> frozenset[MessageKind]:

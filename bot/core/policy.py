@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import NewType
 
 from bot.core.kick import ChannelId, TeamId, UserId
-from bot.core.roster import CustomId, Meeting
+from bot.core.roster import Meeting, Participant
 from bot.core.target import Target
 from bot.core.text import display
 
@@ -67,13 +67,6 @@ class Protected:
 
     presets: frozenset[str] = frozenset()
     custom_ids: tuple[str, ...] = ()
-
-    def protected_by(self, preset: str | None, custom_id: CustomId | None) -> str | None:
-        """Return the preset or the pattern that protects a participant; None if there is none."""
-        if preset and preset in self.presets:
-            return preset
-        patterns = self.custom_ids if custom_id else ()
-        return next((one for one in patterns if fnmatchcase(custom_id or "", one)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,9 +238,12 @@ def eligible_approvers(
     return tuple(sorted(users)), tuple(sorted(groups))
 
 
-def protected_by(rules: Rules, target: Target) -> str | None:
-    """Return the preset or the pattern that protects a target; None if there is none."""
-    return rules.protected.protected_by(target.preset, target.custom_id)
+def protected_by(rules: Rules, person: Target | Participant) -> str | None:
+    """Return the preset or the pattern that protects a person; None if there is none."""
+    if person.preset and person.preset in rules.protected.presets:
+        return person.preset
+    patterns = rules.protected.custom_ids if person.custom_id else ()
+    return next((one for one in patterns if fnmatchcase(person.custom_id or "", one)), None)
 
 
 def _exceeded_limit(rules: Rules, request: PolicyInput) -> Verdict | None:
@@ -272,7 +268,6 @@ def _exceeded_limit(rules: Rules, request: PolicyInput) -> Verdict | None:
 def _approval_rule(rules: Rules, role: Role, request: PolicyInput) -> Verdict | None:
     if role is Role.LEAD:
         return None
-    reason = None
     count = request.recent_bulk + len(request.targets)
     if role is Role.HELPER:
         reason = "A helper may ask; a moderator decides."
@@ -284,7 +279,9 @@ def _approval_rule(rules: Rules, role: Role, request: PolicyInput) -> Verdict | 
         reason = (
             f"The policy wants a second person when more than {rules.bulk} go within two minutes."
         )
-    return Verdict(VerdictKind.NEEDS_APPROVAL, reason) if reason else None
+    else:
+        return None
+    return Verdict(VerdictKind.NEEDS_APPROVAL, reason)
 
 
 def _allowed(role: Role, meeting: Meeting) -> Verdict:

@@ -1,9 +1,9 @@
 """The interfaces to the outside world that the use cases need, and the errors they may raise."""
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from bot.core.draft import Draft
 from bot.core.event import Event
@@ -38,10 +38,7 @@ class Rejected(GatewayError):
 
 
 class RateLimited(GatewayError):
-    """No effect: the rate limit is reached.
-
-    `retry_after` is in seconds; None if RealtimeKit did not say.
-    """
+    """No effect: over the rate limit. `retry_after`: seconds; None if RealtimeKit did not say."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -65,27 +62,21 @@ class MeetingGateway(Protocol):
 
     async def live_sessions(self) -> Sequence[Session]:
         """Return the sessions that RealtimeKit lists as live. The list may be late or empty."""
-        ...
 
     async def meetings(self, search: str) -> Sequence[Meeting]:
         """Return some meetings whose title or id matches."""
-        ...
 
     async def meeting(self, meeting: MeetingId) -> Meeting:
         """Return a meeting. Raises NotFound if there is none with this id."""
-        ...
 
     async def active_session(self, meeting: MeetingId, *, fresh: bool = False) -> Session | None:
         """Return the live session of a meeting; None if there is none."""
-        ...
 
     async def roster(self, session: SessionId, *, fresh: bool = False) -> Roster:
         """Return who is, and who was, in a session."""
-        ...
 
     async def records(self, meeting: MeetingId, *, fresh: bool = False) -> Sequence[Participant]:
         """Return all participant records of a meeting, without connections."""
-        ...
 
     async def kick(
         self,
@@ -95,7 +86,6 @@ class MeetingGateway(Protocol):
         custom_participant_ids: Sequence[CustomId] = (),
     ) -> Sequence[str]:
         """Kick, and return the ids of the participants that the reply names; maybe none."""
-        ...
 
 
 class DirectoryUnavailable(Exception):
@@ -107,18 +97,15 @@ class Directory(Protocol):
 
     def cached_membership(self, user: UserId) -> Membership | None:
         """Return the membership that was read last, of any age, without a remote call."""
-        ...
 
     async def membership(self, user: UserId, *, fresh: bool = False) -> Membership:
         """Return the membership of a user, at most a minute old; with `fresh`, read now.
 
         Raises DirectoryUnavailable.
         """
-        ...
 
     async def members(self, group: GroupId) -> Sequence[UserId]:
         """Return the users in a group, at most a minute old. Raises DirectoryUnavailable."""
-        ...
 
 
 class VersionConflict(Exception):
@@ -150,7 +137,6 @@ class Store(Protocol):
 
         If there is a kick with the same idempotency key already, return that one instead.
         """
-        ...
 
     async def transition(self, before: Kick, after: Kick, *events: Event) -> Kick:
         """Store a changed kick and its events, and return `after`.
@@ -159,23 +145,18 @@ class Store(Protocol):
         is not the next version, or if messages become due but no event says since when;
         LookupError if the kick was never added.
         """
-        ...
 
     async def get_kick(self, kick: KickId) -> Kick | None:
         """Return a kick; None if there is none."""
-        ...
 
     async def overdue_kicks(self, now: datetime) -> Sequence[Kick]:
         """Return the kicks whose `due_at` has come, oldest first."""
-        ...
 
     async def pending_messages(self, kick: KickId) -> Sequence[OutboxMessage]:
         """Return the messages of a kick that are not delivered yet."""
-        ...
 
     async def overdue_messages(self, now: datetime) -> Sequence[OutboxMessage]:
         """Return the messages whose `due_at` has come: at most 100, oldest first."""
-        ...
 
     async def update_message(self, before: OutboxMessage, after: OutboxMessage) -> OutboxMessage:
         """Store a changed message and return `after` itself.
@@ -183,7 +164,6 @@ class Store(Protocol):
         If the stored message is not `before` any more, change nothing and return the stored one.
         Raises LookupError if there is none.
         """
-        ...
 
     async def recent_targets(
         self, requester: UserId, *since: datetime, before: int | None = None
@@ -193,23 +173,18 @@ class Store(Protocol):
         Kicks that ended without a call do not count. With `before`, only kicks with a lower
         number count.
         """
-        ...
 
     async def last_meeting(self, team: TeamId, channel: str) -> MeetingId | None:
         """Return the meeting of the newest kick from a channel; None if there is none."""
-        ...
 
     async def record_event(self, event: Event) -> None:
         """Store an event that belongs to no transition."""
-        ...
 
     async def save_draft(self, draft: Draft) -> None:
         """Store a draft for a day. It replaces a draft with the same id."""
-        ...
 
     async def get_draft(self, draft_id: str) -> Draft | None:
         """Return a draft; None if there is none."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,19 +209,15 @@ class Notifier(Protocol):
 
     def watched_kicks(self) -> Sequence[KickId]:
         """Return the kicks that are shown in an open modal of this process."""
-        ...
 
     async def update_modals(self, kick: Kick) -> None:
         """Show the kick's current state in the open modals of its requester and approvers."""
-        ...
 
     async def report_problem(self, kick: Kick, problem: str) -> None:
         """Tell the requester that the bot failed, or cannot say what happened."""
-        ...
 
     async def deliver(self, message: OutboxMessage, kick: Kick) -> Delivery:
         """Post a message, or edit the posted one, so that it shows the kick's current state."""
-        ...
 
 
 class Clock(Protocol):
@@ -254,16 +225,10 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """Return the current time, aware, in UTC."""
-        ...
 
     async def sleep(self, seconds: float) -> None:
         """Wait for this many seconds."""
-        ...
 
 
-class Spawn(Protocol):
-    """Starts work that outlives the request it came from. The bot waits for it before it exits."""
-
-    def __call__(self, work: Coroutine[object, object, None]) -> None:
-        """Start the work in a task of its own."""
-        ...
+# Starts work that outlives the request it came from. The bot waits for it before it exits.
+Spawn: TypeAlias = Callable[[Coroutine[object, object, object]], None]

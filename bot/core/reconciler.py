@@ -7,7 +7,7 @@ write, and the process that loses does nothing more.
 import logging
 from dataclasses import dataclass, field
 
-from bot.core.kick import OPEN, KickId
+from bot.core.kick import OPEN
 from bot.core.kick_service import KickService
 from bot.core.outbox import Outbox
 from bot.core.ports import Clock, Notifier, Spawn, Store, StoreUnavailable
@@ -42,22 +42,19 @@ class Reconciler:
     async def tick(self) -> None:
         """Recover overdue work. If the store is unavailable, try again at the next tick."""
         try:
-            for kick in await self.store.overdue_kicks(self.clock.now()):
-                self.kick_service.recover(kick)
+            for overdue in await self.store.overdue_kicks(self.clock.now()):
+                self.kick_service.recover(overdue)
             for kick_id in self.notifier.watched_kicks():
-                await self._update_modals(kick_id)
+                kick = await self.store.get_kick(kick_id)
+                # Another process may have run or decided it.
+                if kick and kick.state not in OPEN:
+                    self.spawn(self.notifier.update_modals(kick))
         except StoreUnavailable as error:
             logger.warning("overdue work can't be read: %s", error)
             return
         if not self._delivering:
             self._delivering = True
             self.spawn(self._deliver())
-
-    async def _update_modals(self, kick_id: KickId) -> None:
-        """Show the end of a kick that another process ran or decided."""
-        kick = await self.store.get_kick(kick_id)
-        if kick and kick.state not in OPEN:
-            self.spawn(self.notifier.update_modals(kick))
 
     async def _deliver(self) -> None:
         try:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
-from bot.core.candidates import Candidate, Selection, find_candidates, without_duplicates
+from bot.core.candidates import Candidate, Selection, without_duplicates
 from bot.core.draft import Draft
 from bot.core.kick import ChannelId, KickId, TeamId, UserId
 from bot.core.policy import (
@@ -219,7 +219,7 @@ class ReviewService(Service):
             # Without a role in the meeting, the user must not see who is in it.
             return Review(meeting, session, (), verdict, request.reason)
         candidates = without_duplicates(
-            await find_candidates(self.gateway, self.rules, meeting.id, session, request.selection)
+            await self.find_candidates(meeting.id, session, request.selection)
         )
         targets = tuple(candidate.target for candidate in candidates if candidate.target)
         verdict = await self.evaluate(PolicyInput(member, meeting, targets, request.reason))

@@ -114,11 +114,11 @@ class Roster:
         self.everyone = tuple(reversed(everyone))
         self.live = tuple(person for person in self.everyone if person.open_peers)
         self._by_id = {person.id: person for person in self.everyone if person.id}
-        self._names = [normalize_name(person.name) for person in self.live]
+        self._named = [(normalize_name(person.name), person) for person in self.live]
         self._index = _Index(
             [
                 "\v".join([name, *(normalize_name(text or "") for text in (one.custom_id, one.id))])
-                for name, one in zip(self._names, self.live, strict=True)
+                for name, one in self._named
             ]
         )
 
@@ -135,10 +135,7 @@ class Roster:
         return (found,) if found else ()
 
     def by_custom_id(self, custom_id: CustomId) -> tuple[Participant, ...]:
-        """Return the participants, live or not, with this custom id.
-
-        There are several if the app made several participant records for one person.
-        """
+        """Return the participants, live or not, with this custom id: one per record of theirs."""
         return tuple(person for person in self.everyone if person.custom_id == custom_id)
 
     def by_peer_id(self, peer_id: PeerId) -> Participant | None:
@@ -156,8 +153,7 @@ class Roster:
     def same_name(self, person: Participant) -> list[Participant]:
         """List the other live participants whose name looks the same."""
         wanted = normalize_name(person.name)
-        pairs = zip(self._names, self.live, strict=True)
-        return [other for name, other in pairs if name == wanted and other != person]
+        return [other for name, other in self._named if name == wanted and other != person]
 
     def match(self, text: str) -> "Match":
         """Split a command's text into a person and the rest: the longest beginning that matches."""
@@ -170,10 +166,9 @@ class Roster:
 
     def _match_whole(self, text: str) -> list[Participant]:
         wanted = normalize_name(text)
-        pairs = zip(self._names, self.live, strict=True)
         exact = [
             person
-            for name, person in pairs
+            for name, person in self._named
             if name == wanted or text in (person.id, person.custom_id)
         ]
         # Text without a visible character would match every name, so it matches none.

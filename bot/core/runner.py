@@ -48,6 +48,8 @@ class _UnresolvedCall:
 class KickRunner:
     """Runs one claimed kick. `kick` is its stored state.
 
+    `unresolved` has the targets that were called, if the reply does not say what happened.
+
     Each write renews the lease. The runner writes before every read of the session, and every
     `RENEW_EVERY` while it waits.
 
@@ -61,14 +63,9 @@ class KickRunner:
     store: Store
     clock: Clock
     _lock: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
-    _unresolved: dict[ParticipantKey | None, _UnresolvedCall] = field(
+    unresolved: dict[ParticipantKey | None, _UnresolvedCall] = field(
         init=False, default_factory=dict
     )
-
-    @property
-    def has_unresolved(self) -> bool:
-        """Tell whether a target was called and the reply does not say what happened."""
-        return bool(self._unresolved)
 
     async def skip_protected(self, key: ParticipantKey | None, rule: str) -> None:
         """Settle a target, without a call, that this rule of the policy protects by now."""
@@ -112,7 +109,7 @@ class KickRunner:
                 self._mark_unresolved(target, OutcomeReason.EMPTY_ANSWER)
 
     def _mark_unresolved(self, target: Target, reason: OutcomeReason, detail: str = "") -> None:
-        self._unresolved[target.key] = _UnresolvedCall(reason, detail, self.clock.now())
+        self.unresolved[target.key] = _UnresolvedCall(reason, detail, self.clock.now())
 
     async def _record_call(self, target: Target, peers: tuple[Peer, ...]) -> bool:
         """Record that the call is about to be sent, and return True.
@@ -120,24 +117,22 @@ class KickRunner:
         If it must not be sent, record the target as not tried, and return False.
         """
         try:
-            recorded_at = await self._mark_called(target, peers)
+            async with self._lock:
+                now = self.clock.now()
+                event = Event(now, EventKind.CALLED, None, _label(target), self.kick.id)
+                await self._store_change(
+                    now, lambda kick: kick.mark_called(target, peers, now), event
+                )
         except StoreUnavailable as error:
-            await self._settle(target.key, Outcome.FAILED, OutcomeReason.NOT_TRIED, str(error))
-            return False
-        if self.clock.now() - recorded_at > SEND_WITHIN:
+            problem = str(error)
+        else:
+            if self.clock.now() - now <= SEND_WITHIN:
+                return True
             # A process that takes over assumes the call has ended by a fixed time, so do not send
             # late.
-            late = "it took too long to write the call down"
-            await self._settle(target.key, Outcome.FAILED, OutcomeReason.NOT_TRIED, late)
-            return False
-        return True
-
-    async def _mark_called(self, target: Target, peers: tuple[Peer, ...]) -> datetime:
-        async with self._lock:
-            now = self.clock.now()
-            event = Event(now, EventKind.CALLED, None, _label(target), self.kick.id)
-            await self._store_change(now, lambda kick: kick.mark_called(target, peers, now), event)
-            return now
+            problem = "it took too long to write the call down"
+        await self._settle(target.key, Outcome.FAILED, OutcomeReason.NOT_TRIED, problem)
+        return False
 
     async def _send(self, target: Target) -> tuple[str, ...]:
         meeting = self.kick.meeting.id
@@ -160,16 +155,18 @@ class KickRunner:
 
         A target that was never called is settled as not tried. One that was called is unresolved.
         """
+        self._mark_called_unresolved(None)
         for target in self.kick.targets:
             if target.outcome is None and target.called_at is None:
                 await self._settle(target.key, Outcome.FAILED, OutcomeReason.NOT_TRIED)
-            elif target.outcome is None and target.called_at:
-                self._mark_interrupted(target, target.called_at)
 
-    def _mark_interrupted(self, target: Target, called_at: datetime) -> None:
-        reason = target.outcome_reason or OutcomeReason.NO_ANSWER
-        ended_at = called_at + MAX_CALL_TIME
-        self._unresolved[target.key] = _UnresolvedCall(reason, target.detail, ended_at)
+    def _mark_called_unresolved(self, outcome: Outcome | None) -> None:
+        """Mark the targets that were called and have this outcome."""
+        for target in self.kick.targets:
+            if target.called_at and target.outcome is outcome:
+                reason = target.outcome_reason or OutcomeReason.NO_ANSWER
+                ended_at = target.called_at + MAX_CALL_TIME
+                self.unresolved[target.key] = _UnresolvedCall(reason, target.detail, ended_at)
 
     async def resolve_unknown(self) -> None:
         """Poll the session for evidence about the unresolved targets, then settle all of them.
@@ -178,13 +175,15 @@ class KickRunner:
         the last call ended.
         """
         started = self.clock.now()
-        for moment in (started, started + SECOND_READ_AFTER, self._last_read_at(started)):
-            if not self._unresolved:
+        up_to_date = [call.ended_at + LIST_LAG for call in self.unresolved.values()]
+        last = max([started + LAST_READ_AFTER, *up_to_date])
+        for moment in (started, started + SECOND_READ_AFTER, last):
+            if not self.unresolved:
                 return
             await self._wait_until(moment)
             await self._store_with_retries(lambda kick: kick.renew(self.clock.now()))
             await self._read_session()
-        for key, call in list(self._unresolved.items()):
+        for key, call in list(self.unresolved.items()):
             await self._settle(key, Outcome.UNKNOWN, call.reason, call.detail)
 
     async def _wait_until(self, moment: datetime) -> None:
@@ -195,15 +194,9 @@ class KickRunner:
 
     async def recheck_unknown(self) -> None:
         """Read the session once, for evidence about the targets with an unknown outcome."""
-        for target in self.kick.targets:
-            if target.outcome is Outcome.UNKNOWN and target.called_at:
-                self._mark_interrupted(target, target.called_at)
-        if self._unresolved:
+        self._mark_called_unresolved(Outcome.UNKNOWN)
+        if self.unresolved:
             await self._read_session()
-
-    def _last_read_at(self, started: datetime) -> datetime:
-        ends = (call.ended_at + LIST_LAG for call in self._unresolved.values())
-        return max([started + LAST_READ_AFTER, *ends])
 
     async def _read_session(self) -> None:
         if self.kick.session_id is None:
@@ -214,7 +207,7 @@ class KickRunner:
         except GatewayError as error:
             logger.warning("kick %s: the session can't be read: %s", self.kick.number, error)
             return
-        for key in list(self._unresolved):
+        for key in list(self.unresolved):
             await self._apply_evidence(key, roster, read_at)
 
     async def _apply_evidence(
@@ -222,7 +215,7 @@ class KickRunner:
     ) -> None:
         people = roster.find(key) if key else ()
         peers = tuple(peer for person in people for peer in person.peers)
-        call = self._unresolved[key]
+        call = self.unresolved[key]
         found = evidence(self.kick.target(key), peers, read_at, call.ended_at)
         if found:
             outcome, reason, rejoined_at = found
@@ -253,7 +246,7 @@ class KickRunner:
         await self._store_with_retries(
             lambda kick: kick.settle(kick.target(key), outcome, reason, detail, rejoined_at), event
         )
-        self._unresolved.pop(key, None)
+        self.unresolved.pop(key, None)
 
     async def _store_with_retries(self, change: Callable[[Kick], Kick], *events: Event) -> None:
         # Hold the lock during retries: an earlier attempt may have been committed.

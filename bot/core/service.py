@@ -1,6 +1,8 @@
 """Verdicts that need more than the policy: counts from the store, and facts read now."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from math import ceil
 
 from bot.core.candidates import (
@@ -8,8 +10,10 @@ from bot.core.candidates import (
     CandidateStatus,
     Selection,
     current_targets,
-    find_candidates,
+    identify,
+    needs_record,
 )
+from bot.core.event import Event, EventKind
 from bot.core.kick import Kick, UserId
 from bot.core.policy import (
     BULK_WINDOW,
@@ -32,7 +36,7 @@ from bot.core.ports import (
     Rejected,
     Store,
 )
-from bot.core.roster import Meeting, ParticipantKey, Peer, Session
+from bot.core.roster import Meeting, MeetingId, ParticipantKey, Peer, Roster, Session
 
 NO_APPROVALS_CHANNEL = "But the policy names no channel in which to ask one: nobody was removed."
 NO_APPROVER = "But there is nobody else now who could decide it: nobody was removed."
@@ -119,22 +123,66 @@ class Service:
             return True
         return False
 
+    async def read_targets(self, kick: Kick) -> tuple[Session | None, tuple[Candidate, ...] | None]:
+        """Return the live session of a kick's meeting, and the kick's targets as they are now.
+
+        The second part is None if the session of the kick is over. Raises GatewayError.
+        """
+        session = await self.gateway.active_session(kick.meeting.id, fresh=True)
+        if not kick.belongs_to(session.id if session else None):
+            return session, None
+        selection = Selection.of_targets(kick.targets)
+        return session, await self.find_candidates(kick.meeting.id, session, selection)
+
+    async def find_candidates(
+        self, meeting: MeetingId, session: Session | None, selection: Selection
+    ) -> tuple[Candidate, ...]:
+        """Return the candidates of a selection, from fresh reads.
+
+        The meeting's records are read only if the session leaves something open. Raises
+        GatewayError if the session can't be read. If the records can't be read, a candidate stays
+        unknown or unchecked, and the policy treats them more strictly.
+        """
+        rules, roster = self.policy.rules, Roster(())
+        if session:
+            roster = await self.gateway.roster(session.id, fresh=True)
+        candidates = identify(rules, roster, selection)
+        if not any(map(needs_record, candidates)):
+            return candidates
+        try:
+            records = await self.gateway.records(meeting, fresh=True)
+        except GatewayError:
+            return candidates
+        return identify(rules, roster, selection, records)
+
+    async def transition(
+        self,
+        kick: Kick,
+        change: Callable[[datetime], Kick],
+        kind: EventKind,
+        note: str = "",
+        actor: UserId | None = None,
+    ) -> Kick:
+        """Store a change of a kick with its event, and return the changed kick.
+
+        Raises InvalidTransition, VersionConflict, StoreUnavailable.
+        """
+        now = self.clock.now()
+        event = Event(now, kind, actor, note, kick.id)
+        return await self.store.transition(kick, change(now), event)
+
     async def recheck(self, kick: Kick) -> Recheck:
         """Evaluate a ready kick again, right before its calls. Raises StoreUnavailable."""
         try:
             requester = await self.directory.membership(kick.requester, fresh=True)
             approver = await self.directory.membership(kick.approver) if kick.approver else None
-            session = await self.gateway.active_session(kick.meeting.id, fresh=True)
-            if not kick.belongs_to(session.id if session else None):
-                return Recheck(_session_ended(session))
-            selection = Selection.of_targets(kick.targets)
-            candidates = await find_candidates(
-                self.gateway, self.policy.rules, kick.meeting.id, session, selection
-            )
+            session, candidates = await self.read_targets(kick)
         except DirectoryUnavailable as error:
             return Recheck(refusal(f"Your role could not be checked with Slack ({error})."))
         except GatewayError as error:
             return Recheck(_unreadable(error))
+        if candidates is None:
+            return Recheck(_session_ended(session))
         meeting = session.meeting if session else kick.meeting
         targets = current_targets(self.policy.rules, kick.targets, candidates)
         if not targets:

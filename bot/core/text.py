@@ -9,14 +9,8 @@ _JOINERS = "\u200c\u200d"
 _BLANKS = "\u115f\u1160\u2800\u3164\uffa0"
 _MAX_MARKS = 3
 # Characters that `display` keeps although they have no shape: joiners and variation selectors.
-_INVISIBLE = frozenset(
-    [
-        *_JOINERS,
-        *"\u034f\u17b4\u17b5\u180b\u180c\u180d\u180f",
-        *map(chr, range(0xFE00, 0xFE10)),
-        *map(chr, range(0xE0100, 0xE01F0)),
-    ]
-)
+_SELECTORS = [chr(code) for code in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))]
+_INVISIBLE = frozenset([*_JOINERS, *"\u034f\u17b4\u17b5\u180b\u180c\u180d\u180f", *_SELECTORS])
 
 
 def display(text: str, limit: int) -> str:

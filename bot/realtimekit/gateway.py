@@ -1,4 +1,5 @@
 """RealtimeKit for many callers at once: equal reads are shared and kept for some seconds."""
+# ruff: noqa: D102 - the port `MeetingGateway` documents the methods
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable, Sequence
@@ -14,44 +15,36 @@ Args = TypeVarTuple("Args")
 
 
 class CachedGateway:
-    """The client with shared reads. It implements the port `MeetingGateway`.
+    """The client with shared reads. It implements the port `MeetingGateway`, which documents it.
 
     A result is kept for `max_age` seconds, at most `max_reads` of them. Kicks are not shared and do
-    not drop results: the service itself shows the effect of a kick only after about 10 s.
+    not drop results: the service itself shows the effect of a kick only after about 10 s. `aclose`
+    cancels the running reads and, with them, the callers that wait for them.
     """
 
     def __init__(self, client: RealtimeKit, *, max_age: float = 5.0, max_reads: int = 48) -> None:
         self._client = client
         self.kick = client.kick
         self._reads = SharedReads(max_age, max_reads)
+        self.aclose = self._reads.aclose
 
     async def live_sessions(self) -> Sequence[Session]:
-        """Return the sessions that the service lists as live. The list can lag or stay empty."""
         return await self._reads.get(self._client.live_sessions)
 
     async def meetings(self, search: str) -> Sequence[Meeting]:
-        """Return the first page of the meetings whose title or id matches."""
         return await self._reads.get(self._client.meetings, search)
 
     async def meeting(self, meeting: MeetingId) -> Meeting:
-        """Return a meeting. Raises NotFound if it does not exist."""
         return await self._reads.get(self._client.meeting, meeting)
 
     async def active_session(self, meeting: MeetingId, *, fresh: bool = False) -> Session | None:
-        """Return the live session of a meeting, or None if the service says there is none."""
         return await self._reads.get(self._client.active_session, meeting, fresh=fresh)
 
     async def roster(self, session: SessionId, *, fresh: bool = False) -> Roster:
-        """Return the participants who are or were in a session."""
         return await self._reads.get(self._roster, session, fresh=fresh)
 
     async def records(self, meeting: MeetingId, *, fresh: bool = False) -> Sequence[Participant]:
-        """Return all participant records of a meeting, without peers."""
         return await self._reads.get(self._client.records, meeting, fresh=fresh)
-
-    async def aclose(self) -> None:
-        """Cancel the running reads and, with them, the callers that wait for them."""
-        await self._reads.aclose()
 
     async def _roster(self, session: SessionId) -> Roster:
         peers = await self._client.participants(session)

@@ -115,7 +115,10 @@ class SessionRow(Model):
 
 
 class PeerRow(Model):
-    """A connection. `id` is a peer id, and `user_id` is the id of its participant."""
+    """A connection. `id` is a peer id, and `user_id` is the id of its participant.
+
+    A row without ids counts, too: if it were dropped, a participant could seem to have left.
+    """
 
     id: PeerId | None = None
     user_id: ParticipantId | None = None
@@ -125,21 +128,6 @@ class PeerRow(Model):
     joined_at: Date = None
     left_at: Any = None
 
-    def to_peer(self) -> Peer:
-        """Return the connection. Raises OutcomeUnknown if `left_at` is neither empty nor a date.
-
-        A row without ids counts, too: if it were dropped, a participant could seem to have left.
-        """
-        return Peer(
-            self.id or PeerId(""),
-            self.user_id or None,
-            self.custom_participant_id or None,
-            self.display_name or "",
-            self.preset_name,
-            self.joined_at,
-            _left_at(self.left_at),
-        )
-
 
 class RecordRow(Model):
     """The record of a participant in a meeting."""
@@ -148,11 +136,6 @@ class RecordRow(Model):
     name: str | None = None
     custom_participant_id: CustomId | None = None
     preset_name: str | None = None
-
-    def to_participant(self) -> Participant:
-        """Return the participant, without peers."""
-        custom_id = self.custom_participant_id or None
-        return Participant(self.id, custom_id, self.name or "", self.preset_name)
 
 
 class KickedRow(Model):
@@ -234,16 +217,34 @@ def parse_active_session(body: bytes, meeting: MeetingId) -> Session | None:
 
 
 def parse_peers(body: bytes) -> Page[Peer]:
-    """Return a page of the connections of a session. Some of them may have left."""
+    """Return a page of the connections of a session. Some of them may have left.
+
+    Raises OutcomeUnknown if a `left_at` is neither empty nor a date.
+    """
     reply = _parse(Reply[Peers], body)
-    rows = [row.to_peer() for row in reply.data.participants]
+    rows = [
+        Peer(
+            row.id or PeerId(""),
+            row.user_id or None,
+            row.custom_participant_id or None,
+            row.display_name or "",
+            row.preset_name,
+            row.joined_at,
+            _left_at(row.left_at),
+        )
+        for row in reply.data.participants
+    ]
     return Page(rows, len(rows), reply.total)
 
 
 def parse_records(body: bytes) -> Page[Participant]:
-    """Return a page of the participant records of a meeting."""
+    """Return a page of the participant records of a meeting, without peers."""
     reply = _parse(Reply[list[RecordRow]], body)
-    return Page([row.to_participant() for row in reply.data], len(reply.data), reply.total)
+    rows = [
+        Participant(row.id, row.custom_participant_id or None, row.name or "", row.preset_name)
+        for row in reply.data
+    ]
+    return Page(rows, len(rows), reply.total)
 
 
 def parse_kicked(body: bytes) -> Sequence[str]:

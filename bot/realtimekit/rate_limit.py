@@ -40,14 +40,11 @@ class RateLimit:
     def check(self, *, read: bool) -> None:
         """Raise LocallyRateLimited if a request must not be sent now."""
         now = self._clock()
-        if now < self._blocked_until:
-            wait = self._blocked_until - now
-            raise LocallyRateLimited(f"over the rate limit for another {math.ceil(wait)} s", wait)
-        if read and now < self._low_until:
-            wait = self._low_until - now
-            raise LocallyRateLimited(
-                f"few calls are left for {math.ceil(wait)} s; they are for kicks", wait
-            )
+        wait, problem = self._blocked_until - now, "over the rate limit for another {} s"
+        if wait <= 0 and read:
+            wait, problem = self._low_until - now, "few calls are left for {} s; they are for kicks"
+        if wait > 0:
+            raise LocallyRateLimited(problem.format(math.ceil(wait)), wait)
 
     def update(self, response: httpx.Response) -> None:
         """Learn from a reply how many requests are left, and how long a block lasts."""

@@ -20,7 +20,7 @@ _CANCEL_FACTOR = 1.25
 # PostgreSQL allows 100 connections by default, and reserves 3 for superusers. Ten processes take
 # at most 10 * (4 + 4) = 80. The other 17 are for `kickbot log`, an operator, and a process that
 # starts before the old one has ended.
-_POOL = {"pool_size": 4, "max_overflow": 4}
+_OPTIONS = {"pool_size": 4, "max_overflow": 4, "hide_parameters": True}
 
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -163,20 +163,16 @@ def url(database_url: str) -> URL:
     if not driver:
         known = ", ".join(f"{name}://" for name in _DRIVERS)
         raise ValueError(f"{given.drivername}:// is none of {known}")
-    if given.drivername == "sqlite" and _is_in_memory(given):
+    in_memory = ":memory:" in (given.database or ":memory:") or given.query.get("mode") == "memory"
+    if given.drivername == "sqlite" and in_memory:
         raise ValueError("SQLite needs a file, as in sqlite:///kickbot.db: memory forgets kicks")
     return given.set(drivername=driver)
-
-
-def _is_in_memory(given: URL) -> bool:
-    return ":memory:" in (given.database or ":memory:") or given.query.get("mode") == "memory"
 
 
 def _postgresql_engine(database: URL, timeout: float) -> AsyncEngine:
     milliseconds = ceil(timeout * 1000)
     engine = create_async_engine(
         database,
-        hide_parameters=True,
         isolation_level="AUTOCOMMIT",
         pool_pre_ping=True,
         pool_timeout=timeout,
@@ -189,7 +185,7 @@ def _postgresql_engine(database: URL, timeout: float) -> AsyncEngine:
             "keepalives_interval": 1,
             "keepalives_count": ceil(timeout / 2),
         },
-        **_POOL,
+        **_OPTIONS,
     )
 
     def set_timeouts(connection: Any, _record: object) -> None:
@@ -206,11 +202,7 @@ def _postgresql_engine(database: URL, timeout: float) -> AsyncEngine:
 
 def _sqlite_engine(database: URL, timeout: float) -> AsyncEngine:
     engine = create_async_engine(
-        database,
-        hide_parameters=True,
-        pool_timeout=timeout,
-        connect_args={"timeout": timeout},
-        **_POOL,
+        database, pool_timeout=timeout, connect_args={"timeout": timeout}, **_OPTIONS
     )
     event.listen(engine.sync_engine, "connect", _set_pragmas)
     event.listen(engine.sync_engine, "begin", _begin)

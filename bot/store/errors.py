@@ -1,5 +1,6 @@
 """Errors of the database drivers, as StoreUnavailable with advice for the operator."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,12 +9,7 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 from bot.core.ports import StoreUnavailable
 
-_UNREACHED = "see that the server runs and that DATABASE_URL names its host and port"
-_RESTARTED = "if the server restarts, try again in a moment"
-_LOCKED = "it is overloaded, or something keeps its tables locked"
-_CROWDED = "run fewer processes, or raise its max_connections"
-
-# A part of a driver's message, and what the operator can do.
+# A pattern for a driver's message, and what the operator can do.
 _ADVICE = {
     "is locked": "another process keeps the file to itself",
     "is full": "free some space where the database is kept",
@@ -21,16 +17,14 @@ _ADVICE = {
     "readonly": "see that this process may write to the file and its folder",
     "malformed": "restore a backup",
     "not a database": "DATABASE_URL names a file of another kind",
-    "Is the server running": _UNREACHED,
-    "timeout expired": _UNREACHED,
-    "starting up": _RESTARTED,
-    "shutting down": _RESTARTED,
-    "closed the connection": _RESTARTED,
-    "due to administrator": _RESTARTED,
-    "statement timeout": _LOCKED,
-    "lock timeout": _LOCKED,
-    "too many clients": _CROWDED,
-    "connection slots": _CROWDED,
+    "Is the server running|timeout expired": (
+        "see that the server runs and that DATABASE_URL names its host and port"
+    ),
+    "starting up|shutting down|closed the connection|due to administrator": (
+        "if the server restarts, try again in a moment"
+    ),
+    "statement timeout|lock timeout": "it is overloaded, or something keeps its tables locked",
+    "too many clients|connection slots": "run fewer processes, or raise its max_connections",
     "authentication": "see that DATABASE_URL has the right user and password",
     "permission denied": "give the database's user the right to create and write tables",
 }
@@ -51,5 +45,6 @@ def translated_errors() -> Iterator[None]:
 
 def _message(driver_message: str) -> str:
     first_line = driver_message.strip().partition("\n")[0]
-    advice = next((advice for part, advice in _ADVICE.items() if part in driver_message), "")
+    found = (advice for part, advice in _ADVICE.items() if re.search(part, driver_message))
+    advice = next(found, "")
     return f"the database says: {first_line}" + (f" ({advice})" if advice else "")

@@ -24,8 +24,7 @@ _MESSAGE_FIELDS = tuple(one.name for one in fields(OutboxMessage))
 
 # A draft is stored as JSON. Its names are those of the columns, so that older drafts stay
 # readable.
-_STORED_DRAFT_NAMES = {"needs_approval": "asks"}
-_STORED_TARGET_NAMES = {column.key: column.name for column in targets.c}
+_TARGET_COLUMNS = tuple(column for column in targets.c if column.key in _TARGET_FIELDS)
 
 
 def kick_row(kick: Kick) -> dict[str, Any]:
@@ -74,23 +73,16 @@ def _target(row: Row) -> Target:
     return Target(**values)
 
 
-def event_row(event: Event, kick: Kick | None = None) -> dict[str, Any]:
-    """Return the row of an event. An event of a kick gets the ids of the kick."""
-    row = asdict(event)
-    if kick:
-        row |= {"kick_id": kick.id, "team_id": kick.team_id, "app_id": kick.app_id}
-    return row
+def event_row(event: Event, kick: Kick) -> dict[str, Any]:
+    """Return the row of an event, with the ids of its kick."""
+    ids = {"kick_id": kick.id, "team_id": kick.team_id, "app_id": kick.app_id}
+    return asdict(event) | ids
 
 
 def event_from(row: Row) -> Event:
     """Return the event of a row."""
     values = {name: row[name] for name in _EVENT_FIELDS}
     return Event(**values | {"kind": EventKind(row["kind"])})
-
-
-def message_row(message: OutboxMessage) -> dict[str, Any]:
-    """Return the row of a message."""
-    return asdict(message)
 
 
 def message_from(row: Row) -> OutboxMessage:
@@ -101,15 +93,19 @@ def message_from(row: Row) -> OutboxMessage:
 
 def draft_row(draft: Draft) -> dict[str, Any]:
     """Return the row of a draft: its id, its date, and the whole draft as plain data."""
-    body = _renamed(asdict(draft), _STORED_DRAFT_NAMES)
-    body["targets"] = [_renamed(target, _STORED_TARGET_NAMES) for target in body["targets"]]
+    body = asdict(draft)
+    body["asks"] = body.pop("needs_approval")
+    body["targets"] = [
+        {column.name: target[column.key] for column in _TARGET_COLUMNS}
+        for target in body["targets"]
+    ]
     return {"id": draft.id, "created_at": draft.created_at, "body": body}
 
 
 def draft_from(row: Row) -> Draft:
     """Return the draft of a row."""
-    body = _renamed(row["body"], _inverse(_STORED_DRAFT_NAMES))
-    stored = (_renamed(target, _inverse(_STORED_TARGET_NAMES)) for target in body["targets"])
+    body = dict(row["body"])
+    stored = ({one.key: target[one.name] for one in _TARGET_COLUMNS} for target in body["targets"])
     rows = (
         target | {name: parse_iso(target[name]) for name in ("called_at", "rejoined_at")}
         for target in stored
@@ -118,13 +114,6 @@ def draft_from(row: Row) -> Draft:
         "created_at": row["created_at"],
         "meeting": Meeting(**body["meeting"]),
         "targets": tuple(map(_target, rows)),
+        "needs_approval": body.pop("asks"),
     }
     return Draft(**body | values)
-
-
-def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    return {names.get(name, name): value for name, value in values.items()}
-
-
-def _inverse(names: Mapping[str, str]) -> dict[str, str]:
-    return {new: old for old, new in names.items()}

@@ -1,6 +1,8 @@
 """The store, in SQL."""
+# ruff: noqa: D102 - `Store` documents its methods
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -11,10 +13,11 @@ from bot.core.draft import Draft
 from bot.core.event import Event
 from bot.core.kick import ENDED_WITHOUT_CALL, Kick, KickId, TeamId, UserId
 from bot.core.outbox_message import OutboxMessage, messages_due_for
+from bot.core.ports import Store
 from bot.core.roster import MeetingId
 from bot.store.database import Database
 from bot.store.migrations import migrate, version
-from bot.store.rows import Row, draft_from, event_from, event_row, kicks_from, message_from
+from bot.store.rows import Row, draft_from, event_from, kicks_from, message_from
 from bot.store.schema import drafts, events, kicks, outbox, targets
 from bot.store.writes import (
     SELECT_KICKS,
@@ -29,7 +32,7 @@ from bot.store.writes import (
 _MAX_MESSAGES = 100
 
 
-class SqlStore:
+class SqlStore(Store):
     """Implements `Store`, and what the command line reads besides.
 
     Each write is one transaction, and continues to its end if the caller is cancelled. Every call
@@ -79,7 +82,6 @@ class SqlStore:
             return first
 
     async def transition(self, before: Kick, after: Kick, *events: Event) -> Kick:
-        """Store a changed kick and its events."""
         if (after.id, after.version) != (before.id, before.version + 1):
             raise ValueError(f"kick {before.number}: a transition raises its version by one")
         if messages_due_for(before.state, after) and not events:
@@ -87,7 +89,6 @@ class SqlStore:
         return await self._database.write(lambda db: update_kick(db, before, after, events))
 
     async def get_kick(self, kick: KickId) -> Kick | None:
-        """Return a kick; None if there is none."""
         return await self._kick(kicks.c.id == kick)
 
     async def by_number(self, number: int) -> Kick | None:
@@ -95,20 +96,16 @@ class SqlStore:
         return await self._kick(kicks.c.number == number)
 
     async def overdue_kicks(self, now: datetime) -> Sequence[Kick]:
-        """Return the kicks whose `due_at` has come, oldest first."""
         return await self._kicks(and_(kicks.c.due_at <= now, *self._own()), kicks.c.due_at)
 
     async def pending_messages(self, kick: KickId) -> Sequence[OutboxMessage]:
-        """Return the messages of a kick that are not delivered yet."""
         return await self._messages(outbox.c.kick_id == kick, outbox.c.due_at.is_not(None))
 
     async def overdue_messages(self, now: datetime) -> Sequence[OutboxMessage]:
-        """Return the messages whose `due_at` has come: at most 100, oldest first."""
         own = select(kicks.c.id).where(kicks.c.id == outbox.c.kick_id, *self._own())
         return await self._messages(outbox.c.due_at <= now, own.exists())
 
     async def update_message(self, before: OutboxMessage, after: OutboxMessage) -> OutboxMessage:
-        """Store a changed message, and return the stored one."""
         return await self._database.write_autocommit(lambda db: update_message(db, before, after))
 
     async def history(self, limit: int) -> Sequence[Kick]:
@@ -124,7 +121,6 @@ class SqlStore:
     async def recent_targets(
         self, requester: UserId, *since: datetime, before: int | None = None
     ) -> Sequence[int]:
-        """Count the targets of a user's kicks since each of these times."""
         counts = (
             func.count().filter(kicks.c.created_at >= moment).label(f"since_{position}")
             for position, moment in enumerate(since)
@@ -144,7 +140,6 @@ class SqlStore:
         return tuple(row.values())
 
     async def last_meeting(self, team: TeamId, channel: str) -> MeetingId | None:
-        """Return the meeting of the newest kick from a channel; None if there is none."""
         newest = (
             select(kicks.c.meeting_id)
             .where(kicks.c.team_id == team, kicks.c.channel_id == channel)
@@ -154,16 +149,13 @@ class SqlStore:
         return await self._database.read(lambda db: db.scalar(newest))
 
     async def record_event(self, event: Event) -> None:
-        """Store an event that belongs to no transition."""
-        row = event_row(event) | self._instance
+        row = asdict(event) | self._instance
         await self._database.write_autocommit(lambda db: insert_events(db, row))
 
     async def save_draft(self, draft: Draft) -> None:
-        """Store a draft for a day. It replaces a draft with the same id."""
         await self._database.write(lambda db: save_draft(db, draft))
 
     async def get_draft(self, draft_id: str) -> Draft | None:
-        """Return a draft; None if there is none."""
         rows = await self._fetch(select(drafts).where(drafts.c.id == draft_id))
         return draft_from(rows[0]) if rows else None
 

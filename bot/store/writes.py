@@ -1,7 +1,7 @@
 """The writes of the store: statements within the transaction of a caller."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +20,6 @@ from bot.store.rows import (
     kick_row,
     kicks_from,
     message_from,
-    message_row,
     target_rows,
 )
 from bot.store.schema import drafts, events, kicks, outbox, targets
@@ -102,7 +101,7 @@ async def _enqueue(
     for kind in sorted(messages_due_for(before, after)):
         since = events_of_it[-1].at
         message = OutboxMessage(after.id, kind, since, since + DELIVER_WITHIN)
-        await db.execute(_ENQUEUE, message_row(message))
+        await db.execute(_ENQUEUE, asdict(message))
 
 
 async def update_message(
@@ -111,7 +110,7 @@ async def update_message(
     """Update a message of the outbox. Returns and raises as `Store.update_message`."""
     same = (outbox.c.kick_id == before.kick_id, outbox.c.kind == before.kind)
     updated = await db.execute(
-        update(outbox).where(*same, outbox.c.version == before.version), message_row(after)
+        update(outbox).where(*same, outbox.c.version == before.version), asdict(after)
     )
     if updated.rowcount == 1:
         return after

@@ -2,7 +2,7 @@
 
 `python -m tests.faults.mortal run` is `python -m bot run`, but all effects pass a turnstile: writes
 to the store, calls of Slack, kick calls, and acks. Each is named by what it does and counted by
-that name, as in `store: transition claimed #1`, so that the same one is found again in the next run.
+that name, as in `store: transition claimed #1`, so that the next run finds it again.
 Two environment variables say what to do:
 
 - KICKBOT_EFFECTS: a file that gets a line `before <effect>` and a line `after <effect>` each

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from bot.core.approval_service import ApprovalView, Participation
+from bot.core.approval_service import ApprovalView
 from bot.core.candidates import Candidate
 from bot.core.kick import KickId
 from bot.core.target import Target
@@ -32,7 +32,7 @@ class ApprovalMetadata(ViewMetadata):
 def approval(request: ApprovalView, metadata: ViewMetadata, now: datetime) -> Modal:
     """Return the modal of an open request. Its submit is *Approve*, if this user may approve."""
     kick = request.kick
-    is_approver = request.participation is Participation.APPROVER
+    is_approver = not request.is_requester
     may_approve = request.verdict.is_allowed and request.error is None
     button = (
         {**blocks.button("Deny", DENY, kick.id), "style": "danger"}
