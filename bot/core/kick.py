@@ -64,7 +64,10 @@ TRANSITIONS: Mapping[State, Mapping[State, tuple[str, ...]]] = {
         State.DONE: ("finish",),
     },
     State.DONE: {State.DONE: ("settle",)},
-    **{state: {} for state in ENDED_WITHOUT_CALL},
+    State.REFUSED: {},
+    State.DENIED: {},
+    State.CANCELLED: {},
+    State.EXPIRED: {},
 }
 
 

@@ -254,10 +254,10 @@ def _exceeded_limit(rules: Rules, request: PolicyInput) -> Verdict | None:
         return refusal(f"That is {count} people; at most {MAX_TARGETS} at once.")
     if rules.reason_required and not request.reason.strip():
         return refusal("The policy wants a reason.")
-    if request.recent + count > rules.quota.targets:
+    total = request.recent + count
+    if total > rules.quota.targets:
         return refusal(
-            f"That would be {request.recent + count} people within"
-            f" {_duration(rules.quota.within)}; "
+            f"That would be {total} people within {_duration(rules.quota.within)}; "
             f"the policy allows one moderator {rules.quota.targets}."
         )
     if names := [target.name for target in request.targets if protected_by(rules, target)]:

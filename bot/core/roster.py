@@ -115,12 +115,11 @@ class Roster:
         self.live = tuple(person for person in self.everyone if person.open_peers)
         self._by_id = {person.id: person for person in self.everyone if person.id}
         self._named = [(normalize_name(person.name), person) for person in self.live]
-        self._index = _Index(
-            [
-                "\v".join([name, *(normalize_name(text or "") for text in (one.custom_id, one.id))])
-                for name, one in self._named
-            ]
-        )
+        texts = [
+            "\v".join([name, normalize_name(one.custom_id or ""), normalize_name(one.id or "")])
+            for name, one in self._named
+        ]
+        self._index = _Index(texts)
 
     def by_id(self, participant_id: ParticipantId) -> Participant | None:
         """Return the participant, live or not, with this participant id."""

@@ -45,6 +45,5 @@ def translated_errors() -> Iterator[None]:
 
 def _message(driver_message: str) -> str:
     first_line = driver_message.strip().partition("\n")[0]
-    found = (advice for part, advice in _ADVICE.items() if re.search(part, driver_message))
-    advice = next(found, "")
+    advice = next((text for part, text in _ADVICE.items() if re.search(part, driver_message)), "")
     return f"the database says: {first_line}" + (f" ({advice})" if advice else "")
