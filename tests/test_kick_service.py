@@ -488,7 +488,7 @@ async def test_what_needs_a_second_person_is_refused_in_words_when_it_runs() -> 
 
 
 async def test_a_refusal_is_put_on_record_and_returned(scene: Scene) -> None:
-    verdict = await scene.kick_service.refuse_anyway(BEN, "no", KickId("k1"))
+    verdict = await scene.kick_service.record_refusal(BEN, "no", KickId("k1"))
     assert verdict == Verdict(VerdictKind.REFUSED, "no")
     assert scene.store.log == [Event(NOW, EventKind.REFUSED, BEN, "no", KickId("k1"))]
 

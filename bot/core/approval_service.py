@@ -92,7 +92,7 @@ class ApprovalService(Service):
         if not view.is_open:
             return view
         if view.is_requester:
-            return await self.kick_service.refuse_anyway(user, view.verdict.reason, kick_id)
+            return await self.kick_service.record_refusal(user, view.verdict.reason, kick_id)
         if not view.verdict.is_allowed or view.error:
             return view
         if _differs(seen, view.seen):
@@ -109,7 +109,7 @@ class ApprovalService(Service):
         if isinstance(view, Verdict) or not view.is_open:
             return view
         if not view.verdict.is_allowed:
-            return await self.kick_service.refuse_anyway(user, view.verdict.reason, kick_id)
+            return await self.kick_service.record_refusal(user, view.verdict.reason, kick_id)
         denied = self.transition(
             view.kick, lambda now: view.kick.deny(user, note, now), EventKind.DENIED, note, user
         )
@@ -125,7 +125,7 @@ class ApprovalService(Service):
             return view
         if not view.is_requester:
             reason = "Only whoever asked can take a request back."
-            return await self.kick_service.refuse_anyway(user, reason, kick_id)
+            return await self.kick_service.record_refusal(user, reason, kick_id)
         if not view.is_open:
             return view
         cancelled = self.transition(view.kick, view.kick.cancel, EventKind.CANCELLED, actor=user)
@@ -140,14 +140,14 @@ class ApprovalService(Service):
         member = await self.directory.membership(user)
         kick = await self.store.get_kick(kick_id)
         if kick is None:
-            return await self.kick_service.refuse_anyway(user, UNKNOWN_REQUEST, kick_id)
+            return await self.kick_service.record_refusal(user, UNKNOWN_REQUEST, kick_id)
         if user == kick.requester and member.account_status is AccountStatus.MEMBER:
             verdict = refusal(OWN_REQUEST)
         else:
             now = self.clock.now()
             verdict = may_decide(self.policy, member, kick.requester, kick.meeting, now)
             if not verdict.is_allowed:
-                return await self.kick_service.refuse_anyway(user, verdict.reason, kick_id)
+                return await self.kick_service.record_refusal(user, verdict.reason, kick_id)
         return ApprovalView(await self._expire_if_due(kick), user == kick.requester, verdict)
 
     async def _expire_if_due(self, kick: Kick) -> Kick:

@@ -64,30 +64,32 @@ class KickService(Service):
         """
         draft = await self.store.get_draft(draft_id)
         if draft is None or draft.requester != user:
-            return await self._refuse(user, "This review is not yours, or too old. Start again.")
+            return await self.record_refusal(
+                user, "This review is not yours, or too old. Start again."
+            )
         kick = self._new_kick(draft, view_id, await self._cached_verdict(draft))
         note = kick.refusal or f"{len(kick.targets)} in {kick.meeting.title}: {kick.reason}"
         kind = EventKind.REFUSED if kick.state is State.REFUSED else EventKind.ASKED
         stored = await self.store.add(kick, Event(kick.created_at, kind, user, note, kick.id))
         if not stored.same_request(kick):
-            return await self._refuse(user, "This review was already used for something else.")
+            return await self.record_refusal(
+                user, "This review was already used for something else."
+            )
         return SubmitResult(stored, created=stored.id == kick.id)
 
     def refuse(self, user: UserId, reason: str, kick: KickId | None = None) -> None:
         """Start a task that records a refusal in the audit log. The caller tells the user."""
-        self.spawn(self.refuse_anyway(user, reason, kick))
+        self.spawn(self.record_refusal(user, reason, kick))
 
-    async def refuse_anyway(self, user: UserId, reason: str, kick: KickId | None = None) -> Verdict:
-        """Record a refusal and return it as a verdict, even if it could not be recorded."""
+    async def record_refusal(
+        self, user: UserId, reason: str, kick: KickId | None = None
+    ) -> Verdict:
+        """Return a refusal as a verdict, after recording it. The user gets it in any case."""
+        event = Event(self.clock.now(), EventKind.REFUSED, user, reason, kick)
         try:
-            return await self._refuse(user, reason, kick)
+            await self.store.record_event(event)
         except StoreUnavailable as error:
             logger.error("a refusal of %s is not on record: %s", user, error)  # noqa: TRY400 - no traceback needed
-            return refusal(reason)
-
-    async def _refuse(self, user: UserId, reason: str, kick: KickId | None = None) -> Verdict:
-        event = Event(self.clock.now(), EventKind.REFUSED, user, reason, kick)
-        await self.store.record_event(event)
         return refusal(reason)
 
     async def _cached_verdict(self, draft: Draft) -> Verdict | None:
@@ -228,11 +230,13 @@ class KickService(Service):
         """
         kick = await self.store.get_kick(kick_id)
         if kick is None:
-            return await self._refuse(user, "That kick is not in this bot's record.", kick_id)
+            return await self.record_refusal(
+                user, "That kick is not in this bot's record.", kick_id
+            )
         member = await self.directory.membership(user)
         verdict = may_see(self.policy, member, kick.meeting, self.clock.now())
         if not verdict.is_allowed:
-            return await self._refuse(user, verdict.reason, kick_id)
+            return await self.record_refusal(user, verdict.reason, kick_id)
         runner = self._runner(kick)
         try:
             await runner.recheck_unknown()

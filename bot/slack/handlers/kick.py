@@ -222,14 +222,14 @@ class KickHandlers:
         if isinstance(submitted, Verdict):
             await ack(response_action="update", view=text_modal("Kick", submitted.reason))
             return
-        kick = submitted.kick
+        kick, shown = submitted.kick, progress(submitted.kick)
         self.kick_modals.follow_as_requester(kick.id, ModalRef.of(view))
         if kick.state is not State.WAITING:
             # For a waiting kick, all open modals are updated anyway, the form included.
-            self.spawn(self.kick_modals.replace_parent(kick.id, progress(kick)))
+            self.spawn(self.kick_modals.replace_parent(kick.id, shown))
         if submitted.created:
             self.kick_service.start(kick)
-        await ack(response_action="update", view=progress(kick))
+        await ack(response_action="update", view=shown)
 
     # Kick again
 
