@@ -14,7 +14,7 @@ from bot.app import running
 from bot.config import read_settings
 from bot.policy_file import read_policy
 from bot.slack.api import SCOPES
-from tests.journeys.steps import HastyClock
+from tests.clocks import HastyClock
 from tests.sandbox.place import EXAMPLE_POLICY, MANIFEST, Place
 from tests.sandbox.realtimekit.cast import weekly_ama
 from tests.sandbox.realtimekit.server import RealtimeKitStandIn

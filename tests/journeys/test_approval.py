@@ -11,11 +11,10 @@ import pytest
 
 from bot.app import Bot
 from bot.core.kick import EventKind, Outcome, UserId
+from tests.clocks import HastyClock, TirelessClock
 from tests.journeys.conftest import Start, database_of
 from tests.journeys.steps import (
     ONE_TRANSPORT,
-    HastyClock,
-    TirelessClock,
     assert_in_plain_words,
     choose,
     kick_calls,

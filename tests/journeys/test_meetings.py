@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.core.kick import Outcome, OutcomeReason, State
+from tests.clocks import HastyClock
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
     ONE_TRANSPORT,
-    HastyClock,
     choose,
     kick_calls,
     pick,

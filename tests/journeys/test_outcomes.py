@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from bot.core.kick import Outcome, OutcomeReason, State
+from tests.clocks import HastyClock
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
     LEFT,
     ONE_TRANSPORT,
     STILL,
-    HastyClock,
     assert_in_plain_words,
     choose,
     kick_calls,

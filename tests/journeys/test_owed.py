@@ -13,11 +13,11 @@ import pytest
 from bot.core.kick import RECOVER_AFTER, EventKind, State
 from bot.core.outbox_message import DELIVER_WITHIN, MessageKind
 from bot.slack import channel
+from tests.clocks import HastyClock
 from tests.journeys import leftovers
 from tests.journeys.conftest import Start, database_of
 from tests.journeys.steps import (
     ONE_TRANSPORT,
-    HastyClock,
     all_told,
     assert_in_plain_words,
     direct_message,

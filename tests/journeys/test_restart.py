@@ -14,13 +14,13 @@ from bot.app import StartupError
 from bot.check import check
 from bot.config import read_settings
 from bot.core.kick import LEASE, EventKind, Outcome, OutcomeReason, State
+from tests.clocks import HastyClock
 from tests.journeys.conftest import Start, database_of
 from tests.journeys.leftovers import asked, leave_ready, leave_running
 from tests.journeys.steps import (
     LEFT,
     ONE_TRANSPORT,
     STILL,
-    HastyClock,
     Running,
     join_database_threads,
     kick_calls,
