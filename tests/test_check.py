@@ -13,6 +13,8 @@ from bot.store import SqlStore
 from tests.sandbox.place import MANIFEST, Place, open_place
 from tests.sandbox.slack import SlackStandIn
 
+pytestmark = pytest.mark.services
+
 NOWHERE = "http://127.0.0.1:1/"
 
 

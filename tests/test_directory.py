@@ -18,6 +18,8 @@ from tests.sandbox.place import MANIFEST
 from tests.sandbox.slack import SlackStandIn
 from tests.sandbox.slack.cast import HOME, Group
 
+pytestmark = pytest.mark.services
+
 MO, MIA, MAYA = UserId("U0MO"), UserId("U0MIA"), UserId("U0MAYA")
 MODS = GroupId("S0MODS")
 USER: dict[str, Any] = {"id": "U0MO", "team_id": HOME}

@@ -14,6 +14,8 @@ from tests.sandbox.place import Place, open_place
 from tests.sandbox.slack.chat import Draft
 from tests.sandbox.slack.checks import checked_view
 
+pytestmark = pytest.mark.services
+
 VIEW: dict[str, Any] = {
     "type": "modal",
     "title": {"type": "plain_text", "text": "A form"},

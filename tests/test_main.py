@@ -15,6 +15,8 @@ from tests.machine import ACKS_WITHIN
 from tests.sandbox.place import EXAMPLE_POLICY, HOME, Place, open_place
 from tests.test_config import GOOD
 
+pytestmark = pytest.mark.services
+
 NOWHERE = "http://127.0.0.1:1/"
 
 

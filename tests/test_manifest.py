@@ -20,6 +20,8 @@ from tests.sandbox.realtimekit.cast import weekly_ama
 from tests.sandbox.realtimekit.server import RealtimeKitStandIn
 from tests.sandbox.slack import SlackStandIn
 
+pytestmark = pytest.mark.services
+
 SCHEMA = Path(__file__).parent / "slack-manifest.schema.json"
 
 

@@ -17,6 +17,8 @@ from tests.sandbox.realtimekit.cast import lone_meeting, weekly_ama
 from tests.sandbox.realtimekit.people import Meeting, Participant
 from tests.sandbox.realtimekit.server import RealtimeKitStandIn
 
+pytestmark = pytest.mark.services
+
 DEADLINE = 0.4
 ANY_APP = App("a", "b", SecretStr("token"))
 

@@ -25,6 +25,8 @@ from tests.sandbox.realtimekit.people import Meeting, Participant
 from tests.sandbox.realtimekit.server import FAULTS, RealtimeKitStandIn
 from tests.sandbox.realtimekit.world import World
 
+pytestmark = pytest.mark.services
+
 STRANGER = "11111111-2222-4333-8444-555555555555"
 
 

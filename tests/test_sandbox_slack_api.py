@@ -16,6 +16,8 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 from tests.sandbox.slack import CannotError, Person, SlackStandIn
 from tests.sandbox.slack.cast import DEFAULT, MAYA, MODS
 
+pytestmark = pytest.mark.services
+
 MANIFEST = Path(__file__).parents[1] / "manifest.yml"
 Json = dict[str, Any]
 
