@@ -11,10 +11,13 @@ from bot.policy_file import PolicyError, read_policy
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code: 0 well, 1 failed, 2 settings or policy wrong."""
-    given = _parser().parse_args(arguments)
+    """Run a command and return the exit code.
+
+    0: success; 1: the command failed; 2: the settings or the policy are wrong.
+    """
+    parsed = _parser().parse_args(arguments)
     try:
-        return int(given.command(given))
+        return int(parsed.command(parsed))
     except (SettingsError, PolicyError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -36,8 +39,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(_: argparse.Namespace) -> int:
-    # Each command imports what it needs, so that `log` does not load Slack's libraries.
-    from bot.app import StartupError, run  # noqa: PLC0415 - see above
+    # Each command imports what it needs: `log` must not load Slack's libraries.
+    from bot.run import run  # noqa: PLC0415 - see above
+    from bot.transports import StartupError  # noqa: PLC0415 - see above
 
     settings = read_settings()
     policy = read_policy(settings.policy_file)
@@ -50,33 +54,33 @@ def _run(_: argparse.Namespace) -> int:
 
 
 def _log_to_stderr(level: int) -> None:
-    # DEBUG is for our own lines: at that level libraries write down whole payloads, with the
-    # response_urls in them, which are secret, and the values that go into the database.
+    # DEBUG is only for the bot's own lines. At that level, libraries log whole payloads with their
+    # response_urls, which are secret, and the values that are stored.
     logging.basicConfig(
         level=max(logging.INFO, level), format="%(asctime)s %(levelname)s %(message)s"
     )
     logging.getLogger("bot").setLevel(level)
-    # One line per call, with the account's id in it: not for every log.
+    # httpx logs a line for each call, with the id of the account in it.
     logging.getLogger("httpx").setLevel(max(logging.WARNING, level))
 
 
 def _check(_: argparse.Namespace) -> int:
     from bot.check import check  # noqa: PLC0415 - as above
 
-    async def look() -> int:
-        wrong = False
-        async for finding in check(read_settings):
-            print(finding, flush=True)
-            wrong = wrong or finding.wrong
-        return int(wrong)
+    async def print_results() -> int:
+        is_wrong = False
+        async for result in check(read_settings):
+            print(result, flush=True)
+            is_wrong = is_wrong or result.mark == "WRONG"
+        return int(is_wrong)
 
-    return asyncio.run(look())
+    return asyncio.run(print_results())
 
 
-def _log(given: argparse.Namespace) -> int:
+def _log(parsed: argparse.Namespace) -> int:
     from bot.log import show  # noqa: PLC0415 - as above
 
-    return asyncio.run(show(read_settings(), given.number))
+    return asyncio.run(show(read_settings(), parsed.number))
 
 
 if __name__ == "__main__":

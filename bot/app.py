@@ -1,19 +1,13 @@
-"""The composition root: builds everything once, runs it, and drains it when told to stop."""
+"""The composition root: builds the bot in layers, runs it, and waits for open work at the end."""
 
 import asyncio
-import logging
-import signal
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
-import aiohttp
-from aiohttp import web
-from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.config import Settings
@@ -25,79 +19,89 @@ from bot.core.policy import Policy
 from bot.core.ports import Clock, StoreUnavailable
 from bot.core.reconciler import Reconciler
 from bot.core.review_service import ReviewService
-from bot.policy_file import warnings
 from bot.realtimekit import App, CachedGateway, RealtimeKit, http_client
-from bot.slack.api import SlackCallError, http_session, post_form, web_client
-from bot.slack.channel import SlackNotices
-from bot.slack.decisions import Decisions
+from bot.slack.api import ResponseUrls, SlackCallError, http_session, post_form, web_client
 from bot.slack.directory import SlackDirectory
+from bot.slack.handlers.approval import ApprovalHandlers
+from bot.slack.handlers.kick import KickHandlers
+from bot.slack.handlers.result import ResultHandlers
 from bot.slack.listeners import Listeners
-from bot.slack.screens import Screens
-from bot.slack.windows import Origins, Windows
+from bot.slack.modals import KickModals, Modals
+from bot.slack.notifier import SlackNotifier
 from bot.store import SqlStore
 from bot.tasks import SystemClock, Tasks
+from bot.transports import Health, StartupError, bolt_app, connected, serve, socket_mode
 
-logger = logging.getLogger(__name__)
-
-STORE_TIMEOUT = 2.0  # seconds; a submit writes before its ack, which has three
-CONNECT_TIMEOUT = 30.0  # seconds
-DRAIN_TIMEOUT = 20.0  # seconds that calls already sent are waited for
-SOCKET_CHECK_INTERVAL = 10.0  # seconds between looks at the socket
-MAX_FAILED_CHECKS = 12  # looks without a connection after which a fresh process has better chances
-
-
-class StartupError(Exception):
-    """Something the bot needs is not there; the message says what, and what to do."""
+STORE_TIMEOUT = 2.0  # seconds; a submit is stored before its ack, for which Slack waits 3 s
+DRAIN_TIMEOUT = 20.0  # seconds to wait for calls that were sent
 
 
 @dataclass(frozen=True, slots=True)
 class Bot:
-    """The running bot: where it listens, and how it is."""
+    """The running bot: its port, and its health check."""
 
     port: int
-    health: Callable[[], Coroutine[object, object, str]]
+    health: Health
 
 
 @asynccontextmanager
 async def running(
     settings: Settings, policy: Policy, *, clock: Clock | None = None
 ) -> AsyncIterator[Bot]:
-    """Run the bot as long as the context lasts; then take no more work, and drain.
+    """Run the bot within the context. Raises StartupError.
 
-    Raises StartupError.
+    At the end, take no more work and wait up to DRAIN_TIMEOUT for calls that were sent.
     """
     async with AsyncExitStack() as stack:
-        tasks = Tasks()
-        session = await stack.enter_async_context(http_session())
-        token = settings.slack_bot_token.get_secret_value()
-        client = web_client(token, settings.slack_api, session)
-        authorized = await _authorize(client, token)
-        team = TeamId(authorized.team_id or "")
-        store = await _store(settings, team, stack)
-        gateway = await _rooms(settings, stack)
-        reconciler, listeners = _house(
-            settings,
-            policy,
-            client,
-            web_client(token, settings.slack_api, session, patient=False),
-            team=team,
-            store=store,
-            gateway=gateway,
-            tasks=tasks,
-            clock=clock or SystemClock(),
-        )
-        app = _bolt(settings, client, authorized)
-        listeners.register(app)
-        socket = await _socket(settings, app, client, stack)
-        # Entered before the transports open, so left after them: no new work, then the drain.
-        stack.push_async_callback(tasks.drain, DRAIN_TIMEOUT)
-        await stack.enter_async_context(_kept(reconciler))
+        resources = await _open_resources(settings, clock or SystemClock(), stack)
+        slack = _build_slack(resources, policy)
+        services = _build_services(resources, slack, policy, settings.realtimekit_app_id)
+        app = bolt_app(settings, resources.client, resources.authorized)
+        _register(app, settings.command, resources, slack, services)
+        socket = await socket_mode(settings.slack_app_token, app, resources.client, stack)
+        # Entered before the transports, so left after them: no new work comes during the drain.
+        stack.push_async_callback(resources.tasks.drain, DRAIN_TIMEOUT)
+        await stack.enter_async_context(_reconciling(services.reconciler))
         if socket:
-            stack.push_async_callback(_hang_up, socket)
-            await _connect(socket)
-        health = _Health(store, socket)
-        port = await _serve(settings, app, health, stack)
+            await stack.enter_async_context(connected(socket))
+        health = Health(resources.store, socket)
+        port = await serve(None if socket else app, settings.port, health, stack)
         yield Bot(port, health)
+
+
+# The first layer: what the bot talks to
+
+
+@dataclass(frozen=True, slots=True)
+class _Resources:
+    """Connections, time and tasks. `posting` fails at once when Slack limits the rate."""
+
+    client: AsyncWebClient
+    posting: AsyncWebClient
+    authorized: AuthorizeResult
+    team: TeamId
+    store: SqlStore
+    gateway: CachedGateway
+    clock: Clock
+    tasks: Tasks
+
+
+async def _open_resources(settings: Settings, clock: Clock, stack: AsyncExitStack) -> _Resources:
+    session = await stack.enter_async_context(http_session())
+    token = settings.slack_bot_token.get_secret_value()
+    client = web_client(token, settings.slack_api, session)
+    authorized = await _authorize(client, token)
+    team = TeamId(authorized.team_id or "")
+    return _Resources(
+        client=client,
+        posting=web_client(token, settings.slack_api, session, retries=False),
+        authorized=authorized,
+        team=team,
+        store=await _open_store(settings, team, stack),
+        gateway=await _open_gateway(settings, stack),
+        clock=clock,
+        tasks=Tasks(),
+    )
 
 
 async def _authorize(client: AsyncWebClient, token: str) -> AuthorizeResult:
@@ -116,11 +120,10 @@ async def _authorize(client: AsyncWebClient, token: str) -> AuthorizeResult:
     )
 
 
-async def _store(settings: Settings, team: TeamId, stack: AsyncExitStack) -> SqlStore:
-    database = settings.database_url.get_secret_value()
+async def _open_store(settings: Settings, team: TeamId, stack: AsyncExitStack) -> SqlStore:
+    url, app_id = settings.database_url.get_secret_value(), settings.realtimekit_app_id
     try:
-        app_id = settings.realtimekit_app_id
-        store = SqlStore(database, team_id=team, app_id=app_id, patience=STORE_TIMEOUT)
+        store = SqlStore(url, team_id=team, app_id=app_id, timeout=STORE_TIMEOUT)
         stack.push_async_callback(store.close)
         await store.start()
     except (StoreUnavailable, ValueError) as error:
@@ -128,7 +131,7 @@ async def _store(settings: Settings, team: TeamId, stack: AsyncExitStack) -> Sql
     return store
 
 
-async def _rooms(settings: Settings, stack: AsyncExitStack) -> CachedGateway:
+async def _open_gateway(settings: Settings, stack: AsyncExitStack) -> CachedGateway:
     http = await stack.enter_async_context(http_client(f"{settings.cloudflare_base_url}"))
     account = App(
         settings.cloudflare_account_id, settings.realtimekit_app_id, settings.cloudflare_api_token
@@ -138,216 +141,131 @@ async def _rooms(settings: Settings, stack: AsyncExitStack) -> CachedGateway:
     return gateway
 
 
+# The second layer: Slack, as the services see it
+
+
+@dataclass(frozen=True, slots=True)
+class _Slack:
+    directory: SlackDirectory
+    modals: Modals
+    kick_modals: KickModals
+    notifier: SlackNotifier
+
+
+def _build_slack(resources: _Resources, policy: Policy) -> _Slack:
+    client, clock = resources.client, resources.clock
+    users = frozenset[UserId]().union(*(grant.users for grant in policy.grants))
+    responses = ResponseUrls(client, clock)
+    modals = Modals(client, responses, clock)
+    kick_modals = KickModals(modals)
+    return _Slack(
+        directory=SlackDirectory(
+            client, clock, team=resources.team, groups=policy.groups, named=users
+        ),
+        modals=modals,
+        kick_modals=kick_modals,
+        notifier=SlackNotifier(
+            resources.posting,
+            kick_modals,
+            responses,
+            approvals_channel=policy.approvals_channel,
+            ping=policy.ping,
+        ),
+    )
+
+
+# The third layer: the services
+
+
+@dataclass(frozen=True, slots=True)
+class _Services:
+    outbox: Outbox
+    review: ReviewService
+    kick: KickService
+    approval: ApprovalService
+    reconciler: Reconciler
+
+
+def _build_services(resources: _Resources, slack: _Slack, policy: Policy, app_id: str) -> _Services:
+    store, gateway, clock = resources.store, resources.gateway, resources.clock
+    directory, notifier, spawn = slack.directory, slack.notifier, resources.tasks.spawn
+    outbox = Outbox(store=store, notifier=notifier, clock=clock)
+    kick = KickService(
+        identity=InstanceIdentity(resources.team, app_id, uuid4().hex),
+        policy=policy,
+        gateway=gateway,
+        directory=directory,
+        store=store,
+        notifier=notifier,
+        outbox=outbox,
+        clock=clock,
+        spawn=spawn,
+    )
+    approval = ApprovalService(
+        policy=policy,
+        gateway=gateway,
+        directory=directory,
+        store=store,
+        kick_service=kick,
+        clock=clock,
+    )
+    return _Services(
+        outbox=outbox,
+        review=ReviewService(
+            policy=policy, gateway=gateway, directory=directory, store=store, clock=clock
+        ),
+        kick=kick,
+        approval=approval,
+        reconciler=Reconciler(
+            store=store,
+            kick_service=kick,
+            outbox=outbox,
+            notifier=notifier,
+            clock=clock,
+            spawn=spawn,
+        ),
+    )
+
+
+# The fourth layer: the listeners
+
+
+def _register(
+    app: AsyncApp, command: str, resources: _Resources, slack: _Slack, services: _Services
+) -> None:
+    spawn, clock = resources.tasks.spawn, resources.clock
+    kick = KickHandlers(
+        team=resources.team,
+        command_name=command,
+        review_service=services.review,
+        kick_service=services.kick,
+        modals=slack.modals,
+        kick_modals=slack.kick_modals,
+        clock=clock,
+        spawn=spawn,
+    )
+    approvals = ApprovalHandlers(
+        approval_service=services.approval,
+        outbox=services.outbox,
+        client=resources.posting,
+        modals=slack.modals,
+        kick_modals=slack.kick_modals,
+        clock=clock,
+        spawn=spawn,
+    )
+    results = ResultHandlers(kick_service=services.kick, modals=slack.modals, spawn=spawn)
+    listeners = Listeners(
+        team=resources.team, kick_service=services.kick, modals=slack.modals, spawn=spawn
+    )
+    listeners.register(app, command, kick, approvals, results)
+
+
 @asynccontextmanager
-async def _kept(reconciler: Reconciler) -> AsyncIterator[None]:
-    """Let the keeper look after what is overdue; it takes up nothing more once this is left."""
+async def _reconciling(reconciler: Reconciler) -> AsyncIterator[None]:
+    """Run the reconciler within the context."""
     task = asyncio.create_task(reconciler.run())
     try:
         yield
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-def _house(
-    settings: Settings,
-    policy: Policy,
-    client: AsyncWebClient,
-    posting: AsyncWebClient,
-    *,
-    team: TeamId,
-    store: SqlStore,
-    gateway: CachedGateway,
-    tasks: Tasks,
-    clock: Clock,
-) -> tuple[Reconciler, Listeners]:
-    named = frozenset[UserId]().union(*(grant.users for grant in policy.grants))
-    directory = SlackDirectory(client, clock, team=team, groups=policy.groups, named=named)
-    windows = Windows(client, clock)
-    origins = Origins(client, clock)
-    notifier = SlackNotices(
-        posting, windows, origins, approvals=policy.approvals_channel, ping=policy.ping
-    )
-    outbox = Outbox(store=store, notifier=notifier, clock=clock)
-    review_service = ReviewService(
-        policy=policy, gateway=gateway, directory=directory, store=store, clock=clock
-    )
-    kick_service = KickService(
-        identity=InstanceIdentity(team, settings.realtimekit_app_id, uuid4().hex),
-        policy=policy,
-        gateway=gateway,
-        directory=directory,
-        store=store,
-        notifier=notifier,
-        outbox=outbox,
-        clock=clock,
-        spawn=tasks.spawn,
-    )
-    approval_service = ApprovalService(
-        policy=policy,
-        gateway=gateway,
-        directory=directory,
-        store=store,
-        kick_service=kick_service,
-        clock=clock,
-    )
-    screens = Screens(
-        command=settings.command,
-        review_service=review_service,
-        kick_service=kick_service,
-        windows=windows,
-        origins=origins,
-        clock=clock,
-    )
-    decisions = Decisions(
-        approval_service=approval_service,
-        kick_service=kick_service,
-        notifier=notifier,
-        outbox=outbox,
-        windows=windows,
-        origins=origins,
-        clock=clock,
-    )
-    listeners = Listeners(
-        team=team,
-        command=settings.command,
-        review_service=review_service,
-        kick_service=kick_service,
-        screens=screens,
-        decisions=decisions,
-        notifier=notifier,
-        clock=clock,
-        spawn=tasks.spawn,
-    )
-    reconciler = Reconciler(
-        store=store,
-        kick_service=kick_service,
-        outbox=outbox,
-        notifier=notifier,
-        clock=clock,
-        spawn=tasks.spawn,
-    )
-    return reconciler, listeners
-
-
-def _bolt(settings: Settings, client: AsyncWebClient, authorized: AuthorizeResult) -> AsyncApp:
-    async def authorize() -> AuthorizeResult:
-        # Asked once, at start: a call per request would stand before every ack.
-        return authorized
-
-    logging.getLogger("slack_bolt.AsyncApp").addFilter(_is_news)
-    secret = settings.slack_signing_secret
-    return AsyncApp(
-        name="kickbot",
-        # Without the token, which authorize gives it: with both, Bolt warns that it ignores one.
-        client=AsyncWebClient(base_url=client.base_url, session=client.session),
-        authorize=authorize,
-        signing_secret=secret.get_secret_value() if secret else "",
-        # Bolt's default looks for the ack every 10 ms; this answers when the listener returns.
-        process_before_response=True,
-    )
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    # Bolt finds SLACK_BOT_TOKEN in the environment by itself, and warns that it makes no use of it.
-    return "`token` will be unused" not in str(record.msg)
-
-
-async def _socket(
-    settings: Settings, app: AsyncApp, client: AsyncWebClient, stack: AsyncExitStack
-) -> AsyncSocketModeHandler | None:
-    """Make the socket's client, over the session there is; it is closed after the drain."""
-    if settings.slack_app_token is None or client.session is None:
-        return None
-    token = settings.slack_app_token.get_secret_value()
-    handler = AsyncSocketModeHandler(app, token, web_client=client)
-    await handler.client.aiohttp_client_session.close()
-    handler.client.aiohttp_client_session = client.session
-    stack.push_async_callback(handler.client.close)
-    return handler
-
-
-async def _connect(handler: AsyncSocketModeHandler) -> None:
-    try:
-        async with asyncio.timeout(CONNECT_TIMEOUT):
-            # connect() would try for ever, also with a token that Slack refuses.
-            handler.client.wss_uri = await handler.client.issue_new_wss_url()
-            await handler.client.connect()
-    except SlackApiError as error:
-        raise StartupError(f"Slack refuses SLACK_APP_TOKEN ({error.response['error']}).") from error
-    except (aiohttp.ClientError, OSError) as error:
-        raise StartupError(
-            f"Slack's Socket Mode can't be reached ({type(error).__name__})."
-        ) from error
-
-
-async def _hang_up(handler: AsyncSocketModeHandler) -> None:
-    handler.client.auto_reconnect_enabled = False
-    await handler.client.disconnect()
-
-
-class _Health:
-    """How the bot is, as /healthz tells it: empty if well, else what is wrong."""
-
-    def __init__(self, store: SqlStore, socket: AsyncSocketModeHandler | None) -> None:
-        self._store = store
-        self._socket = socket
-
-    async def __call__(self) -> str:
-        if self._socket and not await self._socket.client.is_connected():
-            return "no connection to Slack"
-        try:
-            await self._store.check()
-        except StoreUnavailable as error:
-            return f"database: {error}"
-        return ""
-
-
-async def _serve(settings: Settings, app: AsyncApp, health: _Health, stack: AsyncExitStack) -> int:
-    async def healthz(_: web.Request) -> web.Response:
-        wrong = await health()
-        return web.Response(text=wrong or "ok", status=503 if wrong else 200)
-
-    site = app.web_app("/slack/events") if settings.slack_app_token is None else web.Application()
-    site.router.add_get("/healthz", healthz)
-    runner = web.AppRunner(site, access_log=None)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    try:
-        # Platforms route to every interface; one address family, so that port 0 is one port.
-        await web.TCPSite(runner, "0.0.0.0", settings.port).start()  # noqa: S104 - as said above
-    except OSError as error:
-        raise StartupError(f"PORT {settings.port}: {error.strerror}") from error
-    return int(runner.addresses[0][1])
-
-
-async def run(settings: Settings, policy: Policy) -> int:
-    """Run the bot until SIGTERM or Ctrl-C; return the exit code. Raises StartupError."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    for words in warnings(policy):
-        logger.warning("policy: %s", words)
-    async with running(settings, policy) as bot:
-        how = "Socket Mode" if settings.slack_app_token else "HTTP at /slack/events"
-        logger.info("kickbot is up: %s, port %s", how, bot.port)
-        code = await _watch(bot, stop)
-        logger.info("stopping: no more work is taken, calls that were sent are waited for")
-    return code
-
-
-async def _watch(bot: Bot, stop: asyncio.Event) -> int:
-    silent = 0
-    while silent < MAX_FAILED_CHECKS:
-        try:
-            async with asyncio.timeout(SOCKET_CHECK_INTERVAL):
-                await stop.wait()
-        except TimeoutError:
-            silent = silent + 1 if await bot.health() == "no connection to Slack" else 0
-        else:
-            return 0
-    logger.critical(
-        "no connection to Slack for %.0f s: giving up", MAX_FAILED_CHECKS * SOCKET_CHECK_INTERVAL
-    )
-    return 1

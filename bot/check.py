@@ -1,10 +1,10 @@
-"""`kickbot check`: what an operator can find out before anybody types the command."""
+"""`kickbot check`: finds mistakes in the installation before a moderator does."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from bot.config import Settings, SettingsError
-from bot.core.policy import Policy
 from bot.core.ports import GatewayError, Rejected, StoreUnavailable
 from bot.policy_file import PolicyError, read_policy, warnings
 from bot.realtimekit import App, RealtimeKit, http_client
@@ -14,72 +14,67 @@ from bot.store import SqlStore
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One line: what was looked at, and what is wrong with the next step, or nothing.
+    """One line of the output: what was checked, and the result.
 
-    With `note` it is nothing wrong, but for somebody to think of.
+    If the mark is WRONG, `detail` says what to do next. A note is not an error, but the operator
+    should think about it.
     """
 
     about: str
     detail: str
-    wrong: bool = False
-    note: bool = False
+    mark: Literal["ok", "note", "WRONG"] = "ok"
 
     def __str__(self) -> str:
-        mark = "WRONG" if self.wrong else "note" if self.note else "ok"
-        return f"{mark:5}  {self.about}: {self.detail}"
+        return f"{self.mark:5}  {self.about}: {self.detail}"
 
 
 async def check(read: Callable[[], Settings]) -> AsyncIterator[CheckResult]:
-    """Look at settings, policy, database, Slack and Cloudflare: one call each, nothing changed."""
+    """Yield the results for settings, policy, database, Slack and Cloudflare.
+
+    `read` returns the settings. Each service gets one call, which changes nothing.
+    """
     try:
         settings = read()
     except SettingsError as error:
-        for fault in error.problems:
-            yield CheckResult("settings", fault, wrong=True)
+        for problem in error.problems:
+            yield CheckResult("settings", problem, "WRONG")
         return
     mode = "Socket Mode" if settings.slack_app_token else "HTTP mode"
     yield CheckResult("settings", f"complete, {mode}")
-    for finding in _policy(settings):
-        yield finding
+    for result in _policy(settings):
+        yield result
     yield await _database(settings)
     yield await _slack(settings)
     yield await _cloudflare(settings)
 
 
-def _policy(settings: Settings) -> list[CheckResult]:
+def _policy(settings: Settings) -> Iterator[CheckResult]:
     try:
         policy = read_policy(settings.policy_file)
     except PolicyError as error:
-        return [
-            CheckResult("policy", f"{settings.policy_file}: {fault}", wrong=True)
-            for fault in error.problems
-        ]
-    return [CheckResult("policy", _described(policy)), *_notes(policy)]
-
-
-def _notes(policy: Policy) -> Iterator[CheckResult]:
+        for problem in error.problems:
+            yield CheckResult("policy", f"{settings.policy_file}: {problem}", "WRONG")
+        return
+    users = frozenset[str]().union(*(grant.users for grant in policy.grants))
+    counts = f"to users: {len(users)}, to groups: {len(policy.groups)}"
+    yield CheckResult("policy", f"grants: {len(policy.grants)}, {counts}")
     for warning in warnings(policy):
-        yield CheckResult("policy", warning, note=True)
+        yield CheckResult("policy", warning, "note")
     if policy.approvals_channel:
-        # Reading it would take a scope more, for every channel there is.
+        # Reading it would need one more scope, which is for all channels.
         step = f"invite the bot to {policy.approvals_channel}; whether it is there can't be read"
-        yield CheckResult("policy", f"approvals_channel: {step}", note=True)
-
-
-def _described(policy: Policy) -> str:
-    users = len(frozenset[str]().union(*(grant.users for grant in policy.grants)))
-    return f"grants: {len(policy.grants)}, to users: {users}, to groups: {len(policy.groups)}"
+        yield CheckResult("policy", f"approvals_channel: {step}", "note")
 
 
 async def _database(settings: Settings) -> CheckResult:
     try:
         store = SqlStore(settings.database_url.get_secret_value())
     except ValueError as error:
-        return CheckResult("database", f"DATABASE_URL: {error}", wrong=True)
+        return CheckResult("database", f"DATABASE_URL: {error}", "WRONG")
     try:
         version = await store.check()
     except StoreUnavailable as error:
-        return CheckResult("database", f"{error}. Is DATABASE_URL right?", wrong=True)
+        return CheckResult("database", f"{error}. Is DATABASE_URL right?", "WRONG")
     finally:
         await store.close()
     return CheckResult("database", f"reached, tables at version {version}")
@@ -93,14 +88,12 @@ async def _slack(settings: Settings) -> CheckResult:
         try:
             team, granted = await scopes(client)
         except SlackCallError as error:
-            away = error.maybe_applied or error.code == UNREACHABLE
-            step = "try again" if away else "install the app again and copy the bot token"
-            return CheckResult("slack", f"{error}: {step}", wrong=True)
+            is_away = error.maybe_applied or error.code == UNREACHABLE
+            step = "try again" if is_away else "install the app again and copy the bot token"
+            return CheckResult("slack", f"{error}: {step}", "WRONG")
     if missing := SCOPES - granted:
         step = "add them under OAuth & Permissions, then install the app again"
-        return CheckResult(
-            "slack", f"missing scopes {', '.join(sorted(missing))}: {step}", wrong=True
-        )
+        return CheckResult("slack", f"missing scopes {', '.join(sorted(missing))}: {step}", "WRONG")
     return CheckResult("slack", f"workspace {team}, scopes complete")
 
 
@@ -113,8 +106,8 @@ async def _cloudflare(settings: Settings) -> CheckResult:
             live = await RealtimeKit(http, account).live_sessions()
         except Rejected as error:
             step = "CLOUDFLARE_API_TOKEN needs the permission Realtime, for this account and app"
-            return CheckResult("cloudflare", f"{error}: {step}", wrong=True)
+            return CheckResult("cloudflare", f"{error}: {step}", "WRONG")
         except GatewayError as error:
             step = "try again, and look at CLOUDFLARE_BASE_URL and REALTIMEKIT_APP_ID"
-            return CheckResult("cloudflare", f"{error}: {step}", wrong=True)
+            return CheckResult("cloudflare", f"{error}: {step}", "WRONG")
     return CheckResult("cloudflare", f"reached, live sessions listed: {len(live)}")

@@ -1,4 +1,4 @@
-"""Settings, from environment variables only; the one place that reads them."""
+"""The settings. They come from environment variables only, and only this module reads them."""
 
 import os
 import re
@@ -15,11 +15,11 @@ SQLITE = "sqlite:///kickbot.db"
 
 
 class SettingsError(Exception):
-    """Some settings are missing or wrong; `faults` names each, with what to do."""
+    """Some settings are missing or wrong. `problems` names each one, and what to do."""
 
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("\n".join(faults))
-        self.problems = faults
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
 
 
 def _token(prefix: str = "") -> AfterValidator:
@@ -28,7 +28,7 @@ def _token(prefix: str = "") -> AfterValidator:
         if not text.startswith(prefix):
             raise ValueError(f"should start with {prefix}")
         if not re.fullmatch("[!-~]+", text):
-            # It goes into a header, where the error of an HTTP library would quote it.
+            # The token goes into a header, and the error of an HTTP library would quote it.
             raise ValueError("should have no blanks, line breaks or letters beyond ASCII in it")
         return token
 
@@ -36,7 +36,7 @@ def _token(prefix: str = "") -> AfterValidator:
 
 
 class Settings(BaseSettings):
-    """What an operator sets; the README's table says what each is for."""
+    """The settings of the bot. A table in the README explains them."""
 
     model_config = SettingsConfigDict(
         case_sensitive=True, extra="ignore", frozen=True, hide_input_in_errors=True
@@ -60,55 +60,56 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        cls, *_: Any, **sources: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take what is given only: else the process's own environment would fill the gaps."""
-        del settings_cls, env_settings, dotenv_settings, file_secret_settings
-        return (init_settings,)
+        """Use only the values that are passed in, and not the environment of the process."""
+        return (sources["init_settings"],)
 
     @property
     def slack_api(self) -> str:
-        """The Web API's address, ending in a slash as slack_sdk wants it."""
+        """The URL of Slack's Web API. It ends in a slash, because slack_sdk needs one."""
         return f"{self.slack_api_url}".rstrip("/") + "/"
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings; raises SettingsError with all that is wrong at once.
+    """Return the settings. Raises SettingsError with all problems at once.
 
-    An empty variable counts as one that is not set, as in shells and on platforms.
+    An empty variable counts as not set.
     """
     given = {name: text.strip() for name, text in environment.items() if text.strip()}
-    faults = _pitfalls(given)
+    problems = _problems(given)
     try:
         settings = Settings.model_validate(given)
     except ValidationError as error:
-        faults += [_fault(one) for one in error.errors(include_url=False, include_input=False)]
-    if faults:
-        raise SettingsError(faults)
+        errors = error.errors(include_url=False, include_input=False)
+        problems += map(describe, errors)
+    if problems:
+        raise SettingsError(problems)
     return settings
 
 
-def _pitfalls(environment: Mapping[str, str]) -> list[str]:
-    faults = []
+def _problems(environment: Mapping[str, str]) -> list[str]:
+    """Return the problems that are not in one variable alone."""
+    problems = []
     if not environment.keys() & {"SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"}:
-        faults.append("SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP) is missing")
+        problems.append("SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP) is missing")
     if environment.get("SLACK_CLIENT_ID") and environment.get("SLACK_CLIENT_SECRET"):
-        faults.append(
+        problems.append(
             "SLACK_CLIENT_ID and SLACK_CLIENT_SECRET: unset them, Bolt would switch to OAuth"
         )
     database = environment.get("DATABASE_URL") or SQLITE
     if environment.get("DYNO") and database.startswith("sqlite"):
-        faults.append("DATABASE_URL: a dyno's disk is lost daily; attach a PostgreSQL")
-    return faults
+        problems.append("DATABASE_URL: a dyno's disk is lost daily; attach a PostgreSQL")
+    return problems
 
 
-def _fault(error: Mapping[str, Any]) -> str:
-    name = ".".join(str(part) for part in error["loc"])
+def describe(error: Mapping[str, Any]) -> str:
+    """Return an error of pydantic as one line: its place, counted from 1, and what is wrong."""
+    place = ""
+    for part in error["loc"]:
+        place += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if place else str(part)
+    if error["type"] == "extra_forbidden":
+        return f"{place}: no such key"
     if error["type"] == "missing":
-        return f"{name}: is missing"
-    return f"{name}: {str(error['msg']).removeprefix('Value error, ')}"
+        return f"{place}: is missing"
+    return f"{place}: {str(error['msg']).removeprefix('Value error, ')}"

@@ -1,11 +1,12 @@
-"""`kickbot log`: what the record says, for those who answer for it."""
+"""`kickbot log`: prints the audit log."""
 
 from collections.abc import Sequence
 
 from bot.config import Settings
-from bot.core.kick import Event, Kick
+from bot.core.event import Event
+from bot.core.kick import Kick
 from bot.core.ports import StoreUnavailable
-from bot.core.roster import display
+from bot.core.text import display
 from bot.store import SqlStore
 
 NEWEST = 20
@@ -13,55 +14,60 @@ LINE_LIMIT = 10_000
 
 
 async def show(settings: Settings, number: int | None) -> int:
-    """Print the newest kicks, or one with its events; return the exit code."""
+    """Print the newest kicks, or the kick with this number and its events.
+
+    Returns the exit code: 0, or 1 if the database or the kick can't be read.
+    """
     try:
         store = SqlStore(settings.database_url.get_secret_value())
     except ValueError as error:
-        _say(f"DATABASE_URL: {error}")
+        _print(f"DATABASE_URL: {error}")
         return 1
     try:
-        # Version 0: the bot has never run with this database.
+        # Version 0 means that the bot has never run with this database.
         newest = await store.history(NEWEST) if await store.check() else ()
-        if number is None or not newest:
+        if not newest:
+            _print("There are no kicks yet.")
+        elif number is None:
             for kick in newest:
-                _say(_line(kick))
-            if not newest:
-                _say("There are no kicks yet.")
-            return 0
-        found = await store.by_number(number)
-        if found is None:
-            _say(f"There is no kick #{number}.")
+                _print(_line(kick))
+        elif found := await store.by_number(number):
+            for line in _lines(found, await store.events(found.id)):
+                _print(line)
+        else:
+            _print(f"There is no kick #{number}.")
             return 1
-        for line in _whole(found, await store.events(found.id)):
-            _say(line)
     except StoreUnavailable as error:
-        _say(f"The database does not answer: {error}")
+        _print(f"The database does not answer: {error}")
         return 1
     finally:
         await store.close()
     return 0
 
 
-def _say(text: str) -> None:
-    # Titles, reasons and errors are other people's text: nothing in it steers the terminal.
+def _print(text: str) -> None:
+    # Titles and reasons come from users, and must not control the terminal.
     print(display(text, LINE_LIMIT))  # noqa: T201 - the command's output
 
 
 def _line(kick: Kick) -> str:
-    outcomes = ", ".join(f"{one.name}: {one.outcome or '-'}" for one in kick.targets)
+    outcomes = ", ".join(f"{target.name}: {target.outcome or '-'}" for target in kick.targets)
     when = f"{kick.created_at:%Y-%m-%d %H:%M:%S}"
     return f"#{kick.number} {when} {kick.requester} {kick.state} [{kick.meeting.title}] {outcomes}"
 
 
-def _whole(kick: Kick, events: Sequence[Event]) -> list[str]:
-    about = {
+def _lines(kick: Kick, events: Sequence[Event]) -> list[str]:
+    facts = {
         "reason": kick.reason,
         "again after": f"#{kick.repeats}" if kick.repeats else "",
         "decided by": kick.approver,
         "refused": kick.refusal,
     }
-    told = [_line(kick), *(f"{name}: {said}" for name, said in about.items() if said)]
-    return told + [
-        f"{event.at:%H:%M:%S.%f} {event.actor or 'kickbot'} {event.kind} {event.note}".rstrip()
-        for event in events
+    return [
+        _line(kick),
+        *(f"{name}: {value}" for name, value in facts.items() if value),
+        *(
+            f"{event.at:%H:%M:%S.%f} {event.actor or 'kickbot'} {event.kind} {event.note}".rstrip()
+            for event in events
+        ),
     ]

@@ -1,4 +1,4 @@
-"""The policy file: read, checked as a whole, every fault with its place."""
+"""The policy file: reads it, and reports all problems at once, each with its place."""
 
 import re
 import tomllib
@@ -7,39 +7,21 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from bot.config import describe
 from bot.core.kick import ChannelId, UserId
-from bot.core.policy import (
-    Grant,
-    GroupId,
-    Policy,
-    Protected,
-    Quota,
-    Role,
-    Rules,
-    SecondPerson,
-)
+from bot.core.policy import Grant, GroupId, Policy, Protected, Quota, Role, Rules, SecondPerson
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
-_ID = re.compile(r"[UWS][A-Z0-9]{2,}")
-_GROUP = re.compile(r"S[A-Z0-9]{2,}")
-_CHANNEL = re.compile(r"[CG][A-Z0-9]{2,}")
 
 
 class PolicyError(Exception):
-    """The policy file can't be used; `faults` names each, with its place."""
+    """The policy file can't be used. `problems` names each problem, with its place."""
 
-    def __init__(self, path: Path, faults: list[str]) -> None:
-        super().__init__("\n".join(f"{path}: {fault}" for fault in faults))
-        self.problems = faults
+    def __init__(self, path: Path, problems: list[str]) -> None:
+        super().__init__("\n".join(f"{path}: {problem}" for problem in problems))
+        self.problems = problems
 
 
 def _duration(text: object) -> timedelta:
@@ -56,22 +38,13 @@ def _quota(text: object) -> Quota:
     return Quota(int(count), _duration(within))
 
 
-def _slack_id(text: str) -> str:
-    if not _ID.fullmatch(text):
-        raise ValueError(f"{text!r} is no Slack id: users start with U or W, user groups with S")
-    return text
+def _slack_id(first_letters: str, problem: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not re.fullmatch(f"[{first_letters}][A-Z0-9]{{2,}}", text):
+            raise ValueError(f"{text!r} is no {problem}")
+        return text
 
-
-def _group_id(text: str) -> str:
-    if not _GROUP.fullmatch(text):
-        raise ValueError(f"{text!r} is no user group's id: those start with S")
-    return text
-
-
-def _channel_id(text: str) -> str:
-    if not _CHANNEL.fullmatch(text):
-        raise ValueError(f"{text!r} is no channel's id: those start with C or G")
-    return text
+    return AfterValidator(check)
 
 
 def _role(text: object) -> Role:
@@ -81,7 +54,11 @@ def _role(text: object) -> Role:
     return names[text]
 
 
-_SlackId = Annotated[str, AfterValidator(_slack_id)]
+_GranteeId = Annotated[
+    str, _slack_id("UWS", "Slack id: users start with U or W, user groups with S")
+]
+_GroupId = Annotated[str, _slack_id("S", "user group's id: those start with S")]
+_ChannelId = Annotated[str, _slack_id("CG", "channel's id: those start with C or G")]
 _Duration = Annotated[timedelta, BeforeValidator(_duration)]
 _NonEmpty = Annotated[str, Field(min_length=1)]
 
@@ -91,13 +68,13 @@ class _Strict(BaseModel):
 
 
 class _Grant(_Strict):
-    who: Annotated[list[_SlackId], Field(min_length=1)]
+    who: Annotated[list[_GranteeId], Field(min_length=1)]
     role: Annotated[Role, BeforeValidator(_role)]
     meetings: Annotated[list[_NonEmpty], Field(min_length=1)] = ["*"]
 
     def value(self) -> Grant:
-        users = frozenset(UserId(one) for one in self.who if not one.startswith("S"))
-        groups = frozenset(GroupId(one) for one in self.who if one.startswith("S"))
+        users = frozenset(UserId(text) for text in self.who if not text.startswith("S"))
+        groups = frozenset(GroupId(text) for text in self.who if text.startswith("S"))
         return Grant(users, groups, self.role, tuple(self.meetings))
 
 
@@ -111,7 +88,7 @@ class _Rules(_Strict):
     bulk: Annotated[int, Field(strict=True, ge=1, le=25)] = 3
     expires: _Duration = timedelta(minutes=10)
     reason: Annotated[str, Field(pattern="^(required|optional)$")] = "required"
-    # Slack's radio buttons take ten options; the tenth is "Other".
+    # Slack allows ten radio buttons, and the tenth is "Other".
     reasons: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=75)]], Field(max_length=9)
     ] = []
@@ -133,8 +110,8 @@ class _Rules(_Strict):
 
 
 class _File(_Strict):
-    approvals_channel: Annotated[str, AfterValidator(_channel_id)] | None = None
-    ping: list[Annotated[str, AfterValidator(_group_id)]] = []
+    approvals_channel: _ChannelId | None = None
+    ping: list[_GroupId] = []
     grant: Annotated[list[_Grant], Field(min_length=1)]
     rules: _Rules = _Rules()
 
@@ -143,103 +120,100 @@ class _File(_Strict):
             grants=tuple(grant.value() for grant in self.grant),
             rules=self.rules.value(),
             approvals_channel=ChannelId(self.approvals_channel) if self.approvals_channel else None,
-            ping=tuple(GroupId(one) for one in self.ping),
+            ping=tuple(map(GroupId, self.ping)),
         )
 
 
-class _Rest(_File):
-    """What is left of a file without its faulty parts."""
+class _ValidParts(_File):
+    """A file without its invalid parts."""
 
     grant: list[_Grant] = []
 
 
 def read_policy(path: Path) -> Policy:
-    """Read and check the policy file; raises PolicyError with all that is wrong at once."""
+    """Return the policy of a file. Raises PolicyError with all problems at once."""
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PolicyError(path, [f"can't be read: {error.strerror}"]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PolicyError(path, [f"is no TOML: {error}"]) from error
-    return parse_policy(given, path)
+    return parse_policy(content, path)
 
 
-def parse_policy(given: Mapping[str, Any], path: Path) -> Policy:
-    """Check what a policy file says; raises PolicyError."""
-    faults: list[str] = []
+def parse_policy(content: Mapping[str, Any], path: Path) -> Policy:
+    """Return the policy of a file with this content. Raises PolicyError with all problems at once.
+
+    `path` is for the messages only.
+    """
+    problems: list[str] = []
     try:
-        policy = _File.model_validate(given).value()
+        policy = _File.model_validate(content).value()
     except ValidationError as error:
         errors = error.errors(include_url=False)
-        faults = [_fault(one) for one in errors]
-        policy = _Rest.model_validate(_without(given, [one["loc"] for one in errors])).value()
-    faults += _contradictions(policy, has_channel="approvals_channel" in given)
-    if faults:
-        raise PolicyError(path, faults)
+        problems = [describe(one) for one in errors]
+        valid = _without(content, [one["loc"] for one in errors])
+        policy = _ValidParts.model_validate(valid).value()
+    problems += _contradictions(policy, has_channel="approvals_channel" in content)
+    if problems:
+        raise PolicyError(path, problems)
     return policy
 
 
 def warnings(policy: Policy) -> list[str]:
-    """Say what a good policy may still be wrong about, each with its place."""
+    """Return what is probably a mistake in a valid policy, each with its place."""
     rules = policy.rules
-    if rules.second_person is not SecondPerson.BULK or not _one_decides(policy):
+    if rules.second_person is not SecondPerson.BULK or not _only_one_decides(policy):
         return []
     wants = f'"bulk" wants a second person for more than {rules.bulk}; only one may decide'
     return [f"rules.second_person: {wants}"]
 
 
-def _without(given: Mapping[str, Any], places: Iterable[tuple[int | str, ...]]) -> dict[str, Any]:
-    """Leave out what is faulty: of the rules only the rule itself, of all else the whole part."""
-    rest = dict(given)
+def _without(content: Mapping[str, Any], places: Iterable[tuple[int | str, ...]]) -> dict[str, Any]:
+    """Return the content without its invalid parts: a single rule, or else a whole part."""
+    valid = dict(content)
     for part, *inner in places:
         if part == "rules" and inner:
-            rest["rules"] = {name: it for name, it in rest["rules"].items() if name != inner[0]}
+            rules = valid["rules"].items()
+            valid["rules"] = {name: value for name, value in rules if name != inner[0]}
         else:
-            rest.pop(str(part), None)
-    return rest
+            valid.pop(str(part), None)
+    return valid
 
 
 def _contradictions(policy: Policy, *, has_channel: bool) -> list[str]:
-    """Name what does not go together; a faulty part is left out, and contradicts nothing."""
-    faults = [] if has_channel else _without_a_channel(policy)
+    """Return the contradictions between the valid parts of a file."""
+    problems = [] if has_channel else _channel_needed(policy)
     if policy.grants and not _deciding(policy):
-        faults.append("grant: nobody may kick; at least one moderator or lead is needed")
-    if policy.rules.second_person is SecondPerson.ALWAYS and _one_decides(policy):
-        faults.append('rules.second_person: "always" needs two people who may decide; there is one')
-    return faults
+        problems.append("grant: nobody may kick; at least one moderator or lead is needed")
+    if policy.rules.second_person is SecondPerson.ALWAYS and _only_one_decides(policy):
+        needs = '"always" needs two people who may decide; there is one'
+        problems.append(f"rules.second_person: {needs}")
+    return problems
 
 
-def _without_a_channel(policy: Policy) -> list[str]:
-    faults = []
+def _channel_needed(policy: Policy) -> list[str]:
+    problems = []
     if policy.rules.second_person is not SecondPerson.NEVER:
-        faults.append("approvals_channel: is missing; second_person asks people there")
+        problems.append("approvals_channel: is missing; second_person asks people there")
     if policy.ping:
-        faults.append("ping: needs an approvals_channel; what mentions the groups is posted there")
-    faults += [
+        problems.append(
+            "ping: needs an approvals_channel; what mentions the groups is posted there"
+        )
+    problems += [
         f"grant[{at}].role: a helper needs an approvals_channel; what they ask is decided there"
         for at, grant in enumerate(policy.grants, 1)
         if grant.role is Role.HELPER
     ]
-    return faults
+    return problems
 
 
 def _deciding(policy: Policy) -> list[Grant]:
     return [grant for grant in policy.grants if grant.role >= Role.MODERATOR]
 
 
-def _one_decides(policy: Policy) -> bool:
-    """Tell whether it is one person only; of how many are in a group nothing is known here."""
+def _only_one_decides(policy: Policy) -> bool:
+    """Tell whether only one user may decide. A group counts as several users."""
     deciding = _deciding(policy)
     users = {user for grant in deciding for user in grant.users}
     return len(users) == 1 and not any(grant.groups for grant in deciding)
-
-
-def _fault(error: Mapping[str, Any]) -> str:
-    place = ""
-    for part in error["loc"]:
-        place += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if place else str(part)
-    if error["type"] == "extra_forbidden":
-        return f"{place}: no such key"
-    if error["type"] == "missing":
-        return f"{place}: is missing"
-    return f"{place}: {str(error['msg']).removeprefix('Value error, ')}"

@@ -1,4 +1,4 @@
-"""What a process has of its own: the real clock, and work that outlives a request."""
+"""The real clock, and tasks in the background."""
 
 import asyncio
 import logging
@@ -9,31 +9,31 @@ logger = logging.getLogger(__name__)
 
 
 class SystemClock:
-    """The real time."""
+    """The time of the system. Implements `Clock`."""
 
     def now(self) -> datetime:
-        """Tell the time, in UTC."""
+        """Return the current time, aware, in UTC."""
         return datetime.now(UTC)
 
     async def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait for this many seconds."""
         await asyncio.sleep(seconds)
 
 
 class Tasks:
-    """Work that outlives the request that asked for it: owned here, so that it can be drained."""
+    """Tasks that outlive the requests they came from. The bot waits for them before it exits."""
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()
 
-    def spawn(self, work: Coroutine[object, object, None]) -> None:
-        """Start work."""
-        task = asyncio.get_running_loop().create_task(_reported(work))
+    def spawn(self, work: Coroutine[object, object, object]) -> None:
+        """Start the work in a task of its own. Implements `Spawn`."""
+        task = asyncio.get_running_loop().create_task(_with_logging(work))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
     async def drain(self, seconds: float) -> None:
-        """Wait for all work, and for what that starts; cancel what is not done in time."""
+        """Wait for all tasks, and for those that they start; cancel the rest after `seconds`."""
         try:
             async with asyncio.timeout(seconds):
                 while self._running:
@@ -45,9 +45,9 @@ class Tasks:
         await asyncio.gather(*self._running, return_exceptions=True)
 
 
-async def _reported(work: Coroutine[object, object, None]) -> None:
+async def _with_logging(work: Coroutine[object, object, object]) -> None:
     try:
         await work
     except Exception:
-        # A fault of our own; there is nobody else who could hear of it.
-        logger.exception("work in the background failed")
+        # A bug in the bot. No caller waits for the task, so only the log can report it.
+        logger.exception("a task in the background failed")

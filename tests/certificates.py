@@ -1,4 +1,4 @@
-"""Certificates are read once, not for each of the bots that are started by the hundred."""
+"""Parse the CA bundle once for all tests: many tests start a bot, and each would parse it."""
 
 from functools import cache
 

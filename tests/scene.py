@@ -1,24 +1,18 @@
-"""The bot's core over the fakes: who may do what, who is in the meeting, and several processes."""
+"""The core on top of the fakes: a policy, a meeting, and several processes of the bot."""
 
 from dataclasses import dataclass, replace
 
 from bot.core.approval_service import ApprovalService
-from bot.core.kick import ChannelId, Draft, Kick, Outcome, OutcomeReason, State, Target, UserId
+from bot.core.draft import Draft
+from bot.core.kick import ChannelId, Kick, State, UserId
 from bot.core.kick_service import InstanceIdentity, KickService, SubmitResult
 from bot.core.outbox import Outbox
 from bot.core.policy import Grant, Policy, Protected, Role, Rules
 from bot.core.reconciler import Reconciler
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, Peer, Session, SessionId
-from tests.fakes import (
-    TEAM,
-    FakeClock,
-    FakeNotices,
-    FakePeople,
-    FakeRooms,
-    FakeSpawn,
-    FlakyStore,
-    peer,
-)
+from bot.core.target import Outcome, OutcomeReason, Target
+from tests.fakes import TEAM, FakeClock, FakeDirectory, FakeGateway, FakeNotifier, FakeSpawn, peer
+from tests.stores import FlakyStore
 
 AVA, BEN, LEA, MAX, EVE = (UserId(f"U{at}") for at in range(1, 6))
 CHANNEL, MODS = ChannelId("C1"), ChannelId("C2")
@@ -43,14 +37,17 @@ class Process:
 
 
 class Scene:
-    """Ava and Max are moderators, Ben is a helper, Lea a lead, Eve is nobody; two are in."""
+    """Ava and Max are moderators, Ben is a helper, Lea is a lead, and Eve has no role.
+
+    Ann and Bob are in the meeting.
+    """
 
     def __init__(self, rules: Rules = GUARDED) -> None:
         self.clock = FakeClock()
-        self.gateway = FakeRooms(self.clock)
-        self.directory = FakePeople(self.clock)
+        self.gateway = FakeGateway(self.clock)
+        self.directory = FakeDirectory(self.clock)
         self.store = FlakyStore()
-        self.notifier = FakeNotices(self.store)
+        self.notifier = FakeNotifier(self.store)
         self.spawn = FakeSpawn()
         self.policy = Policy(
             (
@@ -68,44 +65,44 @@ class Scene:
         self.gateway.go_live(LIVE, ANN_ROW, BOB_ROW)
 
     def use(self, process: Process) -> None:
-        """Let this process do what comes next."""
+        """Use the services of this process from now on."""
         self.kick_service, self.approval_service = process.kick_service, process.approval_service
         self.reconciler = process.reconciler
 
     def process(self, name: str) -> Process:
-        """Start the core as another process would, on the same store."""
-        post = Outbox(store=self.store, notifier=self.notifier, clock=self.clock)
-        flow = KickService(
+        """Return the services of a new process on the same store."""
+        outbox = Outbox(store=self.store, notifier=self.notifier, clock=self.clock)
+        kick_service = KickService(
             identity=InstanceIdentity(TEAM, "app", name),
             policy=self.policy,
             gateway=self.gateway,
             directory=self.directory,
             store=self.store,
             notifier=self.notifier,
-            outbox=post,
+            outbox=outbox,
             clock=self.clock,
             spawn=self.spawn,
         )
-        approvals = ApprovalService(
+        approval_service = ApprovalService(
             policy=self.policy,
             gateway=self.gateway,
             directory=self.directory,
             store=self.store,
-            kick_service=flow,
+            kick_service=kick_service,
             clock=self.clock,
         )
-        keeper = Reconciler(
+        reconciler = Reconciler(
             store=self.store,
-            kick_service=flow,
-            outbox=post,
+            kick_service=kick_service,
+            outbox=outbox,
             notifier=self.notifier,
             clock=self.clock,
             spawn=self.spawn,
         )
-        return Process(flow, approvals, keeper)
+        return Process(kick_service, approval_service, reconciler)
 
     async def draft(self, *targets: Target, **changes: object) -> Draft:
-        """Keep what a review showed."""
+        """Store the draft of a review."""
         draft = Draft(
             id=f"draft {len(self.store.drafts)}",
             team_id=TEAM,
@@ -121,39 +118,38 @@ class Scene:
         await self.store.save_draft(draft)
         return draft
 
-    async def proposed(self, *targets: Target, **changes: object) -> Kick:
-        """Submit a review."""
+    async def submitted(self, *targets: Target, **changes: object) -> Kick:
+        """Submit a review, and return the stored kick."""
         draft = await self.draft(*targets, **changes)
-        proposed = await self.kick_service.submit(draft.id, f"view {draft.id}", draft.requester)
-        assert isinstance(proposed, SubmitResult)
-        return proposed.kick
+        result = await self.kick_service.submit(draft.id, f"view {draft.id}", draft.requester)
+        assert isinstance(result, SubmitResult)
+        return result.kick
 
     async def ready(self, *targets: Target, **changes: object) -> Kick:
-        """Submit a review that needs nobody else."""
-        kick = await self.proposed(*targets, **changes)
+        """Submit a review that needs no approval."""
+        kick = await self.submitted(*targets, **changes)
         assert kick.state is State.READY
         return kick
 
     async def waiting(self, *targets: Target, **changes: object) -> Kick:
-        """Submit a review of Ben, who may only ask, and tell those who decide."""
-        kick = await self.proposed(*targets, **{"requester": BEN, **changes})
+        """Submit a review as Ben, who needs an approval, and deliver its card."""
+        kick = await self.submitted(*targets, **{"requester": BEN, **changes})
         assert kick.state is State.WAITING
-        self.kick_service.start(kick)
-        await self.spawn.finish()
+        await self.run(kick)
         return kick
 
     async def run(self, kick: Kick) -> None:
-        """Carry it out, and tell."""
+        """Start a kick, and wait for all work."""
         self.kick_service.start(kick)
         await self.spawn.finish()
 
     async def carry_out(self, *targets: Target, **changes: object) -> Kick:
-        """Submit a review, run the kick, and return the one result that was told."""
+        """Submit a review, run the kick, and return its delivered result."""
         await self.run(await self.ready(*targets, **changes))
         return self.result()
 
-    async def look(self) -> None:
-        """Let the keeper look once, and everything that starts with it end."""
+    async def tick(self) -> None:
+        """Let the reconciler tick once, and wait for all work."""
         await self.reconciler.tick()
         await self.spawn.finish()
 
@@ -161,11 +157,11 @@ class Scene:
         return self.store.kicks[kick.id]
 
     def result(self) -> Kick:
-        """Return the one end that was told: it is what the store held at that moment."""
-        assert self.notifier.troubles == []
-        [(told, stored)] = self.notifier.results
-        assert told == stored == self.stored(told)
-        return told
+        """Return the only delivered result. It must be what was stored at that moment, and now."""
+        assert self.notifier.problems == []
+        [(delivered, stored)] = self.notifier.results
+        assert delivered == stored == self.stored(delivered)
+        return delivered
 
     def change(self, row: Peer, **changes: object) -> None:
         """Change a row of the session."""
@@ -173,6 +169,6 @@ class Scene:
         rows[rows.index(row)] = replace(row, **changes)  # type: ignore[arg-type] # of a row
 
 
-def told(kick: Kick) -> list[tuple[Outcome | None, OutcomeReason | None]]:
-    """List what became of each target, and by what."""
+def outcomes(kick: Kick) -> list[tuple[Outcome | None, OutcomeReason | None]]:
+    """Return the outcome of each target, and its reason."""
     return [(target.outcome, target.outcome_reason) for target in kick.targets]

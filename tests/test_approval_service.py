@@ -10,24 +10,15 @@ from bot.core.approval_service import (
     SESSION_ENDED,
     UNKNOWN_REQUEST,
     ApprovalView,
-    Participation,
 )
-from bot.core.identify import CandidateStatus
-from bot.core.kick import (
-    Event,
-    EventKind,
-    Kick,
-    KickId,
-    Outcome,
-    OutcomeReason,
-    State,
-    Target,
-    UserId,
-)
+from bot.core.candidates import CandidateStatus
+from bot.core.event import Event, EventKind
+from bot.core.kick import Kick, KickId, State, UserId
 from bot.core.outbox_message import MessageKind
 from bot.core.policy import (
     AccountStatus,
     Grant,
+    Protected,
     Quota,
     Role,
     Rules,
@@ -44,7 +35,8 @@ from bot.core.ports import (
     StoreUnavailable,
 )
 from bot.core.roster import CustomId, ParticipantId, Peer, Session, SessionId
-from tests.fakes import NOW, FlakyStore, peer
+from bot.core.target import Outcome, OutcomeReason, Target
+from tests.fakes import NOW, peer
 from tests.scene import (
     ANN,
     ANN_ROW,
@@ -58,8 +50,9 @@ from tests.scene import (
     LIVE,
     MAX,
     Scene,
-    told,
+    outcomes,
 )
+from tests.stores import FlakyStore
 
 TEN = timedelta(minutes=10)
 HELPERS = frozenset({BEN, UserId("U9")})
@@ -73,40 +66,40 @@ async def scene() -> AsyncIterator[Scene]:
 
 
 async def seen(scene: Scene, kick: Kick, user: UserId = MAX) -> tuple[str, ...]:
-    """Open the review, and take from it what is sent along with an approval."""
-    hearing = await scene.approval_service.open_request(kick.id, user)
-    assert isinstance(hearing, ApprovalView)
-    assert (hearing.participation, hearing.is_open, hearing.error) == (
-        Participation.APPROVER,
+    """Open the request, and return the fingerprints for an approval."""
+    view = await scene.approval_service.open_request(kick.id, user)
+    assert isinstance(view, ApprovalView)
+    assert (view.is_requester, view.is_open, view.error) == (
+        False,
         True,
         None,
     )
-    return hearing.seen
+    return view.seen
 
 
 async def approve(
     scene: Scene, kick: Kick, user: UserId = MAX, shown: Sequence[str] | None = None
 ) -> Kick | ApprovalView | Verdict:
-    """Approve what was just shown, or shown before."""
+    """Approve with these fingerprints, or with those of the current request."""
     shown = await seen(scene, kick, user) if shown is None else shown
     return await scene.approval_service.approve(kick.id, user, shown)
 
 
 def refusals(scene: Scene) -> list[tuple[UserId | None, str, KickId | None]]:
-    """List what is on record of refused clicks."""
+    """Return the recorded refusals."""
     events = [event for event in scene.store.log if event.kind is EventKind.REFUSED]
     return [(event.actor, event.note, event.kick_id) for event in events]
 
 
 async def nothing_happened(scene: Scene, kick: Kick) -> None:
-    """Check that it waits as before, that nobody was called, and no more than the card told."""
+    """Check that the kick is unchanged, and that only its card was delivered."""
     await scene.spawn.finish()
     assert scene.stored(kick) == kick
     assert scene.gateway.sent == []
     assert scene.notifier.kinds() == [MessageKind.CARD]
 
 
-# --- hearing
+# --- opening
 
 
 @pytest.mark.parametrize(("user", "role"), [(MAX, "moderator"), (LEA, "lead"), (AVA, "moderator")])
@@ -116,19 +109,19 @@ async def test_who_may_decide_is_shown_the_request_as_it_is_now(
     kick = await scene.waiting()
     scene.gateway.reads.clear()
     scene.change(BOB_ROW, left_at=NOW)
-    hearing = await scene.approval_service.open_request(kick.id, user)
-    assert isinstance(hearing, ApprovalView)
-    assert (hearing.kick, hearing.participation, hearing.session) == (
+    view = await scene.approval_service.open_request(kick.id, user)
+    assert isinstance(view, ApprovalView)
+    assert (view.kick, view.is_requester, view.session) == (
         kick,
-        Participation.APPROVER,
+        False,
         LIVE,
     )
-    assert hearing.verdict == Verdict(VerdictKind.ALLOWED, f"{role} in Weekly AMA")
-    assert [line.status for line in hearing.candidates] == [
+    assert view.verdict == Verdict(VerdictKind.ALLOWED, f"{role} in Weekly AMA")
+    assert [candidate.status for candidate in view.candidates] == [
         CandidateStatus.LIVE,
         CandidateStatus.LEFT,
     ]
-    assert (len(hearing.seen), hearing.changed, hearing.error) == (2, False, None)
+    assert (len(view.seen), view.changed, view.error) == (2, False, None)
     assert scene.gateway.reads == [("active_session", True), ("roster", True)]
     await nothing_happened(scene, kick)
     assert refusals(scene) == []
@@ -136,11 +129,11 @@ async def test_who_may_decide_is_shown_the_request_as_it_is_now(
 
 async def test_whoever_asked_sees_it_and_may_only_take_it_back(scene: Scene) -> None:
     kick = await scene.waiting()
-    hearing = await scene.approval_service.open_request(kick.id, BEN)
-    assert isinstance(hearing, ApprovalView)
-    assert (hearing.participation, hearing.is_open) == (Participation.REQUESTER, True)
-    assert hearing.verdict == Verdict(VerdictKind.REFUSED, OWN_REQUEST)
-    assert [line.status for line in hearing.candidates] == [
+    view = await scene.approval_service.open_request(kick.id, BEN)
+    assert isinstance(view, ApprovalView)
+    assert (view.is_requester, view.is_open) == (True, True)
+    assert view.verdict == Verdict(VerdictKind.REFUSED, OWN_REQUEST)
+    assert [candidate.status for candidate in view.candidates] == [
         CandidateStatus.LIVE,
         CandidateStatus.LIVE,
     ]
@@ -166,17 +159,17 @@ STRANGERS = [
     pytest.param(BEN, AccountStatus.DEACTIVATED, "deactivated", id="whoever asked, deactivated"),
     pytest.param(BEN, AccountStatus.OUTSIDER, "another workspace", id="whoever asked, an outsider"),
 ]
-CLICKS = ["hear", "approve", "deny", "cancel"]
+CLICKS = ["open", "approve", "deny", "cancel"]
 
 
 async def click(scene: Scene, name: str, kick_id: KickId, user: UserId) -> object:
-    """Click on one of the four, as somebody may who knows no more than the kick's id."""
-    approvals = scene.approval_service
+    """Call one of the four use cases, with nothing but the id of the kick."""
+    service = scene.approval_service
     if name == "approve":
-        return await approvals.approve(kick_id, user, ("?", "?"))
+        return await service.approve(kick_id, user, ("?", "?"))
     if name == "deny":
-        return await approvals.deny(kick_id, user, "")
-    return await (approvals.open_request if name == "hear" else approvals.cancel)(kick_id, user)
+        return await service.deny(kick_id, user, "")
+    return await (service.open_request if name == "open" else service.cancel)(kick_id, user)
 
 
 @pytest.mark.parametrize("name", CLICKS)
@@ -245,7 +238,7 @@ async def test_that_slack_can_not_be_read_is_raised_and_nothing_is_decided(
     scene: Scene, name: str
 ) -> None:
     kick = await scene.waiting()
-    scene.directory.down = "timeout"
+    scene.directory.error = "timeout"
     with pytest.raises(DirectoryUnavailable):
         await click(scene, name, kick.id, MAX)
     await nothing_happened(scene, kick)
@@ -254,7 +247,7 @@ async def test_that_slack_can_not_be_read_is_raised_and_nothing_is_decided(
 @pytest.mark.parametrize("name", CLICKS)
 async def test_a_membership_a_minute_old_decides_nothing(scene: Scene, name: str) -> None:
     kick = await scene.waiting()
-    scene.directory.late = timedelta(seconds=60)
+    scene.directory.read_delay = timedelta(seconds=60)
     assert isinstance(await click(scene, name, kick.id, MAX), Verdict)
     await nothing_happened(scene, kick)
 
@@ -265,7 +258,7 @@ async def test_a_membership_a_minute_old_decides_nothing(scene: Scene, name: str
 @pytest.mark.parametrize("user", [MAX, LEA])
 async def test_an_approved_request_is_carried_out_and_told(scene: Scene, user: UserId) -> None:
     kick = await scene.waiting()
-    scene.clock.pass_by(42)
+    scene.clock.advance(42)
     approved = await approve(scene, kick, user)
     assert isinstance(approved, Kick)
     assert (approved.state, approved.approver) == (State.READY, user)
@@ -273,7 +266,7 @@ async def test_an_approved_request_is_carried_out_and_told(scene: Scene, user: U
     assert scene.gateway.sent == []
     await scene.spawn.finish()
     done = scene.result()
-    assert (done.state, done.approver, told(done)) == (State.DONE, user, [KICKED, KICKED])
+    assert (done.state, done.approver, outcomes(done)) == (State.DONE, user, [KICKED, KICKED])
     assert sorted(scene.gateway.sent) == ["p1", "p2"]
     [event] = [event for event in scene.store.log if event.kind is EventKind.APPROVED]
     assert (event.actor, event.kick_id) == (user, kick.id)
@@ -288,14 +281,12 @@ async def test_nobody_approves_their_own_request_not_even_a_lead(
     scene: Scene, requester: UserId, session: Session | None, *, shown: bool
 ) -> None:
     kick = await scene.waiting(requester=requester, needs_approval=True)
-    hearing = await scene.approval_service.open_request(kick.id, requester)
-    assert isinstance(hearing, ApprovalView)
+    view = await scene.approval_service.open_request(kick.id, requester)
+    assert isinstance(view, ApprovalView)
     scene.gateway.sessions.clear()
     if session:
         scene.gateway.go_live(session, ANN_ROW, BOB_ROW)
-    refused = await scene.approval_service.approve(
-        kick.id, requester, hearing.seen if shown else ()
-    )
+    refused = await scene.approval_service.approve(kick.id, requester, view.seen if shown else ())
     assert refused == Verdict(VerdictKind.REFUSED, OWN_REQUEST)
     assert refusals(scene) == [(requester, OWN_REQUEST, kick.id)]
     await nothing_happened(scene, kick)
@@ -309,7 +300,7 @@ async def test_an_approval_loses_against_a_deadline_that_passed(
 ) -> None:
     kick = await scene.waiting()
     shown = await seen(scene, kick)
-    scene.clock.pass_by(age)
+    scene.clock.advance(age)
     answer = await approve(scene, kick, MAX, shown)
     assert scene.stored(kick).state is state
     if state is State.EXPIRED:
@@ -323,10 +314,10 @@ async def test_an_approval_loses_against_a_deadline_that_passed(
 async def test_a_deadline_that_comes_while_everything_is_judged_wins(scene: Scene) -> None:
     kick = await scene.waiting()
     shown = await seen(scene, kick)
-    scene.clock.pass_by(599)
+    scene.clock.advance(599)
 
     def slow(session: SessionId) -> Sequence[Peer]:
-        scene.clock.pass_by(5)
+        scene.clock.advance(5)
         return scene.gateway.rows_of(session)
 
     scene.gateway.on_roster = slow
@@ -342,33 +333,33 @@ async def test_whoever_opens_a_request_whose_time_is_over_ends_it_right_there(
     scene: Scene,
 ) -> None:
     kick = await scene.waiting()
-    scene.clock.pass_by(600)
+    scene.clock.advance(600)
     scene.gateway.reads.clear()
-    hearing = await scene.approval_service.open_request(kick.id, MAX)
-    assert isinstance(hearing, ApprovalView)
-    assert (hearing.kick.state, hearing.candidates) == (State.EXPIRED, ())
+    view = await scene.approval_service.open_request(kick.id, MAX)
+    assert isinstance(view, ApprovalView)
+    assert (view.kick.state, view.candidates) == (State.EXPIRED, ())
     assert scene.gateway.reads == []
     await scene.spawn.finish()
-    assert scene.result() == hearing.kick
+    assert scene.result() == view.kick
     assert scene.notifier.kinds() == [MessageKind.CARD, MessageKind.CARD, MessageKind.REQUESTER]
 
 
 async def test_a_request_whose_time_is_over_is_ended_once(scene: Scene) -> None:
     kick = await scene.waiting()
-    scene.clock.pass_by(600)
+    scene.clock.advance(600)
     other = scene.process("two")
-    hearings = await asyncio.gather(
+    views = await asyncio.gather(
         scene.approval_service.open_request(kick.id, MAX),
         other.approval_service.open_request(kick.id, LEA),
         other.approval_service.cancel(kick.id, BEN),
     )
-    assert {one.kick.state for one in hearings if isinstance(one, ApprovalView)} == {State.EXPIRED}
-    assert len(hearings) == 3
+    assert {one.kick.state for one in views if isinstance(one, ApprovalView)} == {State.EXPIRED}
+    assert len(views) == 3
     await scene.spawn.finish()
     assert [event.kind for event in scene.store.log].count(EventKind.EXPIRED) == 1
 
 
-# --- what changed since it was shown
+# --- changes since the request was shown
 
 
 @pytest.mark.parametrize("row", [ANN_ROW, BOB_ROW])
@@ -433,7 +424,7 @@ async def test_someone_who_left_is_no_reason(scene: Scene, *, gone: bool) -> Non
         scene.change(ANN_ROW, left_at=NOW)
     assert isinstance(await approve(scene, kick, MAX, shown), Kick)
     await scene.spawn.finish()
-    assert told(scene.result()) == [(Outcome.GONE, OutcomeReason.NOT_FOUND), KICKED]
+    assert outcomes(scene.result()) == [(Outcome.GONE, OutcomeReason.NOT_FOUND), KICKED]
 
 
 async def test_someone_who_comes_back_under_the_same_name_is_none_either(scene: Scene) -> None:
@@ -458,11 +449,11 @@ async def test_what_the_approver_is_shown_tells_people_apart(scene: Scene) -> No
     kick = await scene.waiting()
     ann, bob = await seen(scene, kick)
     assert ann != bob
-    # A button's value and a view's metadata are short.
+    # The value of a button and the metadata of a view have a limited length.
     assert len(ann) == len(bob) == 16
 
 
-# --- judged again
+# --- evaluated again
 
 
 async def test_with_everybody_protected_by_now_there_is_nothing_to_approve(scene: Scene) -> None:
@@ -473,7 +464,7 @@ async def test_with_everybody_protected_by_now_there_is_nothing_to_approve(scene
     answer = await approve(scene, kick, MAX, shown)
     assert isinstance(answer, ApprovalView)
     assert "protects everybody" in answer.verdict.reason
-    assert [line.status for line in answer.candidates] == [CandidateStatus.PROTECTED] * 2
+    assert [candidate.status for candidate in answer.candidates] == [CandidateStatus.PROTECTED] * 2
     await nothing_happened(scene, kick)
 
 
@@ -482,7 +473,7 @@ async def test_one_who_is_protected_by_now_is_spared_and_the_other_is_not(scene:
     scene.change(ANN_ROW, preset="host")
     assert isinstance(await approve(scene, kick), Kick)
     await scene.spawn.finish()
-    assert told(scene.result()) == [(Outcome.FAILED, OutcomeReason.PROTECTED), KICKED]
+    assert outcomes(scene.result()) == [(Outcome.FAILED, OutcomeReason.PROTECTED), KICKED]
 
 
 @pytest.mark.parametrize("standing", [AccountStatus.DEACTIVATED, AccountStatus.OUTSIDER])
@@ -509,6 +500,20 @@ async def test_a_request_of_somebody_who_lost_their_role_is_not_approved(scene: 
     await nothing_happened(scene, kick)
 
 
+async def test_a_request_for_an_absent_person_with_a_protected_preset_is_not_approved(
+    scene: Scene,
+) -> None:
+    kick = await scene.waiting()
+    rules = replace(scene.policy.rules, protected=Protected(frozenset({"guest"})))
+    scene.policy = replace(scene.policy, rules=rules)
+    scene.use(scene.process("two"))
+    scene.gateway.rows[LIVE.id] = [replace(ANN_ROW, preset="speaker")]
+    answer = await approve(scene, kick)
+    assert isinstance(answer, ApprovalView)
+    assert answer.verdict.reason.endswith("The policy protects Bob.")
+    await nothing_happened(scene, kick)
+
+
 async def test_only_what_was_asked_before_counts_towards_the_quota() -> None:
     scene = Scene(Rules(quota=Quota(2, TEN)))
     scene.directory.cached.clear()
@@ -529,9 +534,9 @@ async def test_a_session_that_is_over_can_not_be_approved_but_denied(
     scene.gateway.sessions.clear()
     if session:
         scene.gateway.go_live(session, ANN_ROW, BOB_ROW)
-    hearing = await scene.approval_service.open_request(kick.id, MAX)
-    assert isinstance(hearing, ApprovalView)
-    assert (hearing.verdict.reason, hearing.candidates) == (SESSION_ENDED, ())
+    view = await scene.approval_service.open_request(kick.id, MAX)
+    assert isinstance(view, ApprovalView)
+    assert (view.verdict.reason, view.candidates) == (SESSION_ENDED, ())
     answer = await approve(scene, kick, MAX, shown)
     assert isinstance(answer, ApprovalView)
     assert answer.verdict == Verdict(VerdictKind.REFUSED, SESSION_ENDED)
@@ -542,9 +547,9 @@ async def test_a_session_that_is_over_can_not_be_approved_but_denied(
 async def test_whoever_asked_can_take_it_back_when_the_session_is_over(scene: Scene) -> None:
     kick = await scene.waiting()
     scene.gateway.sessions.clear()
-    hearing = await scene.approval_service.open_request(kick.id, BEN)
-    assert isinstance(hearing, ApprovalView)
-    assert (hearing.verdict.reason, hearing.is_open) == (OWN_REQUEST, True)
+    view = await scene.approval_service.open_request(kick.id, BEN)
+    assert isinstance(view, ApprovalView)
+    assert (view.verdict.reason, view.is_open) == (OWN_REQUEST, True)
     assert isinstance(await scene.approval_service.cancel(kick.id, BEN), Kick)
 
 
@@ -560,10 +565,10 @@ async def test_a_request_made_where_no_session_was_seen_goes_into_the_one_there_
 async def test_a_request_without_any_session_is_judged_by_its_meeting(scene: Scene) -> None:
     kick = await scene.waiting(session_id=None)
     scene.gateway.sessions.clear()
-    hearing = await scene.approval_service.open_request(kick.id, MAX)
-    assert isinstance(hearing, ApprovalView)
-    assert (hearing.session, hearing.verdict.is_allowed) == (None, True)
-    assert [line.status for line in hearing.candidates] == [CandidateStatus.NOWHERE] * 2
+    view = await scene.approval_service.open_request(kick.id, MAX)
+    assert isinstance(view, ApprovalView)
+    assert (view.session, view.verdict.is_allowed) == (None, True)
+    assert [candidate.status for candidate in view.candidates] == [CandidateStatus.NOWHERE] * 2
 
 
 async def test_one_of_the_records_under_a_custom_id_stands_for_it(scene: Scene) -> None:
@@ -585,15 +590,15 @@ async def test_without_a_look_at_the_session_nobody_approves_but_anybody_denies(
 ) -> None:
     kick = await scene.waiting()
     shown = await seen(scene, kick)
-    scene.gateway.faults[read] = [error, error]
-    hearing = await scene.approval_service.open_request(kick.id, MAX)
-    assert isinstance(hearing, ApprovalView)
-    assert (hearing.error, hearing.candidates, hearing.seen) == (error, (), ())
+    scene.gateway.errors[read] = [error, error]
+    view = await scene.approval_service.open_request(kick.id, MAX)
+    assert isinstance(view, ApprovalView)
+    assert (view.error, view.candidates, view.seen) == (error, (), ())
     answer = await approve(scene, kick, MAX, shown)
     assert isinstance(answer, ApprovalView)
     assert answer.error == error
     await nothing_happened(scene, kick)
-    scene.gateway.faults[read] = [error]
+    scene.gateway.errors[read] = [error]
     denied = await scene.approval_service.deny(kick.id, MAX, "later")
     assert isinstance(denied, Kick)
     assert denied.state is State.DENIED
@@ -626,7 +631,7 @@ async def test_nobody_denies_their_own_request(scene: Scene) -> None:
     await nothing_happened(scene, kick)
 
 
-# --- taking back
+# --- cancelling
 
 
 async def test_whoever_asked_takes_it_back_and_needs_not_be_told(scene: Scene) -> None:
@@ -724,7 +729,7 @@ async def test_one_card_never_decides_another_request(scene: Scene) -> None:
     cem = Target(ParticipantId("p3"), CustomId("c3"), "Cem", "guest")
     first, second = await scene.waiting(ANN), await scene.waiting(cem)
     shown = await seen(scene, first)
-    # What was shown of one is no yes to the other, even of the same person.
+    # The fingerprints of one request must not approve another one.
     assert isinstance(await approve(scene, second, MAX, shown), ApprovalView)
     assert isinstance(await approve(scene, second), Kick)
     await scene.spawn.finish()
@@ -740,58 +745,58 @@ async def test_how_a_kick_stands_by_now_is_read_again(scene: Scene) -> None:
     assert await scene.approval_service.refresh(unknown) == unknown
 
 
-# --- a store that is down
+# --- a store that fails
 
 
 @pytest.mark.parametrize(
-    "what", [EventKind.APPROVED, EventKind.DENIED, EventKind.CANCELLED, EventKind.EXPIRED]
+    "kind", [EventKind.APPROVED, EventKind.DENIED, EventKind.CANCELLED, EventKind.EXPIRED]
 )
-async def test_a_decision_that_is_not_stored_is_none(scene: Scene, what: EventKind) -> None:
+async def test_a_decision_that_is_not_stored_is_none(scene: Scene, kind: EventKind) -> None:
     kick = await scene.waiting()
     shown = await seen(scene, kick)
-    if what is EventKind.EXPIRED:
-        scene.clock.pass_by(600)
-    scene.store.down[what] = 1
+    if kind is EventKind.EXPIRED:
+        scene.clock.advance(600)
+    scene.store.down[kind] = 1
     with pytest.raises(StoreUnavailable):
-        await decide(scene, what, kick, shown)
+        await decide(scene, kind, kick, shown)
     await nothing_happened(scene, kick)
-    await decide(scene, what, kick, shown)
+    await decide(scene, kind, kick, shown)
     assert scene.stored(kick).state is not State.WAITING
 
 
-async def decide(scene: Scene, what: EventKind, kick: Kick, shown: Sequence[str]) -> object:
-    """Do what leads to this decision."""
-    if what is EventKind.DENIED:
+async def decide(scene: Scene, kind: EventKind, kick: Kick, shown: Sequence[str]) -> object:
+    """Make the decision that this event records."""
+    if kind is EventKind.DENIED:
         return await scene.approval_service.deny(kick.id, MAX, "")
-    if what is EventKind.CANCELLED:
+    if kind is EventKind.CANCELLED:
         return await scene.approval_service.cancel(kick.id, BEN)
     return await scene.approval_service.approve(kick.id, MAX, shown)
 
 
 @pytest.mark.parametrize(
-    "what", [EventKind.APPROVED, EventKind.DENIED, EventKind.CANCELLED, EventKind.EXPIRED]
+    "kind", [EventKind.APPROVED, EventKind.DENIED, EventKind.CANCELLED, EventKind.EXPIRED]
 )
 async def test_a_decision_whose_commit_was_lost_stands_and_is_carried_on(
-    scene: Scene, what: EventKind
+    scene: Scene, kind: EventKind
 ) -> None:
     kick = await scene.waiting()
     shown = await seen(scene, kick)
-    if what is EventKind.EXPIRED:
-        scene.clock.pass_by(600)
-    scene.store.lost[what] = 1
+    if kind is EventKind.EXPIRED:
+        scene.clock.advance(600)
+    scene.store.lost[kind] = 1
     with pytest.raises(StoreUnavailable):
-        await decide(scene, what, kick, shown)
-    answer = await decide(scene, what, kick, shown)
+        await decide(scene, kind, kick, shown)
+    answer = await decide(scene, kind, kick, shown)
     assert isinstance(answer, ApprovalView)
     assert not answer.is_open
     for seconds in (5, 25):
-        scene.clock.pass_by(seconds)
-        await scene.look()
+        scene.clock.advance(seconds)
+        await scene.tick()
     ended = scene.stored(kick)
-    if what is EventKind.APPROVED:
-        assert (ended.state, told(ended)) == (State.DONE, [KICKED, KICKED])
+    if kind is EventKind.APPROVED:
+        assert (ended.state, outcomes(ended)) == (State.DONE, [KICKED, KICKED])
     assert scene.notifier.delivered[-1][1] == ended
-    assert {notice.due_at for notice in scene.store.messages.values()} == {None}
+    assert {message.due_at for message in scene.store.messages.values()} == {None}
 
 
 async def test_evidence_holds_for_an_approved_kick_too(scene: Scene) -> None:
@@ -804,4 +809,4 @@ async def test_evidence_holds_for_an_approved_kick_too(scene: Scene) -> None:
     scene.gateway.on_kick = lost
     await approve(scene, kick)
     await scene.spawn.finish()
-    assert told(scene.result()) == [(Outcome.GONE, OutcomeReason.LEFT)]
+    assert outcomes(scene.result()) == [(Outcome.GONE, OutcomeReason.LEFT)]

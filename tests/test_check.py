@@ -1,4 +1,4 @@
-"""`kickbot check`: a line for each thing, ok or what is wrong and the next step."""
+"""`kickbot check`: one line for each result, with the next step if something is wrong."""
 
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -10,7 +10,7 @@ import yaml
 from bot.check import check
 from bot.config import read_settings
 from bot.store import SqlStore
-from tests.sandbox.place import MANIFEST, Place, open_place
+from tests.sandbox.sandbox import MANIFEST, Sandbox, open_sandbox
 from tests.sandbox.slack import SlackStandIn
 
 pytestmark = pytest.mark.services
@@ -19,8 +19,8 @@ NOWHERE = "http://127.0.0.1:1/"
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[Place]:
-    async with open_place() as opened:
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with open_sandbox() as opened:
         yield opened
 
 
@@ -28,10 +28,10 @@ INVITE = "approvals_channel: invite the bot to C0MODS; whether it is there can't
 
 
 async def lines(
-    place: Place, url: str, changed: Mapping[str, str] | None = None, *, http: bool = False
+    sandbox: Sandbox, url: str, changed: Mapping[str, str] | None = None, *, http: bool = False
 ) -> list[str]:
-    """Check an installation; nothing that is found may show a secret."""
-    settings = place.settings(http=http, database_url=url) | dict(changed or {})
+    """Run `check`, and return its results. None of them may show a secret."""
+    settings = sandbox.settings(http=http, database_url=url) | dict(changed or {})
     found = [str(one) async for one in check(lambda: read_settings(settings))]
     secrets = [settings["SLACK_BOT_TOKEN"], settings["CLOUDFLARE_API_TOKEN"], "hush"]
     assert not any(secret in line for secret in secrets for line in found)
@@ -40,9 +40,9 @@ async def lines(
 
 @pytest.mark.parametrize(("http", "mode"), [(False, "Socket Mode"), (True, "HTTP mode")])
 async def test_a_good_installation_is_ok_throughout(
-    place: Place, sqlite_url: str, *, http: bool, mode: str
+    sandbox: Sandbox, sqlite_url: str, *, http: bool, mode: str
 ) -> None:
-    assert await lines(place, sqlite_url, http=http) == [
+    assert await lines(sandbox, sqlite_url, http=http) == [
         f"ok     settings: complete, {mode}",
         "ok     policy: grants: 3, to users: 3, to groups: 1",
         f"note   policy: {INVITE}",
@@ -50,16 +50,18 @@ async def test_a_good_installation_is_ok_throughout(
         "ok     slack: workspace kickbot-sandbox, scopes complete",
         "ok     cloudflare: reached, live sessions listed: 1",
     ]
-    # One call each, and nothing is changed.
-    assert [call.method for call in place.slack.calls] == ["auth.test"]
-    assert [(call.method, call.op) for call in place.realtimekit.calls] == [("GET", "sessions")]
+    # Each service gets one call, which changes nothing.
+    assert [call.method for call in sandbox.slack.calls] == ["auth.test"]
+    assert [(call.method, call.op) for call in sandbox.realtimekit.calls] == [("GET", "sessions")]
 
 
-async def test_a_database_that_was_used_shows_its_version(place: Place, sqlite_url: str) -> None:
+async def test_a_database_that_was_used_shows_its_version(
+    sandbox: Sandbox, sqlite_url: str
+) -> None:
     store = SqlStore(sqlite_url)
     await store.start()
     await store.close()
-    found = await lines(place, sqlite_url)
+    found = await lines(sandbox, sqlite_url)
     assert found[3].startswith("ok     database: reached, tables at version ")
     assert not found[3].endswith(" 0")
 
@@ -72,22 +74,22 @@ async def test_bad_settings_end_it_with_a_line_for_each() -> None:
 
 
 async def test_a_bad_policy_does_not_hide_the_rest(
-    place: Place, sqlite_url: str, tmp_path: Path
+    sandbox: Sandbox, sqlite_url: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "policy.toml"
     file.write_text('[[grant]]\nwho = ["maya"]\nrole = "boss"\n')
-    found = await lines(place, sqlite_url, {"KICKBOT_POLICY": str(file)})
+    found = await lines(sandbox, sqlite_url, {"KICKBOT_POLICY": str(file)})
     assert [line[:5] for line in found] == ["ok   ", "WRONG", "WRONG", "ok   ", "ok   ", "ok   "]
     assert found[1].startswith(f"WRONG  policy: {file}: grant[1].who[1]: 'maya' is no Slack id")
 
 
 async def test_what_the_policy_may_be_wrong_about_is_noted_and_not_wrong(
-    place: Place, sqlite_url: str, tmp_path: Path
+    sandbox: Sandbox, sqlite_url: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "policy.toml"
     grant = '[[grant]]\nwho = ["U0MAYA"]\nrole = "moderator"\n'
     file.write_text(f'approvals_channel = "C0MODS"\n{grant}[rules]\nsecond_person = "bulk"\n')
-    found = await lines(place, sqlite_url, {"KICKBOT_POLICY": str(file)})
+    found = await lines(sandbox, sqlite_url, {"KICKBOT_POLICY": str(file)})
     wants = '"bulk" wants a second person for more than 3; only one may decide'
     assert found[1:4] == [
         "ok     policy: grants: 1, to users: 1, to groups: 0",
@@ -98,11 +100,11 @@ async def test_what_the_policy_may_be_wrong_about_is_noted_and_not_wrong(
 
 
 async def test_without_an_approvals_channel_there_is_nobody_to_invite(
-    place: Place, sqlite_url: str, tmp_path: Path
+    sandbox: Sandbox, sqlite_url: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "policy.toml"
     file.write_text('[[grant]]\nwho = ["U0MAYA"]\nrole = "moderator"\n')
-    found = await lines(place, sqlite_url, {"KICKBOT_POLICY": str(file)})
+    found = await lines(sandbox, sqlite_url, {"KICKBOT_POLICY": str(file)})
     assert [line[:5] for line in found] == ["ok   "] * 5
 
 
@@ -119,23 +121,25 @@ async def test_without_an_approvals_channel_there_is_nobody_to_invite(
     ],
 )
 async def test_what_is_wrong_is_said_with_the_next_step_and_the_rest_is_checked(  # noqa: PLR0917 - a table's columns
-    place: Place, sqlite_url: str, name: str, value: str, at: int, words: str
+    sandbox: Sandbox, sqlite_url: str, name: str, value: str, at: int, words: str
 ) -> None:
-    found = await lines(place, sqlite_url, {name: value})
+    found = await lines(sandbox, sqlite_url, {name: value})
     assert [line.startswith("WRONG") for line in found] == [at == one for one in range(6)]
     assert words in found[at]
 
 
-async def test_a_file_that_is_no_database_is_said_to_be_none(place: Place, tmp_path: Path) -> None:
+async def test_a_file_that_is_no_database_is_said_to_be_none(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
     file = tmp_path / "kickbot.db"
     file.write_text("a shopping list, and not a database at all\n" * 100)
-    found = await lines(place, f"sqlite:///{file}")
+    found = await lines(sandbox, f"sqlite:///{file}")
     assert found[3].startswith("WRONG  database: ")
     assert "another kind" in found[3]
 
 
 async def test_a_database_of_a_newer_program_is_refused(
-    place: Place, sqlite_url: str, tmp_path: Path
+    sandbox: Sandbox, sqlite_url: str, tmp_path: Path
 ) -> None:
     store = SqlStore(sqlite_url)
     await store.start()
@@ -143,17 +147,17 @@ async def test_a_database_of_a_newer_program_is_refused(
     with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as database:
         database.execute("INSERT INTO schema_version VALUES (999)")
     database.close()
-    assert (await lines(place, sqlite_url))[3].startswith("WRONG  database: ")
+    assert (await lines(sandbox, sqlite_url))[3].startswith("WRONG  database: ")
 
 
-async def test_missing_scopes_are_named(place: Place, sqlite_url: str, tmp_path: Path) -> None:
+async def test_missing_scopes_are_named(sandbox: Sandbox, sqlite_url: str, tmp_path: Path) -> None:
     edited = yaml.safe_load(MANIFEST.read_text())
     edited["oauth_config"]["scopes"]["bot"] = ["commands", "chat:write"]
     file = tmp_path / "manifest.yml"
     file.write_text(yaml.safe_dump(edited))
     async with SlackStandIn(file) as slack:
         token = {"SLACK_BOT_TOKEN": slack.bot_token, "SLACK_API_URL": slack.api_url}
-        found = await lines(place, sqlite_url, token)
+        found = await lines(sandbox, sqlite_url, token)
     assert found[4] == (
         "WRONG  slack: missing scopes usergroups:read, users:read: add them under"
         " OAuth & Permissions, then install the app again"
@@ -163,17 +167,20 @@ async def test_missing_scopes_are_named(place: Place, sqlite_url: str, tmp_path:
 @pytest.mark.parametrize(
     ("break_it", "words"),
     [
-        (lambda place: place.slack.faults.switch_on("server_error"), "HTTP 500: try again"),
-        (lambda place: place.slack.faults.switch_on("token_revoked"), "auth.test: token_revoked"),
-        (lambda place: place.realtimekit.faults.switch_on("bad_gateway"), "cloudflare: "),
-        (lambda place: place.realtimekit.faults.switch_on("forbidden"), "cloudflare: HTTP 403"),
+        (lambda sandbox: sandbox.slack.faults.switch_on("server_error"), "HTTP 500: try again"),
+        (
+            lambda sandbox: sandbox.slack.faults.switch_on("token_revoked"),
+            "auth.test: token_revoked",
+        ),
+        (lambda sandbox: sandbox.realtimekit.faults.switch_on("bad_gateway"), "cloudflare: "),
+        (lambda sandbox: sandbox.realtimekit.faults.switch_on("forbidden"), "cloudflare: HTTP 403"),
     ],
     ids=["slack-500", "revoked", "cloudflare-502", "cloudflare-403"],
 )
 async def test_a_service_in_trouble_is_named(
-    place: Place, sqlite_url: str, break_it: Callable[[Place], None], words: str
+    sandbox: Sandbox, sqlite_url: str, break_it: Callable[[Sandbox], None], words: str
 ) -> None:
-    break_it(place)
-    wrong = [line for line in await lines(place, sqlite_url) if line.startswith("WRONG")]
+    break_it(sandbox)
+    wrong = [line for line in await lines(sandbox, sqlite_url) if line.startswith("WRONG")]
     assert len(wrong) == 1
     assert words in wrong[0]

@@ -1,4 +1,4 @@
-"""Settings: every fault named at once, and no secret shown."""
+"""Settings: all problems are reported at once, and no secret is shown."""
 
 from pathlib import Path
 

@@ -14,15 +14,14 @@ from bot.core.ports import DirectoryUnavailable
 from bot.slack import directory
 from bot.slack.api import web_client
 from bot.slack.directory import SlackDirectory, account_status
-from tests.sandbox.place import MANIFEST
-from tests.sandbox.slack import SlackStandIn
-from tests.sandbox.slack.cast import HOME, Group
+from tests.sandbox.sandbox import MANIFEST
+from tests.sandbox.slack import TEAM_ID, Group, SlackStandIn
 
 pytestmark = pytest.mark.services
 
 MO, MIA, MAYA = UserId("U0MO"), UserId("U0MIA"), UserId("U0MAYA")
 MODS = GroupId("S0MODS")
-USER: dict[str, Any] = {"id": "U0MO", "team_id": HOME}
+USER: dict[str, Any] = {"id": "U0MO", "team_id": TEAM_ID}
 
 
 class ManualClock:
@@ -51,7 +50,7 @@ def clock() -> ManualClock:
 async def known_people(slack: SlackStandIn, clock: ManualClock) -> AsyncIterator[SlackDirectory]:
     async with aiohttp.ClientSession() as session:
         client = web_client(slack.bot_token, slack.api_url, session)
-        yield SlackDirectory(client, clock, team=TeamId(HOME), groups=[MODS], named=[MAYA])
+        yield SlackDirectory(client, clock, team=TeamId(TEAM_ID), groups=[MODS], named=[MAYA])
 
 
 def asked(slack: SlackStandIn) -> list[str]:
@@ -77,7 +76,7 @@ def asked(slack: SlackStandIn) -> list[str]:
 def test_only_a_full_member_of_this_workspace_stands_as_one(
     changes: dict[str, Any], found: AccountStatus
 ) -> None:
-    assert account_status(USER | changes, TeamId(HOME)) is found
+    assert account_status(USER | changes, TeamId(TEAM_ID)) is found
 
 
 async def test_a_member_is_read_with_the_groups_of_the_policy(known_people: SlackDirectory) -> None:
@@ -86,7 +85,7 @@ async def test_a_member_is_read_with_the_groups_of_the_policy(known_people: Slac
     assert (mo.account_status, mo.groups, mo.team) == (
         AccountStatus.MEMBER,
         frozenset({MODS}),
-        HOME,
+        TEAM_ID,
     )
     assert known_people.cached_membership(MO) == mo
     assert (await known_people.membership(MAYA)).groups == frozenset()
@@ -117,7 +116,7 @@ async def test_a_fresh_read_begins_now(
     slack: SlackStandIn, known_people: SlackDirectory, clock: ManualClock
 ) -> None:
     await known_people.membership(MO)
-    slack.recast(Group("S0MODS", "mods", ()))
+    slack.upsert(Group("S0MODS", "mods", ()))
     await clock.sleep(0.001)
     assert (await known_people.membership(MO)).groups == frozenset({MODS})
     assert (await known_people.membership(MO, fresh=True)).groups == frozenset()
@@ -169,7 +168,7 @@ async def test_the_members_of_a_group_are_read_once_in_half_a_minute(
 ) -> None:
     assert await known_people.members(MODS) == (MIA, MO)
     await known_people.membership(MO)
-    slack.recast(Group("S0MODS", "mods", (MAYA,)))
+    slack.upsert(Group("S0MODS", "mods", (MAYA,)))
     await clock.sleep(30)
     assert await known_people.members(MODS) == (MIA, MO)
     assert asked(slack).count("usergroups.users.list") == 1

@@ -1,4 +1,4 @@
-"""Several processes act on one kick with what each last knew of it; the store lets one win."""
+"""Several processes change one kick, each from the version it knows. The store lets one win."""
 
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -9,23 +9,13 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bot.core.kick import (
-    TRANSITIONS,
-    ChannelId,
-    Event,
-    EventKind,
-    InvalidTransition,
-    Kick,
-    KickId,
-    Outcome,
-    OutcomeReason,
-    State,
-    Target,
-    UserId,
-)
+from bot.core.event import Event, EventKind
+from bot.core.kick import TRANSITIONS, ChannelId, InvalidTransition, Kick, KickId, State, UserId
 from bot.core.ports import VersionConflict
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, SessionId
-from tests.fakes import NOW, TEAM, MemoryStore, peer
+from bot.core.target import Outcome, OutcomeReason, Target
+from tests.fakes import NOW, TEAM, peer
+from tests.stores import MemoryStore
 
 T = TypeVar("T")
 
@@ -46,7 +36,7 @@ outcomes = st.sampled_from(Outcome)
 
 
 def at_once(work: Coroutine[Any, Any, T]) -> T:
-    """Run what never waits for anything."""
+    """Run a coroutine that never waits, and return its result."""
     try:
         work.send(None)
     except StopIteration as end:
@@ -56,7 +46,7 @@ def at_once(work: Coroutine[Any, Any, T]) -> T:
 
 
 class Processes(RuleBasedStateMachine):
-    """What each process knows may be old; what the store holds is what happened."""
+    """Each process knows a version that may be outdated. The store has the current one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,7 +88,7 @@ class Processes(RuleBasedStateMachine):
         return self.store.kicks[KickId("k1")]
 
     def move(self, actor: str, change: Callable[[Kick], Kick], *, learn: bool = True) -> bool:
-        """Try a move from what the actor knows; whoever loses may learn of it."""
+        """Try a transition from the known version. A failure may tell the actor the current one."""
         before = self.known[actor]
         try:
             after = change(before)
@@ -171,7 +161,7 @@ class Processes(RuleBasedStateMachine):
         def mark(kick: Kick) -> Kick:
             return kick.mark_called(kick.targets[at], rows, self.now)
 
-        # Only whoever stored the mark sends the call.
+        # Only the process that stored the mark sends the call.
         if self.move(actor, mark, learn=learn):
             self.calls[at] += 1
 

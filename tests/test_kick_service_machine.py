@@ -1,6 +1,6 @@
-"""People, processes that die, and services that fail, interleaved; what is told must be true.
+"""Users, processes that die, and services that fail, interleaved. Every result must be true.
 
-40 examples here; as many as the variable KICKBOT_EXAMPLES says for a long run.
+Runs 40 examples, or as many as the environment variable KICKBOT_EXAMPLES says.
 """
 
 import asyncio
@@ -17,19 +17,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bot.core.approval_service import ApprovalService, ApprovalView
+from bot.core.draft import Draft
 from bot.core.kick import (
     ENDED_WITHOUT_CALL,
     OPEN,
     SEND_WITHIN,
     TRANSITIONS,
     ChannelId,
-    Draft,
     Kick,
     KickId,
-    Outcome,
-    OutcomeReason,
     State,
-    Target,
     UserId,
 )
 from bot.core.kick_service import InstanceIdentity, KickService, SubmitResult
@@ -39,10 +36,12 @@ from bot.core.policy import AccountStatus, Grant, Policy, Protected, Role, Rules
 from bot.core.ports import DirectoryUnavailable, StoreUnavailable
 from bot.core.reconciler import Reconciler
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, Session, SessionId
+from bot.core.target import Outcome, OutcomeReason, Target
 from tests.fakes import TEAM
-from tests.unsteady import Mark, Notices, People, Rooms, Store, Tasks, Time, new_loop
+from tests.processes import ManualClock, ProcessTasks, new_loop
+from tests.unsteady import Call, UnsteadyDirectory, UnsteadyGateway, UnsteadyNotifier, UnsteadyStore
 
-# A process that dies leaves work behind that it never began.
+# A process that dies leaves work that it never started.
 pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 
 AVA, BEN, LEA, MAX, EVE = (UserId(f"U{at}") for at in range(1, 6))
@@ -58,7 +57,7 @@ POLICY = Policy(
 )
 GUESTS = ["p1", "p2", "p3"]
 EXPECTED = (StoreUnavailable, DirectoryUnavailable)
-TOLD_BY = {
+MESSAGE_FOR = {
     State.DONE: MessageKind.RESULT,
     State.REFUSED: MessageKind.REQUESTER,
     State.DENIED: MessageKind.REQUESTER,
@@ -80,25 +79,25 @@ class Process:
     """One process of the bot, and its tasks."""
 
     name: str
-    tasks: Tasks
+    tasks: ProcessTasks
     kick_service: KickService
     approval_service: ApprovalService
     reconciler: Reconciler
 
 
 class World(RuleBasedStateMachine):
-    """Two processes over one store; the meeting and Slack know what really happened."""
+    """Two processes on one store. The gateway and the notifier know what really happened."""
 
     def __init__(self) -> None:
         super().__init__()
         self.loop = new_loop()
-        self.faults: list[BaseException] = []
-        self.clock = Time()
-        self.store = Store()
-        self.gateway = Rooms(self.clock, self.store, LIVE)
-        self.gateway.on_send, self.gateway.faults = self.must_be_allowed, self.faults
-        self.directory = People(self.clock)
-        self.notifier = Notices()
+        self.errors: list[BaseException] = []
+        self.clock = ManualClock()
+        self.store = UnsteadyStore()
+        self.gateway = UnsteadyGateway(self.clock, self.store, LIVE)
+        self.gateway.on_send, self.gateway.failures = self.must_be_allowed, self.errors
+        self.directory = UnsteadyDirectory(self.clock)
+        self.notifier = UnsteadyNotifier(self.store)
         self.started = 0
         self.deaths = 0
         self.stalls = 0
@@ -110,7 +109,7 @@ class World(RuleBasedStateMachine):
         for guest in GUESTS:
             self.gateway.join(guest)
         self.gateway.join("p1")
-        self.clock.pass_by(60)
+        self.clock.advance(60)
         self.processes = [self.process(), self.process()]
 
     @initialize(lag=st.sampled_from([0, 1, 5, 10]))
@@ -120,39 +119,39 @@ class World(RuleBasedStateMachine):
     def process(self) -> Process:
         self.started += 1
         name = f"process {self.started}"
-        tasks = Tasks(self.loop, self.faults)
-        post = Outbox(store=self.store, notifier=self.notifier, clock=self.clock)
-        flow = KickService(
+        tasks = ProcessTasks(self.loop, self.errors)
+        outbox = Outbox(store=self.store, notifier=self.notifier, clock=self.clock)
+        kick_service = KickService(
             identity=InstanceIdentity(TEAM, "app", name),
             policy=POLICY,
             gateway=self.gateway,
             directory=self.directory,
             store=self.store,
             notifier=self.notifier,
-            outbox=post,
+            outbox=outbox,
             clock=self.clock,
             spawn=tasks.spawn,
         )
-        approvals = ApprovalService(
+        approval_service = ApprovalService(
             policy=POLICY,
             gateway=self.gateway,
             directory=self.directory,
             store=self.store,
-            kick_service=flow,
+            kick_service=kick_service,
             clock=self.clock,
         )
-        keeper = Reconciler(
+        reconciler = Reconciler(
             store=self.store,
-            kick_service=flow,
-            outbox=post,
+            kick_service=kick_service,
+            outbox=outbox,
             notifier=self.notifier,
             clock=self.clock,
             spawn=tasks.spawn,
         )
-        return Process(name, tasks, flow, approvals, keeper)
+        return Process(name, tasks, kick_service, approval_service, reconciler)
 
     def go_on(self, turns: int) -> None:
-        """Let everybody go on for so many turns."""
+        """Let all tasks run for this many turns."""
 
         async def go() -> None:
             for _ in range(turns):
@@ -161,7 +160,7 @@ class World(RuleBasedStateMachine):
         self.loop.run_until_complete(go())
 
     def start(self, side: int, work: Coroutine[object, object, Any]) -> None:
-        """Let a process begin something; what Slack or the store may refuse is no fault."""
+        """Start work in a process. Slack and the store may fail."""
         self.processes[side].tasks.start(work, EXPECTED)
 
     def kick_at(self, at: int) -> KickId:
@@ -179,7 +178,7 @@ class World(RuleBasedStateMachine):
     def begin(
         self, side: int, user: UserId, whom: set[str], *, asks: bool, plans: list[str]
     ) -> None:
-        self.gateway.plans = plans
+        self.gateway.call_plans = plans
         self.ask(side, user, whom, asks=asks, twice=False)
 
     @precondition(lambda self: len(self.asked) < 3)
@@ -209,14 +208,14 @@ class World(RuleBasedStateMachine):
         )
         self.store.drafts[draft.id] = draft
         for at in (side, 1 - side)[: 2 if twice else 1]:
-            self.start(at, self.propose(self.processes[at].kick_service, draft))
+            self.start(at, self.submit(self.processes[at].kick_service, draft))
         self.go_on(6)
 
-    async def propose(self, flow: KickService, draft: Draft) -> None:
-        proposed = await flow.submit(draft.id, f"view {draft.id}", draft.requester)
-        assert isinstance(proposed, SubmitResult)
-        if proposed.created:
-            flow.start(proposed.kick)
+    async def submit(self, kick_service: KickService, draft: Draft) -> None:
+        result = await kick_service.submit(draft.id, f"view {draft.id}", draft.requester)
+        assert isinstance(result, SubmitResult)
+        if result.created:
+            kick_service.start(result.kick)
 
     @invariant()
     def learn_of_requests(self) -> None:
@@ -237,27 +236,26 @@ class World(RuleBasedStateMachine):
     async def review_and_approve(
         self, side: int, user: UserId, kick: KickId, *, is_fresh: bool
     ) -> None:
-        approvals = self.processes[side].approval_service
+        approval_service = self.processes[side].approval_service
         if is_fresh or (user, kick) not in self.seen:
-            hearing = await approvals.open_request(kick, user)
-            if isinstance(hearing, ApprovalView):
-                self.seen[user, kick] = hearing.seen
+            view = await approval_service.open_request(kick, user)
+            if isinstance(view, ApprovalView):
+                self.seen[user, kick] = view.seen
         self.approved.add((user, kick))
-        await approvals.approve(kick, user, self.seen.get((user, kick), ()))
+        await approval_service.approve(kick, user, self.seen.get((user, kick), ()))
 
     @precondition(lambda self: self.asked)
     @rule(side=sides, user=users, at=st.integers(0, 2), is_no=st.booleans())
     def end(self, side: int, user: UserId, at: int, *, is_no: bool) -> None:
-        approvals, kick = self.processes[side].approval_service, self.kick_at(at)
-        work = approvals.deny(kick, user, "no") if is_no else approvals.cancel(kick, user)
-        self.start(side, work)
+        service, kick = self.processes[side].approval_service, self.kick_at(at)
+        self.start(side, service.deny(kick, user, "no") if is_no else service.cancel(kick, user))
 
     @precondition(lambda self: self.asked)
     @rule(side=sides, user=users, at=st.integers(0, 2))
     def check_again(self, side: int, user: UserId, at: int) -> None:
         kick = self.kick_at(at)
-        # The button is on the message of the result.
-        if self.notifier.told(kick, MessageKind.RESULT):
+        # The button is on the result's message.
+        if self.notifier.shown_in(kick, MessageKind.RESULT):
             self.start(side, self.processes[side].kick_service.check_again(kick, user))
 
     # --- what happens in the meeting
@@ -277,19 +275,21 @@ class World(RuleBasedStateMachine):
 
     @rule(plans=st.lists(calls, min_size=1, max_size=4))
     def calls_go(self, plans: list[str]) -> None:
-        self.gateway.plans = plans
+        self.gateway.call_plans = plans
 
     @rule(
-        looks=st.lists(st.sampled_from(["broken", "empty", "partial", "whole"]), max_size=4),
-        messages=st.lists(st.sampled_from(["down", "busy", "lost", "slow", "told"]), max_size=4),
+        reads=st.lists(st.sampled_from(["broken", "empty", "partial", "whole"]), max_size=4),
+        messages=st.lists(
+            st.sampled_from(["down", "busy", "lost", "slow", "delivered"]), max_size=4
+        ),
     )
-    def reads_and_messages_go(self, looks: list[str], messages: list[str]) -> None:
-        self.gateway.looks, self.notifier.plans = looks, messages
+    def reads_and_messages_go(self, reads: list[str], messages: list[str]) -> None:
+        self.gateway.read_plans, self.notifier.plans = reads, messages
 
-    @rule(down=st.integers(0, 2), lost=st.integers(0, 2), only_moves=st.booleans())
-    def store_fails(self, down: int, lost: int, *, only_moves: bool) -> None:
-        self.store.down, self.store.lost = down, lost
-        self.store.fails_only_moves = only_moves
+    @rule(down=st.integers(0, 2), lost=st.integers(0, 2), only_transitions=st.booleans())
+    def store_fails(self, down: int, lost: int, *, only_transitions: bool) -> None:
+        self.store.fail(down, lost)
+        self.store.fails_only_transitions = only_transitions
 
     @rule(
         unreadable=st.integers(0, 2),
@@ -306,7 +306,7 @@ class World(RuleBasedStateMachine):
         dead = self.processes[side].tasks
         self.deaths += not dead.is_quiet
         dead.die()
-        # As many as its tasks wait for each other in a row.
+        # A task may wait for a chain of other tasks, which end one after the other.
         self.go_on(12)
         assert dead.is_quiet
         self.processes[side] = self.process()
@@ -318,7 +318,7 @@ class World(RuleBasedStateMachine):
         plans=st.lists(lost_calls, max_size=3),
     )
     def once_somebody_is_called(self, after: int, what: str, plans: list[str]) -> None:
-        self.gateway.plans = plans or self.gateway.plans
+        self.gateway.call_plans = plans or self.gateway.call_plans
         for _ in range(60):
             caller = self.caller()
             if caller is not None:
@@ -330,16 +330,16 @@ class World(RuleBasedStateMachine):
     def goes_wrong(self, side: int, what: str) -> None:
         if what == "dies":
             self.die(side, 0)
-            self.keepers_look(12)
+            self.reconcilers_tick(12)
         elif what == "stalls":
             self.time_passes(16, 0, 1)
         elif what == "sees nothing":
-            self.gateway.looks = ["empty", "partial", "empty", "partial"]
+            self.gateway.read_plans = ["empty", "partial", "empty", "partial"]
         else:
-            self.store_fails(1, 1, only_moves=True)
+            self.store_fails(1, 1, only_transitions=True)
 
     def caller(self) -> int | None:
-        """Tell which process is calling for somebody."""
+        """Return the process that has marked a call and waits for its outcome."""
         owners = [
             kick.owner
             for kick in self.store.kicks.values()
@@ -351,7 +351,7 @@ class World(RuleBasedStateMachine):
     # --- what goes on
 
     @rule(side=sides)
-    def look(self, side: int) -> None:
+    def tick(self, side: int) -> None:
         self.start(side, self.processes[side].reconciler.tick())
 
     @rule(turns=st.integers(1, 10))
@@ -363,12 +363,12 @@ class World(RuleBasedStateMachine):
         self.go_on(turns)
 
     @rule(rounds=st.integers(1, 15))
-    def keepers_look(self, rounds: int) -> None:
+    def reconcilers_tick(self, rounds: int) -> None:
         for _ in range(rounds):
             for side in (0, 1):
-                self.look(side)
+                self.tick(side)
             self.go_on(40)
-            self.pass_by(2)
+            self.advance(2)
             self.go_on(40)
 
     @rule(
@@ -379,24 +379,24 @@ class World(RuleBasedStateMachine):
     def time_passes(self, seconds: float, turns: int, steps: int) -> None:
         for _ in range(steps):
             self.stalls += not self.is_quiet()
-            self.pass_by(seconds / steps)
+            self.advance(seconds / steps)
             self.go_on(turns)
 
-    def pass_by(self, seconds: float) -> None:
-        self.clock.pass_by(seconds)
+    def advance(self, seconds: float) -> None:
+        self.clock.advance(seconds)
         self.gateway.arrive()
 
     # --- what must hold
 
-    def must_be_allowed(self, mark: Mark | None) -> None:
-        """Check a call right before it is sent."""
-        assert mark
-        kick = self.store.kicks[mark[0]]
+    def must_be_allowed(self, call: Call | None) -> None:
+        """Check that a call is allowed, right before it is sent."""
+        assert call
+        kick = self.store.kicks[call[0]]
         assert kick.state is State.RUNNING
-        called_at = kick.target(mark[1]).called_at
+        called_at = kick.target(call[1]).called_at
         assert called_at
         assert self.clock.now() - called_at <= SEND_WITHIN
-        assert self.gateway.truth.sent[mark] == 0
+        assert self.gateway.truth.sent[call] == 0
         needs_two = self.store.drafts[kick.idempotency_key.removeprefix("view ")].needs_approval
         assert kick.approval_requested or (kick.requester in {AVA, LEA} and not needs_two)
         if kick.approval_requested:
@@ -407,9 +407,9 @@ class World(RuleBasedStateMachine):
 
     @invariant()
     def nothing_broke(self) -> None:
-        for fault in self.faults:
+        for fault in self.errors:
             raise fault
-        assert {words for _, words in self.notifier.troubles} <= {
+        assert {problem for _, problem in self.notifier.problems} <= {
             "the database is locked",
             "the connection broke",
         }
@@ -420,8 +420,8 @@ class World(RuleBasedStateMachine):
 
     @invariant()
     def every_move_is_in_the_table(self) -> None:
-        for forms in self.store.forms.values():
-            for old, new in pairwise(forms):
+        for versions in self.store.versions.values():
+            for old, new in pairwise(versions):
                 assert new.state in TRANSITIONS[old.state]
                 assert new.version == old.version + 1
                 if new.decided_at and new.expires_at:
@@ -436,29 +436,29 @@ class World(RuleBasedStateMachine):
                 if target.outcome:
                     self.is_true(target, (kick.id, target.key))
 
-    def is_true(self, target: Target, mark: Mark) -> None:
+    def is_true(self, target: Target, call: Call) -> None:
         truth = self.gateway.truth
         if target.outcome is Outcome.KICKED:
-            assert mark in truth.removed
+            assert call in truth.removed
         if target.outcome is Outcome.GONE:
-            left = {row.id for row in self.gateway.rows if row.left_at}
+            left = {row.id for row in self.gateway.peers if row.left_at}
             assert {seen.peer_id for seen in target.peers} <= left
-            assert target.peers or mark in truth.absent
+            assert target.peers or call in truth.absent
         if target.outcome is Outcome.FAILED:
-            assert mark not in truth.removed
+            assert call not in truth.removed
         if target.outcome_reason in {
             OutcomeReason.NOT_TRIED,
             OutcomeReason.PROTECTED,
             OutcomeReason.UNREACHABLE,
         }:
-            assert mark not in truth.sent
+            assert call not in truth.sent
 
     @invariant()
     def what_came_to_nothing_called_nobody(self) -> None:
         for kick in self.store.kicks.values():
             if kick.state in ENDED_WITHOUT_CALL:
                 assert all(target.called_at is None for target in kick.targets)
-                assert not {mark for mark in self.gateway.truth.sent if mark[0] == kick.id}
+                assert not {call for call in self.gateway.truth.sent if call[0] == kick.id}
 
     # --- the end
 
@@ -469,7 +469,7 @@ class World(RuleBasedStateMachine):
             self.nothing_broke()
             self.every_claim_is_true()
             for kick in self.store.kicks.values():
-                self.has_ended_and_is_told(kick)
+                self.has_ended_and_is_shown(kick)
         finally:
             for process in self.processes:
                 process.tasks.die()
@@ -477,18 +477,19 @@ class World(RuleBasedStateMachine):
             self.loop.close()
 
     def heal(self) -> None:
-        self.gateway.plans, self.gateway.looks, self.notifier.plans = [], [], []
-        self.store.down = self.store.lost = self.directory.unreadable = 0
+        self.gateway.call_plans, self.gateway.read_plans, self.notifier.plans = [], [], []
+        self.directory.unreadable = 0
+        self.store.fail(0, 0)
 
     def come_to_rest(self) -> None:
-        """Let keepers look and time pass until nothing is due any more."""
+        """Let the reconcilers tick, and time pass, until nothing is due any more."""
         end = self.clock.now() + timedelta(minutes=30)
         while not self.is_at_rest():
             assert self.clock.now() < end
             for side in (0, 1):
-                self.look(side)
+                self.tick(side)
             self.go_on(60)
-            self.pass_by(self.until_something_is_due())
+            self.advance(self.until_something_is_due())
             self.go_on(60)
 
     def is_quiet(self) -> bool:
@@ -496,38 +497,38 @@ class World(RuleBasedStateMachine):
 
     def is_at_rest(self) -> bool:
         due = [kick.due_at for kick in self.store.kicks.values()]
-        owed = [notice.due_at for notice in self.store.messages.values()]
-        return self.is_quiet() and not self.gateway.late and not any([*due, *owed])
+        messages = [message.due_at for message in self.store.messages.values()]
+        return self.is_quiet() and not self.gateway.late and not any([*due, *messages])
 
     def until_something_is_due(self) -> float:
         kicks = [kick.due_at for kick in self.store.kicks.values() if kick.due_at]
-        owed = [one.due_at for one in self.store.messages.values() if one.due_at]
+        messages = [one.due_at for one in self.store.messages.values() if one.due_at]
         now = self.clock.now()
-        moments = [*kicks, *owed, *self.clock.wakes, *(late[0] for late in self.gateway.late)]
+        moments = [*kicks, *messages, *self.clock.wakes, *(late[0] for late in self.gateway.late)]
         later = [moment for moment in moments if moment > now]
         return (min(later) - now).total_seconds() if later else 1
 
-    def has_ended_and_is_told(self, kick: Kick) -> None:
+    def has_ended_and_is_shown(self, kick: Kick) -> None:
         assert kick.state in ENDED_WITHOUT_CALL | {State.DONE}
-        kind = TOLD_BY.get(kick.state)
-        # One that was refused as it was asked for was told of by the answer to the asking.
-        if kind and self.store.forms[kick.id] != [kick]:
-            shown = self.notifier.told(kick.id, kind)
+        kind = MESSAGE_FOR.get(kick.state)
+        # A kick that was refused at its submit was shown in the reply to the submit.
+        if kind and self.store.versions[kick.id] != [kick]:
+            shown = self.notifier.shown_in(kick.id, kind)
             assert shown
             assert shown[-1] == kick
             assert len(shown) <= 1 + self.excuses(kick)
         card = self.store.messages.get((kick.id, MessageKind.CARD))
         if card and card.ts:
-            assert self.notifier.stands[card.ts] == (MessageKind.CARD, kick)
+            assert self.notifier.posted[card.ts] == (MessageKind.CARD, kick)
         if not self.excuses(kick):
-            assert self.notifier.told(kick.id, MessageKind.CARD) in ([], [kick])
+            assert self.notifier.shown_in(kick.id, MessageKind.CARD) in ([], [kick])
 
     def excuses(self, kick: Kick) -> int:
-        """Count what may have made somebody post a second time rather than not at all."""
-        # Whoever checked again may have done so before it was noted where the result stands.
-        ends = [form for form in self.store.forms[kick.id] if form.state is State.DONE][1:]
+        """Count the events that may have led to a second copy of a message."""
+        # A check may have changed the kick before the place of the result was recorded.
+        done = [one for one in self.store.versions[kick.id] if one.state is State.DONE]
         failures = self.store.failed + self.notifier.failed
-        return self.deaths + self.stalls + failures + len(ends)
+        return self.deaths + self.stalls + failures + len(done[1:])
 
 
 World.TestCase.settings = settings(

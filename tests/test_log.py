@@ -1,4 +1,4 @@
-"""`kickbot log`: the record, for a terminal that other people's text must not steer."""
+"""`kickbot log`: the audit log, printed so that users' text can't control the terminal."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,20 +7,10 @@ import pytest
 
 from bot import log
 from bot.config import Settings, read_settings
-from bot.core.kick import (
-    ChannelId,
-    Event,
-    EventKind,
-    Kick,
-    KickId,
-    Outcome,
-    OutcomeReason,
-    State,
-    Target,
-    TeamId,
-    UserId,
-)
+from bot.core.event import Event, EventKind
+from bot.core.kick import ChannelId, Kick, KickId, State, TeamId, UserId
 from bot.core.roster import Meeting, MeetingId, ParticipantId
+from bot.core.target import Outcome, OutcomeReason, Target
 from bot.store import SqlStore
 from tests.test_config import GOOD
 

@@ -1,4 +1,4 @@
-"""The command line: exit codes, plain words, and nothing secret."""
+"""The command line: exit codes and messages, which show no secret."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ import pytest
 from bot.__main__ import main
 from tests.journeys.steps import result, to_review
 from tests.machine import ACKS_WITHIN
-from tests.sandbox.place import EXAMPLE_POLICY, HOME, Place, open_place
+from tests.sandbox.sandbox import EXAMPLE_POLICY, ROOT, Sandbox, open_sandbox
 from tests.test_config import GOOD
 
 pytestmark = pytest.mark.services
@@ -21,8 +21,8 @@ NOWHERE = "http://127.0.0.1:1/"
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[Place]:
-    async with open_place(patience=ACKS_WITHIN) as opened:
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with open_sandbox(ack_timeout=ACKS_WITHIN) as opened:
         yield opened
 
 
@@ -88,12 +88,12 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 async def test_check_ends_in_0_where_all_is_well_and_in_1_where_not(
-    place: Place,
+    sandbox: Sandbox,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     sqlite_url: str,
 ) -> None:
-    put(monkeypatch, place.settings(http=False, database_url=sqlite_url))
+    put(monkeypatch, sandbox.settings(http=False, database_url=sqlite_url))
     assert await asyncio.to_thread(main, ["check"]) == 0
     assert capsys.readouterr().out.count("ok  ") == 5
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-hush")
@@ -128,8 +128,8 @@ def test_a_slack_out_of_reach_ends_in_1(
 
 
 async def start(environment: dict[str, str]) -> asyncio.subprocess.Process:
-    """Start the bot as an operator would: a process of its own, told by its environment only."""
-    clean = {"PATH": os.environ["PATH"], "PYTHONPATH": str(HOME), "PYTHONUNBUFFERED": "1"}
+    """Start the bot in a process of its own, with this environment."""
+    clean = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -142,13 +142,13 @@ async def start(environment: dict[str, str]) -> asyncio.subprocess.Process:
 
 
 async def test_run_does_the_job_until_sigterm_and_prints_no_secret(
-    place: Place, sqlite_url: str
+    sandbox: Sandbox, sqlite_url: str
 ) -> None:
-    settings = place.settings(http=False, database_url=sqlite_url) | {"LOG_LEVEL": "DEBUG"}
+    settings = sandbox.settings(http=False, database_url=sqlite_url) | {"LOG_LEVEL": "DEBUG"}
     bot = await start(settings)
     try:
-        await place.slack.until(lambda slack: slack.sockets.open)
-        maya = place.slack.person("U0MAYA")
+        await sandbox.slack.until(lambda slack: slack.sockets.open)
+        maya = sandbox.slack.person("U0MAYA")
         await to_review(maya)
         await maya.submit()
         assert "✓ kicked" in maya.read(await result(maya))
@@ -173,9 +173,9 @@ async def test_run_does_the_job_until_sigterm_and_prints_no_secret(
     ids=["bot-token", "app-token", "database"],
 )
 async def test_a_bot_that_cannot_start_says_why_in_one_line_and_ends_in_1(
-    place: Place, sqlite_url: str, changed: dict[str, str], words: str
+    sandbox: Sandbox, sqlite_url: str, changed: dict[str, str], words: str
 ) -> None:
-    bot = await start(place.settings(http=False, database_url=sqlite_url) | changed)
+    bot = await start(sandbox.settings(http=False, database_url=sqlite_url) | changed)
     printed = (await bot.communicate())[0].decode()
     assert bot.returncode == 1
     assert words in printed
@@ -183,11 +183,11 @@ async def test_a_bot_that_cannot_start_says_why_in_one_line_and_ends_in_1(
     assert "hush" not in printed
 
 
-async def test_a_port_in_use_is_named(place: Place, sqlite_url: str) -> None:
+async def test_a_port_in_use_is_named(sandbox: Sandbox, sqlite_url: str) -> None:
     taken = await asyncio.start_server(lambda _reader, _writer: None, "0.0.0.0", 0)  # noqa: S104 - as the bot binds
     port = taken.sockets[0].getsockname()[1]
     async with taken:
-        bot = await start(place.settings(http=True, database_url=sqlite_url, port=port))
+        bot = await start(sandbox.settings(http=True, database_url=sqlite_url, port=port))
         printed = (await bot.communicate())[0].decode()
     assert bot.returncode == 1
     assert f"PORT {port}: " in printed

@@ -15,9 +15,8 @@ from bot.config import read_settings
 from bot.policy_file import read_policy
 from bot.slack.api import SCOPES
 from tests.clocks import HastyClock
-from tests.sandbox.place import EXAMPLE_POLICY, MANIFEST, Place
-from tests.sandbox.realtimekit.cast import weekly_ama
-from tests.sandbox.realtimekit.server import RealtimeKitStandIn
+from tests.sandbox.realtimekit import RealtimeKitStandIn, weekly_ama
+from tests.sandbox.sandbox import EXAMPLE_POLICY, MANIFEST, Sandbox
 from tests.sandbox.slack import SlackStandIn
 
 pytestmark = pytest.mark.services
@@ -50,19 +49,19 @@ def test_it_is_a_socket_mode_app_with_one_command_and_a_messages_tab() -> None:
 @asynccontextmanager
 async def place_with(
     folder: Path, change: Callable[[dict[str, Any]], None]
-) -> AsyncIterator[tuple[Place, HastyClock]]:
-    """Open a place whose Slack knows an edited manifest, with the bot running in it."""
+) -> AsyncIterator[tuple[Sandbox, HastyClock]]:
+    """Open a sandbox whose Slack knows an edited manifest, with the bot running in it."""
     edited = manifest()
     change(edited)
     file = folder / "manifest.yml"
     file.write_text(yaml.safe_dump(edited))
-    cast, clock = weekly_ama(), HastyClock()
-    async with SlackStandIn(file) as slack, RealtimeKitStandIn(cast.world) as rooms:
-        place = Place(slack, rooms, cast)
-        settings = place.settings(http=False, database_url=f"sqlite:///{folder / 'k.db'}")
+    demo, clock = weekly_ama(), HastyClock()
+    async with SlackStandIn(file) as slack, RealtimeKitStandIn(demo.world) as realtimekit:
+        sandbox = Sandbox(slack, realtimekit, demo)
+        settings = sandbox.settings(http=False, database_url=f"sqlite:///{folder / 'k.db'}")
         policy = read_policy(EXAMPLE_POLICY)
         async with running(read_settings(settings), policy, clock=clock):
-            yield place, clock
+            yield sandbox, clock
 
 
 def without(scope: str) -> Callable[[dict[str, Any]], None]:
@@ -79,15 +78,15 @@ def without(scope: str) -> Callable[[dict[str, Any]], None]:
 async def test_without_a_reading_scope_nobody_can_be_known(
     tmp_path: Path, scope: str, user: str, method: str
 ) -> None:
-    async with place_with(tmp_path, without(scope)) as (place, _):
-        person = place.slack.person(user)
+    async with place_with(tmp_path, without(scope)) as (sandbox, _):
+        person = sandbox.slack.person(user)
         await person.command("C0LIVE", "/kick mallory spam")
         await person.until(lambda sees: f"({method}: missing_scope)" in sees.modal)
 
 
 async def test_without_chat_write_a_late_result_reaches_no_channel(tmp_path: Path) -> None:
-    async with place_with(tmp_path, without("chat:write")) as (place, clock):
-        maya = place.slack.person("U0MAYA")
+    async with place_with(tmp_path, without("chat:write")) as (sandbox, clock):
+        maya = sandbox.slack.person("U0MAYA")
         await maya.command("C0LIVE", "/kick mallory spam")
         await maya.until(lambda sees: sees.modal.submit == "Kick")
         await clock.sleep(30 * 60)
@@ -101,8 +100,8 @@ async def test_without_the_command_nobody_can_type_it(tmp_path: Path) -> None:
     def change(edited: dict[str, Any]) -> None:
         edited["features"]["slash_commands"] = []
 
-    async with place_with(tmp_path, change) as (place, _):
-        maya = place.slack.person("U0MAYA")
+    async with place_with(tmp_path, change) as (sandbox, _):
+        maya = sandbox.slack.person("U0MAYA")
         await maya.command("C0LIVE", "/kick")
         assert "/kick is not a valid command." in maya.notices[0]
 
@@ -111,14 +110,14 @@ async def test_without_the_messages_tab_nobody_can_be_written_to(tmp_path: Path)
     def change(edited: dict[str, Any]) -> None:
         edited["features"]["app_home"]["messages_tab_enabled"] = False
 
-    async with place_with(tmp_path, change) as (place, clock):
-        maya = place.slack.person("U0MAYA")
+    async with place_with(tmp_path, change) as (sandbox, clock):
+        maya = sandbox.slack.person("U0MAYA")
         await maya.command("C0QUIET", "/kick mallory spam")
         await maya.until(lambda sees: sees.modal.submit == "Kick")
         await clock.sleep(30 * 60)
         await maya.submit()
         await maya.until(lambda sees: "invite the bot there" in sees.modal)
-        await place.slack.until(
+        await sandbox.slack.until(
             lambda slack: "messages_tab_disabled" in [call.error for call in slack.calls]
         )
         assert maya.dm() == []

@@ -30,12 +30,12 @@ ALONE = Kick(
     state=State.READY,
 )
 ASKED = replace(ALONE, expires_at=NOW + timedelta(minutes=10))
-NOTICE = OutboxMessage(KickId("k1"), MessageKind.RESULT, NOW, NOW + DELIVER_WITHIN)
+MESSAGE = OutboxMessage(KickId("k1"), MessageKind.RESULT, NOW, NOW + DELIVER_WITHIN)
 SECOND = timedelta(seconds=1)
 MOVED = [(old, new) for old, moves in TRANSITIONS.items() for new in moves]
 
 
-# --- what is owed
+# --- which messages become due
 
 
 @pytest.mark.parametrize(
@@ -84,41 +84,41 @@ def test_what_stays_as_it_is_owes_nothing(state: State) -> None:
     assert messages_due_for(state, replace(ASKED, state=state)) == frozenset()
 
 
-# --- a notice
+# --- one message
 
 
 def test_whoever_takes_a_notice_has_half_a_minute() -> None:
-    taken = NOTICE.leased(NOW + SECOND)
-    assert taken == replace(NOTICE, version=2, due_at=NOW + timedelta(seconds=31))
+    taken = MESSAGE.leased(NOW + SECOND)
+    assert taken == replace(MESSAGE, version=2, due_at=NOW + timedelta(seconds=31))
 
 
 def test_a_delivered_notice_is_due_no_more_and_keeps_its_place() -> None:
-    told = replace(NOTICE, maybe_delivered=True).delivered(ChannelId("C1"), "1.0")
-    assert told == replace(NOTICE, version=2, due_at=None, channel=ChannelId("C1"), ts="1.0")
-    assert told.delivered(None, None) == replace(told, version=3)
-    assert NOTICE.delivered(None, None) == replace(NOTICE, version=2, due_at=None)
+    delivered = replace(MESSAGE, maybe_delivered=True).delivered(ChannelId("C1"), "1.0")
+    assert delivered == replace(MESSAGE, version=2, due_at=None, channel=ChannelId("C1"), ts="1.0")
+    assert delivered.delivered(None, None) == replace(delivered, version=3)
+    assert MESSAGE.delivered(None, None) == replace(MESSAGE, version=2, due_at=None)
 
 
 def test_what_was_owed_again_meanwhile_is_due_at_the_place_of_the_older_form() -> None:
-    again = replace(NOTICE, version=5)
-    placed = again.moved_to(NOTICE.delivered(ChannelId("C1"), "1.0"), NOW + SECOND)
+    again = replace(MESSAGE, version=5)
+    placed = again.moved_to(MESSAGE.delivered(ChannelId("C1"), "1.0"), NOW + SECOND)
     assert (placed.version, placed.due_at) == (6, NOW + SECOND)
     assert (placed.channel, placed.ts) == ("C1", "1.0")
 
 
 def test_pauses_grow_and_then_stay() -> None:
-    notice, pauses = NOTICE, []
+    message, pauses = MESSAGE, []
     for _ in range(len(RETRY_DELAYS) + 2):
-        notice = notice.postponed(NOW, None, maybe_delivered=False)
-        assert notice.due_at
-        pauses.append(notice.due_at - NOW)
+        message = message.postponed(NOW, None, maybe_delivered=False)
+        assert message.due_at
+        pauses.append(message.due_at - NOW)
     assert pauses == [*RETRY_DELAYS, RETRY_DELAYS[-1], RETRY_DELAYS[-1]]
-    assert (notice.attempts, notice.version, notice.since) == (len(pauses), 1 + len(pauses), NOW)
+    assert (message.attempts, message.version, message.since) == (len(pauses), 1 + len(pauses), NOW)
 
 
 @pytest.mark.parametrize(("asked", "waited"), [(30, 30), (5, 5), (1, 5), (0, 5), (7200, 7200)])
 def test_slack_is_given_at_least_the_time_it_asks_for(asked: int, waited: int) -> None:
-    later = NOTICE.postponed(NOW, timedelta(seconds=asked), maybe_delivered=False)
+    later = MESSAGE.postponed(NOW, timedelta(seconds=asked), maybe_delivered=False)
     assert later.due_at == NOW + timedelta(seconds=waited)
 
 
@@ -127,10 +127,10 @@ def test_slack_is_given_at_least_the_time_it_asks_for(asked: int, waited: int) -
     [(False, False, False), (False, True, True), (True, False, True), (True, True, True)],
 )
 def test_a_doubt_stays_until_it_was_told(*, before: bool, now: bool, after: bool) -> None:
-    doubted = replace(NOTICE, maybe_delivered=before).postponed(NOW, None, maybe_delivered=now)
+    doubted = replace(MESSAGE, maybe_delivered=before).postponed(NOW, None, maybe_delivered=now)
     assert doubted.maybe_delivered is after
     assert not doubted.delivered(None, None).maybe_delivered
 
 
 def test_what_was_taken_is_as_doubtful_as_before() -> None:
-    assert replace(NOTICE, maybe_delivered=True).leased(NOW).maybe_delivered
+    assert replace(MESSAGE, maybe_delivered=True).leased(NOW).maybe_delivered

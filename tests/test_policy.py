@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.kick import Target, UserId
+from bot.core.kick import UserId
 from bot.core.policy import (
     AccountStatus,
     Grant,
@@ -27,6 +27,7 @@ from bot.core.policy import (
     role_in,
 )
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId
+from bot.core.target import Target
 from tests.fakes import NOW, TEAM
 
 AVA, BEN = UserId("U1"), UserId("U2")
@@ -77,7 +78,7 @@ def request(
     return PolicyInput(who or member(), AMA, targets, reason, recent, recent_bulk)
 
 
-# --- who may look
+# --- who may open the form
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ def test_the_groups_of_all_grants_must_be_known() -> None:
     assert policy().groups == frozenset()
 
 
-# --- where
+# --- in which meeting
 
 
 @pytest.mark.parametrize(
@@ -313,7 +314,7 @@ def test_who_is_refused_is_not_told_to_ask_somebody_else() -> None:
     assert evaluate(policy(grant(Role.HELPER)), asked, NOW).kind is REFUSED
 
 
-# --- a second person
+# --- approvals
 
 CAT = UserId("U3")
 DAILY = Meeting(MeetingId("m-2"), "Daily")
@@ -361,7 +362,7 @@ def test_a_role_in_the_meeting_lets_somebody_see_it(
         (member(age=59 * SECOND), AMA, ALLOWED, "moderator in Weekly AMA"),
         (member(CAT, MODS), DAILY, ALLOWED, "moderator in Daily"),
         (member(CAT), AMA, REFUSED, "A helper may ask; a moderator or a lead decides."),
-        # A role in another meeting is none in this one.
+        # A role in another meeting does not count here.
         (member(BEN), AMA, REFUSED, "A helper may ask; a moderator or a lead decides."),
         (member(), DAILY, REFUSED, "The policy gives you no role in Daily."),
         (member(UserId("U9"), MODS), AMA, REFUSED, "The policy gives you no role in Weekly AMA."),
@@ -417,18 +418,18 @@ def test_who_may_see_nothing_hears_that_first_also_of_their_own_request(
 def test_those_who_could_decide_are_its_moderators_and_leads_but_one(
     meeting: Meeting, besides: UserId, users: tuple[UserId, ...], groups: tuple[GroupId, ...]
 ) -> None:
-    assert eligible_approvers(DECIDING, meeting, besides=besides) == (users, groups)
+    assert eligible_approvers(DECIDING, meeting, besides) == (users, groups)
 
 
 def test_who_could_decide_by_several_grants_is_named_once() -> None:
     mods = Grant(frozenset({BEN, AVA}), frozenset({MODS, GroupId("S0")}), Role.MODERATOR)
     leads = Grant(frozenset({BEN}), frozenset({MODS}), Role.LEAD)
     given = policy(leads, mods, grant(Role.LEAD, users=(CAT,)))
-    assert eligible_approvers(given, AMA, besides=AVA) == ((BEN, CAT), (GroupId("S0"), MODS))
+    assert eligible_approvers(given, AMA, AVA) == ((BEN, CAT), (GroupId("S0"), MODS))
 
 
 def test_a_group_that_is_mentioned_decides_nothing() -> None:
     given = Policy((grant(Role.HELPER),), ping=(MODS,))
-    assert eligible_approvers(given, AMA, besides=AVA) == ((), ())
+    assert eligible_approvers(given, AMA, AVA) == ((), ())
     assert not may_decide(given, member(BEN, MODS), AVA, AMA, NOW).is_allowed
     assert given.groups == frozenset()

@@ -1,4 +1,4 @@
-"""The policy file: what it may say, and every fault with its place."""
+"""The policy file: what it may contain, and how each problem is reported with its place."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.core.policy import Grant, Policy, Protected, Quota, Role, Rules, SecondPerson
 from bot.policy_file import PolicyError, parse_policy, read_policy, warnings
-from tests.sandbox.place import EXAMPLE_POLICY
+from tests.sandbox.sandbox import EXAMPLE_POLICY
 
 HERE = Path("policy.toml")
 MAYA = {"who": ["U0MAYA"], "role": "moderator"}
@@ -69,7 +69,7 @@ def test_everything_that_can_be_said_is_understood() -> None:
     assert (second.role, second.meetings) == (Role.HELPER, ("*",))
     assert policy.approvals_channel == "C0MODS"
     assert policy.ping == ("S0DUTY", "S0MODS")
-    assert policy.groups == {"S0MODS"}  # whom a request mentions has no role by that
+    assert policy.groups == {"S0MODS"}  # the groups of `ping` get no role
     assert policy.rules == Rules(
         second_person=SecondPerson.BULK,
         bulk=5,

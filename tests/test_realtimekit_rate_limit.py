@@ -1,11 +1,12 @@
-"""The rate limit: what headers say, and what may still be sent."""
+"""The rate limit: what the headers mean, and what may be sent."""
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.realtimekit.rate_limit import LocallyRateLimited, RateLimit, quota, retry_after
+from bot.realtimekit import LocallyRateLimited, RateLimit
+from bot.realtimekit.rate_limit import quota, retry_after
 
 
 class FakeClock:
@@ -21,10 +22,10 @@ def answer(status: int = 200, **headers: str) -> httpx.Response:
     return httpx.Response(status, headers=named)
 
 
-def held(budget: RateLimit, *, read: bool) -> float | None:
-    """For how long it is held back, or None."""
+def wait_for(rate_limit: RateLimit, *, read: bool) -> float | None:
+    """Return the seconds until a request may be sent, or None if it may be sent now."""
     try:
-        budget.check(read=read)
+        rate_limit.check(read=read)
     except LocallyRateLimited as error:
         return error.retry_after
     return None
@@ -45,7 +46,7 @@ def test_ratelimit_is_read(header: str, limits: list[tuple[int, float]]) -> None
 
 
 @given(st.binary() | st.from_regex(rb'"a";r=\d+;t=\d+|[a-z0-9 :,-]+', fullmatch=True))
-def test_no_header_makes_it_fail(raw: bytes) -> None:
+def test_any_header_can_be_read(raw: bytes) -> None:
     headers = httpx.Headers([(b"Ratelimit", raw), (b"Retry-After", raw), (b"Date", raw)])
     quota(headers)
     wait = retry_after(headers)
@@ -85,57 +86,57 @@ def test_retry_after_is_read(headers: dict[str, str], seconds: float | None) -> 
 
 
 def test_at_first_everything_may_be_sent() -> None:
-    budget = RateLimit()
-    assert held(budget, read=True) is None
-    assert held(budget, read=False) is None
+    rate_limit = RateLimit()
+    assert wait_for(rate_limit, read=True) is None
+    assert wait_for(rate_limit, read=False) is None
 
 
 def test_a_429_blocks_everything_until_its_end() -> None:
     clock = FakeClock()
-    budget = RateLimit(clock=clock)
-    budget.update(answer(429, Retry_After="300"))
+    rate_limit = RateLimit(clock=clock)
+    rate_limit.update(answer(429, Retry_After="300"))
     clock.seconds += 299
-    assert (held(budget, read=True), held(budget, read=False)) == (1, 1)
+    assert (wait_for(rate_limit, read=True), wait_for(rate_limit, read=False)) == (1, 1)
     clock.seconds += 1
-    assert (held(budget, read=True), held(budget, read=False)) == (None, None)
+    assert (wait_for(rate_limit, read=True), wait_for(rate_limit, read=False)) == (None, None)
 
 
-def test_a_block_does_not_get_shorter_by_a_reply_that_was_overtaken() -> None:
+def test_a_late_reply_does_not_shorten_a_block() -> None:
     clock = FakeClock()
-    budget = RateLimit(clock=clock)
-    budget.update(answer(429, Retry_After="300"))
-    budget.update(answer(200, Ratelimit='"default";r=900;t=10'))
-    budget.update(answer(429, Retry_After="5"))
-    assert held(budget, read=False) == 300
+    rate_limit = RateLimit(clock=clock)
+    rate_limit.update(answer(429, Retry_After="300"))
+    rate_limit.update(answer(200, Ratelimit='"default";r=900;t=10'))
+    rate_limit.update(answer(429, Retry_After="5"))
+    assert wait_for(rate_limit, read=False) == 300
 
 
-def test_a_429_that_says_nothing_blocks_nothing() -> None:
-    budget = RateLimit(clock=FakeClock())
-    budget.update(answer(429))
-    assert held(budget, read=False) is None
+def test_a_429_without_headers_blocks_nothing() -> None:
+    rate_limit = RateLimit(clock=FakeClock())
+    rate_limit.update(answer(429))
+    assert wait_for(rate_limit, read=False) is None
 
 
-def test_no_calls_left_blocks_everything() -> None:
-    budget = RateLimit(clock=FakeClock())
-    budget.update(answer(Ratelimit='"default";r=0;t=30'))
-    assert (held(budget, read=True), held(budget, read=False)) == (30, 30)
+def test_no_requests_left_blocks_everything() -> None:
+    rate_limit = RateLimit(clock=FakeClock())
+    rate_limit.update(answer(Ratelimit='"default";r=0;t=30'))
+    assert (wait_for(rate_limit, read=True), wait_for(rate_limit, read=False)) == (30, 30)
 
 
 @pytest.mark.parametrize(("left", "wait"), [(21, None), (20, 30), (1, 30)])
-def test_the_last_calls_are_for_kicks(left: int, wait: float | None) -> None:
-    budget = RateLimit(reserve=20, clock=FakeClock())
-    budget.update(answer(Ratelimit=f'"default";r={left};t=30'))
-    assert (held(budget, read=True), held(budget, read=False)) == (wait, None)
+def test_the_last_requests_are_for_kicks(left: int, wait: float | None) -> None:
+    rate_limit = RateLimit(reserve=20, clock=FakeClock())
+    rate_limit.update(answer(Ratelimit=f'"default";r={left};t=30'))
+    assert (wait_for(rate_limit, read=True), wait_for(rate_limit, read=False)) == (wait, None)
 
 
-def test_reads_go_on_when_there_are_calls_again() -> None:
+def test_reads_may_be_sent_after_the_reset() -> None:
     clock = FakeClock()
-    budget = RateLimit(clock=clock)
-    budget.update(answer(Ratelimit='"default";r=5;t=30'))
-    budget.update(answer())
-    assert held(budget, read=True) == 30
+    rate_limit = RateLimit(clock=clock)
+    rate_limit.update(answer(Ratelimit='"default";r=5;t=30'))
+    rate_limit.update(answer())
+    assert wait_for(rate_limit, read=True) == 30
     clock.seconds += 30
-    assert held(budget, read=True) is None
-    budget.update(answer(Ratelimit='"default";r=5;t=30'))
-    budget.update(answer(Ratelimit='"default";r=1199;t=300'))
-    assert held(budget, read=True) is None
+    assert wait_for(rate_limit, read=True) is None
+    rate_limit.update(answer(Ratelimit='"default";r=5;t=30'))
+    rate_limit.update(answer(Ratelimit='"default";r=1199;t=300'))
+    assert wait_for(rate_limit, read=True) is None

@@ -4,12 +4,15 @@ from datetime import datetime
 
 import pytest
 
-from bot.core.kick import Event, EventKind, Kick, KickId, Outcome, OutcomeReason, State
+from bot.core.event import Event, EventKind
+from bot.core.kick import Kick, KickId, State
 from bot.core.outbox_message import MessageKind, OutboxMessage
-from bot.core.ports import Delivery, StoreUnavailable
+from bot.core.ports import Delivery
 from bot.core.reconciler import TICK_INTERVAL
-from tests.fakes import NOW, FakeNotices, FlakyStore
-from tests.scene import KICKED, LIVE, MAX, Scene, told
+from bot.core.target import Outcome, OutcomeReason
+from tests.fakes import NOW, FakeNotifier
+from tests.scene import KICKED, LIVE, MAX, Scene, outcomes
+from tests.stores import FlakyStore
 
 
 @pytest.fixture
@@ -18,13 +21,13 @@ def scene() -> Scene:
 
 
 async def begun(scene: Scene) -> Kick:
-    """Leave a kick behind as a process does that dies right after it claimed it."""
+    """Store a kick whose process died right after it claimed the kick."""
     kick = await scene.ready()
     claimed = kick.claim("dead", scene.clock.now(), LIVE.id)
     return await scene.store.transition(kick, claimed, Event(NOW, EventKind.CLAIMED, None))
 
 
-# --- what it takes up
+# --- recovery
 
 
 @pytest.mark.parametrize(
@@ -35,8 +38,8 @@ async def test_a_ready_kick_is_taken_up_that_nobody_began(
     scene: Scene, age: float, state: State
 ) -> None:
     kick = await scene.ready()
-    scene.clock.pass_by(age)
-    await scene.look()
+    scene.clock.advance(age)
+    await scene.tick()
     assert scene.stored(kick).state is state
     assert sorted(scene.gateway.sent) == (["p1", "p2"] if state is State.DONE else [])
 
@@ -46,8 +49,8 @@ async def test_a_request_expires_that_nobody_decided(
     scene: Scene, age: float, state: State
 ) -> None:
     kick = await scene.waiting()
-    scene.clock.pass_by(age)
-    await scene.look()
+    scene.clock.advance(age)
+    await scene.tick()
     assert scene.stored(kick).state is state
     told_of = (
         [MessageKind.CARD]
@@ -62,40 +65,40 @@ async def test_a_running_kick_is_taken_over_whose_owner_is_silent(
     scene: Scene, age: float, state: State
 ) -> None:
     kick = await begun(scene)
-    scene.clock.pass_by(age)
-    await scene.look()
+    scene.clock.advance(age)
+    await scene.tick()
     assert scene.stored(kick).state is state
     assert scene.gateway.sent == []
     if state is State.DONE:
-        assert told(scene.result()) == [(Outcome.FAILED, OutcomeReason.NOT_TRIED)] * 2
+        assert outcomes(scene.result()) == [(Outcome.FAILED, OutcomeReason.NOT_TRIED)] * 2
 
 
 @pytest.mark.parametrize(("age", "count"), [(29.9, 0), (30, 1)])
 async def test_what_a_process_that_died_owed_is_delivered(
     scene: Scene, age: float, count: int
 ) -> None:
-    await scene.proposed(requester=MAX, needs_approval=True)
-    scene.clock.pass_by(age)
-    await scene.look()
+    await scene.submitted(requester=MAX, needs_approval=True)
+    scene.clock.advance(age)
+    await scene.tick()
     assert scene.notifier.kinds() == [MessageKind.CARD] * count
 
 
 async def test_it_takes_up_all_there_is_in_one_look(scene: Scene) -> None:
     waiting = await scene.waiting()
-    scene.clock.pass_by(590)
+    scene.clock.advance(590)
     running = await begun(scene)
-    scene.clock.pass_by(10)
+    scene.clock.advance(10)
     ready = await scene.ready()
-    scene.clock.pass_by(5)
-    await scene.look()
+    scene.clock.advance(5)
+    await scene.tick()
     states = [scene.stored(kick).state for kick in (waiting, running, ready)]
     assert states == [State.EXPIRED, State.DONE, State.DONE]
-    assert told(scene.stored(ready)) == [KICKED, KICKED]
+    assert outcomes(scene.stored(ready)) == [KICKED, KICKED]
 
 
 async def test_where_nothing_is_due_nothing_happens(scene: Scene) -> None:
     await scene.waiting()
-    await scene.look()
+    await scene.tick()
     assert scene.notifier.kinds() == [MessageKind.CARD]
     assert scene.gateway.sent == []
 
@@ -103,7 +106,7 @@ async def test_where_nothing_is_due_nothing_happens(scene: Scene) -> None:
 async def test_two_keepers_over_one_store_do_everything_once(scene: Scene) -> None:
     await scene.waiting()
     await begun(scene)
-    scene.clock.pass_by(600)
+    scene.clock.advance(600)
     for process in (scene.process("two"), scene.process("three")):
         await process.reconciler.tick()
     await scene.spawn.finish()
@@ -117,7 +120,7 @@ async def test_two_keepers_over_one_store_do_everything_once(scene: Scene) -> No
     ]
 
 
-# --- views of kicks that another process carries out
+# --- modals of kicks that another process runs
 
 
 async def test_whoever_waits_for_a_kick_of_another_process_is_shown_its_end(scene: Scene) -> None:
@@ -126,54 +129,35 @@ async def test_whoever_waits_for_a_kick_of_another_process_is_shown_its_end(scen
     other.kick_service.start(ended)
     await scene.spawn.finish()
     scene.notifier.shown.clear()
-    scene.notifier.open_views = [ready.id, ended.id, KickId("none")]
-    await scene.look()
+    scene.notifier.watched = [ready.id, ended.id, KickId("none")]
+    await scene.tick()
     assert scene.notifier.shown == [scene.stored(ended)]
 
 
 async def test_that_a_watched_kick_can_not_be_read_is_survived(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Unread(FlakyStore):
-        async def get_kick(self, kick: KickId) -> Kick | None:
-            raise StoreUnavailable(f"{kick} can't be read")
-
-    scene.store = Unread()
-    scene.use(scene.process("two"))
-    scene.notifier.open_views = [KickId("k1")]
-    await scene.look()
-    assert "k1 can't be read" in caplog.text
+    scene.store.down["get_kick"] = 1
+    scene.notifier.watched = [KickId("k1")]
+    await scene.tick()
+    assert "overdue work can't be read: the database is locked" in caplog.text
     assert scene.notifier.shown == []
 
 
-# --- what it survives
-
-
-class NoList(FlakyStore):
-    """Can't say for so many times what is overdue."""
-
-    failures = 0
-
-    async def overdue_kicks(self, now: datetime) -> Sequence[Kick]:
-        if self.failures:
-            self.failures -= 1
-            raise StoreUnavailable("the connection broke")
-        return await super().overdue_kicks(now)
+# --- errors
 
 
 async def test_a_store_that_is_down_is_looked_into_the_next_time(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     scene = Scene()
-    scene.store = store = NoList()
-    scene.use(scene.process("two"))
     kick = await scene.ready()
-    scene.clock.pass_by(5)
-    store.failures = 1
-    await scene.look()
+    scene.clock.advance(5)
+    scene.store.lost["overdue_kicks"] = 1
+    await scene.tick()
     assert scene.stored(kick) == kick
-    assert "what is overdue is not known: the connection broke" in caplog.text
-    await scene.look()
+    assert "overdue work can't be read: the connection broke" in caplog.text
+    await scene.tick()
     assert scene.stored(kick).state is State.DONE
 
 
@@ -181,15 +165,15 @@ async def test_a_store_that_is_down_is_looked_into_the_next_time(
 async def test_it_looks_at_once_and_every_two_seconds_until_it_is_cancelled(
     scene: Scene, *, faulty: bool
 ) -> None:
-    looks: list[datetime] = []
+    ticks: list[datetime] = []
     enough = asyncio.Event()
 
     class Watched(FlakyStore):
         async def overdue_kicks(self, now: datetime) -> Sequence[Kick]:
-            looks.append(now)
-            if len(looks) == 4:
+            ticks.append(now)
+            if len(ticks) == 4:
                 enough.set()
-            if faulty and len(looks) == 2:
+            if faulty and len(ticks) == 2:
                 raise ZeroDivisionError
             return await super().overdue_kicks(now)
 
@@ -201,7 +185,7 @@ async def test_it_looks_at_once_and_every_two_seconds_until_it_is_cancelled(
     with pytest.raises(asyncio.CancelledError):
         await task
     await scene.spawn.finish()
-    assert [(look - NOW).total_seconds() for look in looks[:4]] == [
+    assert [(tick - NOW).total_seconds() for tick in ticks[:4]] == [
         TICK_INTERVAL * at for at in range(4)
     ]
 
@@ -209,39 +193,39 @@ async def test_it_looks_at_once_and_every_two_seconds_until_it_is_cancelled(
 # --- deliveries
 
 
-class HeldNotices(FakeNotices):
+class HeldNotifier(FakeNotifier):
     """Delivers when a test says so."""
 
     def __init__(self, store: FlakyStore) -> None:
         super().__init__(store)
         self.begun, self.go = asyncio.Event(), asyncio.Event()
 
-    async def deliver(self, notice: OutboxMessage, kick: Kick) -> Delivery:
+    async def deliver(self, message: OutboxMessage, kick: Kick) -> Delivery:
         self.begun.set()
         await self.go.wait()
-        return await super().deliver(notice, kick)
+        return await super().deliver(message, kick)
 
 
 async def test_deliveries_do_not_overlap_and_hold_nothing_up() -> None:
     scene = Scene()
-    scene.notifier = held = HeldNotices(scene.store)
+    scene.notifier = held = HeldNotifier(scene.store)
     scene.use(scene.process("two"))
-    await scene.proposed(requester=MAX, needs_approval=True)
-    scene.clock.pass_by(30)
+    await scene.submitted(requester=MAX, needs_approval=True)
+    scene.clock.advance(30)
     await scene.reconciler.tick()
     delivering = asyncio.create_task(scene.spawn.finish())
     await held.begun.wait()
     kick = await scene.ready()
-    scene.clock.pass_by(5)
+    scene.clock.advance(5)
     await scene.reconciler.tick()
-    # What is delivered is not begun again, and what is due is taken up meanwhile.
-    assert len(scene.spawn.works) == 1
+    # The running delivery is not started again, and other overdue work is recovered.
+    assert len(scene.spawn.pending) == 1
     held.go.set()
     await delivering
     assert scene.stored(kick).state is State.DONE
     assert scene.notifier.kinds() == [MessageKind.CARD, MessageKind.RESULT]
     await scene.reconciler.tick()
-    assert len(scene.spawn.works) == 1
+    assert len(scene.spawn.pending) == 1
     await scene.spawn.finish()
 
 
@@ -257,9 +241,9 @@ async def test_after_a_delivery_that_broke_the_next_look_delivers_again(scene: S
 
     scene.store = Broken()
     scene.use(scene.process("two"))
-    await scene.proposed(requester=MAX, needs_approval=True)
-    scene.clock.pass_by(30)
+    await scene.submitted(requester=MAX, needs_approval=True)
+    scene.clock.advance(30)
     with pytest.raises(ZeroDivisionError):
-        await scene.look()
-    await scene.look()
+        await scene.tick()
+    await scene.tick()
     assert scene.notifier.kinds() == [MessageKind.CARD]

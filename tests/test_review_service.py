@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.identify import CandidateStatus, Selection
-from bot.core.kick import ChannelId, Event, EventKind, Kick, KickId, State, Target, TeamId, UserId
+from bot.core.candidates import CandidateStatus, Selection
+from bot.core.event import Event, EventKind
+from bot.core.kick import ChannelId, Kick, KickId, State, TeamId, UserId
 from bot.core.policy import (
     AccountStatus,
     Grant,
@@ -19,7 +20,7 @@ from bot.core.policy import (
     VerdictKind,
 )
 from bot.core.ports import DirectoryUnavailable, NotFound, NotSent, OutcomeUnknown
-from bot.core.review_service import NO_APPROVALS_CHANNEL, NO_APPROVER, KickRequest, ReviewService
+from bot.core.review_service import KickRequest, ReviewService
 from bot.core.roster import (
     CustomId,
     Match,
@@ -31,7 +32,10 @@ from bot.core.roster import (
     Session,
     SessionId,
 )
-from tests.fakes import NOW, TEAM, FakeClock, FakePeople, FakeRooms, MemoryStore, peer
+from bot.core.service import NO_APPROVALS_CHANNEL, NO_APPROVER
+from bot.core.target import Target
+from tests.fakes import NOW, TEAM, FakeClock, FakeDirectory, FakeGateway, peer
+from tests.stores import MemoryStore
 
 AVA, BEN, EVE, LEA = UserId("U1"), UserId("U2"), UserId("U3"), UserId("U4")
 LEADS = GroupId("S2")
@@ -47,15 +51,15 @@ HOST = peer("e3", "p3", "c3", name="Host", preset="host")
 
 
 class Scene:
-    """A desk, and the world around it.
+    """A review service on top of the fakes.
 
-    Ava is a moderator, Ben helps in the AMA, Lea leads there as the group does, Eve is nobody.
+    Ava is a moderator, Ben is a helper and Lea a lead in the AMA, and Eve has no role.
     """
 
     def __init__(self, rules: Rules | None = None) -> None:
         self.clock = FakeClock()
-        self.gateway = FakeRooms(self.clock)
-        self.directory = FakePeople(self.clock)
+        self.gateway = FakeGateway(self.clock)
+        self.directory = FakeDirectory(self.clock)
         self.store = MemoryStore()
         self.policy = Policy(
             (
@@ -66,14 +70,14 @@ class Scene:
             rules or Rules(protected=Protected(frozenset({"host"}))),
             approvals_channel=ChannelId("C2"),
         )
-        self.review_service = self.desk_by(self.policy)
+        self.review_service = self.service_with(self.policy)
         for user in (AVA, BEN, EVE, LEA):
             self.directory.add(user)
-        self.gateway.titles = {one.id: one for one in (AMA, DAILY, BOARD)}
+        self.gateway.all_meetings = {one.id: one for one in (AMA, DAILY, BOARD)}
         self.gateway.go_live(AMA_LIVE, ANN, BOB, HOST)
 
-    def desk_by(self, policy: Policy) -> ReviewService:
-        """Make a desk that judges by another policy."""
+    def service_with(self, policy: Policy) -> ReviewService:
+        """Return a review service with another policy."""
         return ReviewService(
             policy=policy,
             gateway=self.gateway,
@@ -91,8 +95,8 @@ def scene() -> Scene:
 def choice(
     *keys: str, pasted: tuple[str, ...] = (), user: UserId = AVA, reason: str = "spam"
 ) -> KickRequest:
-    asked = Selection(tuple(ParticipantKey(one) for one in keys), pasted)
-    return KickRequest(user, TEAM, CHANNEL, AMA.id, asked, reason)
+    selection = Selection(tuple(ParticipantKey(one) for one in keys), pasted)
+    return KickRequest(user, TEAM, CHANNEL, AMA.id, selection, reason)
 
 
 def earlier(number: int = 1, *, count: int = 1, meeting: Meeting = AMA) -> Kick:
@@ -126,9 +130,9 @@ def test_what_is_known_is_judged_at_once(scene: Scene, user: UserId, *, answer: 
 
 def test_nobody_is_judged_by_what_is_not_known_or_old(scene: Scene) -> None:
     assert scene.review_service.may_open_cached(UserId("U9")) is None
-    scene.clock.pass_by(60)
+    scene.clock.advance(60)
     assert scene.review_service.may_open_cached(AVA) is None
-    assert scene.directory.asked == []
+    assert scene.directory.reads == []
 
 
 async def test_the_standing_of_a_user_is_their_strongest_role_anywhere(scene: Scene) -> None:
@@ -140,7 +144,7 @@ async def test_the_standing_of_a_user_is_their_strongest_role_anywhere(scene: Sc
 
 
 async def test_that_slack_cannot_be_read_is_not_hidden(scene: Scene) -> None:
-    scene.directory.down = "timeout"
+    scene.directory.error = "timeout"
     with pytest.raises(DirectoryUnavailable):
         await scene.review_service.permissions(AVA)
     with pytest.raises(DirectoryUnavailable):
@@ -153,8 +157,8 @@ async def test_that_slack_cannot_be_read_is_not_hidden(scene: Scene) -> None:
 
 
 async def test_who_has_no_role_sees_no_meeting(scene: Scene) -> None:
-    opening = await scene.review_service.form_context(EVE, TEAM, CHANNEL, "ann")
-    assert (opening.verdict.kind, opening.sessions, opening.chosen) == (
+    context = await scene.review_service.form_context(EVE, TEAM, CHANNEL, "ann")
+    assert (context.verdict.kind, context.sessions, context.chosen) == (
         VerdictKind.REFUSED,
         (),
         None,
@@ -164,7 +168,7 @@ async def test_who_has_no_role_sees_no_meeting(scene: Scene) -> None:
 
 @pytest.mark.parametrize("late", [60, 3600])
 async def test_a_membership_a_minute_old_opens_nothing(scene: Scene, late: int) -> None:
-    scene.directory.late = timedelta(seconds=late)
+    scene.directory.read_delay = timedelta(seconds=late)
     assert not (await scene.review_service.form_context(AVA, TEAM, CHANNEL, "")).verdict.is_allowed
     assert await scene.review_service.search_meetings(AVA, "") == ((), ())
     assert (await scene.review_service.search_people(AVA, AMA.id, "", 25)).people == ()
@@ -173,9 +177,9 @@ async def test_a_membership_a_minute_old_opens_nothing(scene: Scene, late: int) 
 
 
 async def test_the_only_live_meeting_is_chosen(scene: Scene) -> None:
-    opening = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "")
-    assert (opening.sessions, opening.chosen) == ((AMA_LIVE,), AMA_LIVE)
-    assert opening.match == Match((), "", "")
+    context = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "")
+    assert (context.sessions, context.chosen) == ((AMA_LIVE,), AMA_LIVE)
+    assert context.match == Match((), "", "")
 
 
 async def test_meetings_without_a_role_are_not_listed(scene: Scene) -> None:
@@ -204,52 +208,52 @@ async def test_of_several_the_one_this_channel_used_last_is_chosen(
     scene.gateway.go_live(DAILY_LIVE)
     if last:
         await scene.store.add(earlier(meeting=last), Event(NOW, EventKind.ASKED, AVA))
-    opening = await scene.review_service.form_context(AVA, team, CHANNEL, "")
-    assert opening.chosen == chosen
+    context = await scene.review_service.form_context(AVA, team, CHANNEL, "")
+    assert context.chosen == chosen
 
 
 async def test_that_the_list_of_sessions_cannot_be_read_is_told(scene: Scene) -> None:
-    scene.gateway.faults["live_sessions"] = [NotSent("down")]
-    opening = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "ann spam")
-    assert isinstance(opening.error, NotSent)
-    assert (opening.verdict.is_allowed, opening.sessions) == (True, ())
-    assert (opening.match.people, opening.match.who) == ((), "")
+    scene.gateway.errors["live_sessions"] = [NotSent("down")]
+    context = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "ann spam")
+    assert isinstance(context.error, NotSent)
+    assert (context.verdict.is_allowed, context.sessions) == (True, ())
+    assert (context.match.people, context.match.who) == ((), "")
 
 
 async def test_that_one_session_cannot_be_read_loses_no_meeting(scene: Scene) -> None:
     scene.gateway.go_live(DAILY_LIVE)
-    scene.gateway.faults["roster"] = [OutcomeUnknown("500 while it starts")]
-    opening = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "ann spam")
-    assert opening.sessions == (AMA_LIVE, DAILY_LIVE)
-    assert opening.error is None
-    assert opening.match == Match((), "", "ann spam")
+    scene.gateway.errors["roster"] = [OutcomeUnknown("500 while it starts")]
+    context = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "ann spam")
+    assert context.sessions == (AMA_LIVE, DAILY_LIVE)
+    assert context.error is None
+    assert context.match == Match((), "", "ann spam")
 
 
 async def test_the_text_of_the_command_finds_whom_it_means(scene: Scene) -> None:
-    opening = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "ann spamming links")
-    assert [one.id for one in opening.match.people] == ["p1"]
-    assert (opening.match.who, opening.match.rest) == ("ann", "spamming links")
+    context = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "ann spamming links")
+    assert [one.id for one in context.match.people] == ["p1"]
+    assert (context.match.who, context.match.rest) == ("ann", "spamming links")
 
 
 async def test_the_meeting_where_the_text_fits_is_chosen(scene: Scene) -> None:
     scene.gateway.go_live(DAILY_LIVE, peer("e9", "p9", name="Mallory"))
-    opening = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "mallory")
-    assert opening.chosen == DAILY_LIVE
-    assert [one.id for one in opening.match.people] == ["p9"]
+    context = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "mallory")
+    assert context.chosen == DAILY_LIVE
+    assert [one.id for one in context.match.people] == ["p9"]
 
 
 async def test_text_that_fits_in_two_meetings_chooses_none_and_hides_none(scene: Scene) -> None:
     scene.gateway.go_live(DAILY_LIVE, peer("e9", "p9", name="Ann"))
-    opening = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "ann spam")
-    assert opening.chosen is None
-    assert {one.id for one in opening.match.people} == {"p1", "p9"}
-    assert (opening.match.who, opening.match.rest) == ("ann", "spam")
+    context = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "ann spam")
+    assert context.chosen is None
+    assert {one.id for one in context.match.people} == {"p1", "p9"}
+    assert (context.match.who, context.match.rest) == ("ann", "spam")
 
 
 async def test_text_that_fits_nobody_is_told(scene: Scene) -> None:
     scene.gateway.go_live(DAILY_LIVE)
-    opening = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "nobody here")
-    assert (opening.chosen, opening.match) == (None, Match((), "nobody here", ""))
+    context = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "nobody here")
+    assert (context.chosen, context.match) == (None, Match((), "nobody here", ""))
 
 
 async def test_nobody_is_said_to_be_missing_from_meetings_that_were_not_searched(
@@ -258,25 +262,25 @@ async def test_nobody_is_said_to_be_missing_from_meetings_that_were_not_searched
     for at in range(5, 10):
         meeting = Meeting(MeetingId(f"m{at}"), f"Daily {at}")
         scene.gateway.go_live(Session(SessionId(f"s{at}"), meeting))
-    opening = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "mallory")
-    assert opening.match == Match((), "", "mallory")
+    context = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "mallory")
+    assert context.match == Match((), "", "mallory")
     assert scene.gateway.reads.count(("roster", False)) == 5
 
 
 async def test_text_is_searched_only_in_the_meeting_this_channel_uses(scene: Scene) -> None:
     scene.gateway.go_live(DAILY_LIVE, peer("e9", "p9", name="Mallory"))
     await scene.store.add(earlier(meeting=AMA), Event(NOW, EventKind.ASKED, AVA))
-    opening = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "mallory")
-    assert (opening.chosen, opening.match.people) == (AMA_LIVE, ())
+    context = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "mallory")
+    assert (context.chosen, context.match.people) == (AMA_LIVE, ())
 
 
 async def test_text_fits_nobody_where_nothing_is_live(scene: Scene) -> None:
     scene.gateway.sessions.clear()
-    opening = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "ann")
-    assert (opening.sessions, opening.chosen, opening.match.people) == ((), None, ())
+    context = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "ann")
+    assert (context.sessions, context.chosen, context.match.people) == ((), None, ())
 
 
-# --- type-aheads
+# --- searches
 
 
 @pytest.mark.parametrize(
@@ -300,7 +304,7 @@ async def test_meetings_are_offered_to_who_has_a_role_there(
 
 @pytest.mark.parametrize("read", ["live_sessions", "meetings"])
 async def test_that_meetings_cannot_be_read_is_raised(scene: Scene, read: str) -> None:
-    scene.gateway.faults[read] = [NotSent("down")]
+    scene.gateway.errors[read] = [NotSent("down")]
     with pytest.raises(NotSent):
         await scene.review_service.search_meetings(AVA, "")
 
@@ -332,7 +336,7 @@ async def test_nobody_is_offered_where_no_session_is(scene: Scene) -> None:
 
 async def test_a_review_shows_what_a_fresh_read_shows_and_keeps_it(scene: Scene) -> None:
     review = await scene.review_service.review(choice("participant:p1", pasted=("c1", "c2")))
-    assert [(line.requested, line.status) for line in review.candidates] == [
+    assert [(candidate.requested, candidate.status) for candidate in review.candidates] == [
         ("participant:p1", CandidateStatus.LIVE),
         ("c2", CandidateStatus.LIVE),
     ]
@@ -353,7 +357,7 @@ async def test_every_review_has_a_draft_of_its_own(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "answer", "word"),
+    ("kick_request", "answer", "text"),
     [
         (choice("participant:p1"), VerdictKind.ALLOWED, "moderator"),
         (choice("participant:p1", "participant:p3"), VerdictKind.ALLOWED, "moderator"),
@@ -368,11 +372,11 @@ async def test_every_review_has_a_draft_of_its_own(scene: Scene) -> None:
     ],
 )
 async def test_a_draft_is_kept_of_what_is_allowed_or_may_be_asked_for(
-    scene: Scene, asked: KickRequest, answer: VerdictKind, word: str
+    scene: Scene, kick_request: KickRequest, answer: VerdictKind, text: str
 ) -> None:
-    review = await scene.review_service.review(asked)
+    review = await scene.review_service.review(kick_request)
     assert review.verdict.kind is answer
-    assert word in review.verdict.reason
+    assert text in review.verdict.reason
     assert len(scene.store.drafts) == (answer is not VerdictKind.REFUSED)
     assert (review.draft is None) is (answer is VerdictKind.REFUSED)
     if review.draft:
@@ -381,7 +385,7 @@ async def test_a_draft_is_kept_of_what_is_allowed_or_may_be_asked_for(
 
 async def test_the_protected_stand_in_the_review_and_not_in_the_draft(scene: Scene) -> None:
     review = await scene.review_service.review(choice("participant:p3", "participant:p1"))
-    assert [line.status for line in review.candidates] == [
+    assert [candidate.status for candidate in review.candidates] == [
         CandidateStatus.PROTECTED,
         CandidateStatus.LIVE,
     ]
@@ -403,12 +407,12 @@ async def test_who_may_not_act_there_learns_nothing_of_who_is_in(
 
 async def test_somebody_in_a_meeting_not_seen_live_is_found_in_its_records(scene: Scene) -> None:
     scene.gateway.sessions.clear()
-    scene.gateway.kept_records[AMA.id] = [
+    scene.gateway.stored_records[AMA.id] = [
         Participant(ParticipantId("p7"), CustomId("c7"), "Seven", "guest")
     ]
     review = await scene.review_service.review(choice(pasted=("c7",)))
     assert (review.session, review.meeting) == (None, AMA)
-    assert [line.status for line in review.candidates] == [CandidateStatus.UNLISTED]
+    assert [candidate.status for candidate in review.candidates] == [CandidateStatus.UNLISTED]
     assert review.draft
     assert review.draft.session_id is None
     assert ("roster", True) not in scene.gateway.reads
@@ -424,21 +428,21 @@ async def test_records_are_read_only_for_who_was_not_found(scene: Scene) -> None
 async def test_records_that_cannot_be_read_leave_whom_they_hold_unidentified(
     scene: Scene,
 ) -> None:
-    scene.gateway.faults["records"] = [OutcomeUnknown("502"), OutcomeUnknown("502")]
+    scene.gateway.errors["records"] = [OutcomeUnknown("502"), OutcomeUnknown("502")]
     review = await scene.review_service.review(choice(pasted=("p7", "p1")))
-    assert [line.status for line in review.candidates] == [
+    assert [candidate.status for candidate in review.candidates] == [
         CandidateStatus.UNKNOWN,
         CandidateStatus.LIVE,
     ]
     assert review.draft
     unchecked = await scene.review_service.review(choice(pasted=("participant:p7",)))
-    assert [line.status for line in unchecked.candidates] == [CandidateStatus.NOWHERE]
+    assert [candidate.status for candidate in unchecked.candidates] == [CandidateStatus.NOWHERE]
     assert unchecked.verdict.kind is VerdictKind.NEEDS_APPROVAL
 
 
 @pytest.mark.parametrize("read", ["active_session", "roster"])
 async def test_a_session_that_cannot_be_read_is_no_empty_session(scene: Scene, read: str) -> None:
-    scene.gateway.faults[read] = [OutcomeUnknown("500")]
+    scene.gateway.errors[read] = [OutcomeUnknown("500")]
     with pytest.raises(OutcomeUnknown):
         await scene.review_service.review(choice("participant:p1"))
     assert scene.store.drafts == {}
@@ -457,30 +461,30 @@ async def test_earlier_kicks_count_towards_the_quota() -> None:
     both = choice("participant:p1", "participant:p2")
     assert (await scene.review_service.review(both)).verdict.kind is VerdictKind.REFUSED
     assert (await scene.review_service.review(choice("participant:p1"))).verdict.is_allowed
-    scene.clock.pass_by(601)
+    scene.clock.advance(601)
     assert (await scene.review_service.review(both)).verdict.is_allowed
 
 
 async def test_earlier_kicks_make_a_bulk_for_two_minutes() -> None:
     scene = Scene(Rules(second_person=SecondPerson.BULK, bulk=2))
     await scene.store.add(earlier(count=2), Event(NOW, EventKind.ASKED, AVA))
-    asked = choice("participant:p1")
-    assert (await scene.review_service.review(asked)).verdict.kind is VerdictKind.NEEDS_APPROVAL
-    scene.clock.pass_by(121)
-    assert (await scene.review_service.review(asked)).verdict.is_allowed
+    request = choice("participant:p1")
+    assert (await scene.review_service.review(request)).verdict.kind is VerdictKind.NEEDS_APPROVAL
+    scene.clock.advance(121)
+    assert (await scene.review_service.review(request)).verdict.is_allowed
 
 
-# --- whom one could ask
+# --- eligible approvers
 
 HELP = choice("participant:p1", user=BEN)
 
 
 async def test_without_a_channel_there_is_nowhere_to_ask(scene: Scene) -> None:
-    desk = scene.desk_by(replace(scene.policy, approvals_channel=None))
-    review = await desk.review(HELP)
+    review_service = scene.service_with(replace(scene.policy, approvals_channel=None))
+    review = await review_service.review(HELP)
     assert (review.verdict.kind, review.draft) == (VerdictKind.REFUSED, None)
     assert review.verdict.reason.endswith(NO_APPROVALS_CHANNEL)
-    assert (await desk.review(choice("participant:p1"))).verdict.is_allowed
+    assert (await review_service.review(choice("participant:p1"))).verdict.is_allowed
 
 
 async def test_that_nobody_could_decide_is_said_at_once(scene: Scene) -> None:
@@ -519,18 +523,18 @@ async def test_nobody_is_asked_about_what_they_want_themselves() -> None:
 async def test_that_slack_can_not_say_who_decides_does_not_say_that_nobody_does(
     scene: Scene,
 ) -> None:
-    class Halting(FakePeople):
+    class Halting(FakeDirectory):
         async def members(self, group: GroupId) -> Sequence[UserId]:
             raise DirectoryUnavailable(f"{group}: timeout")
 
     scene.directory = people = Halting(scene.clock)
     for user in (BEN, EVE):
         people.add(user)
-    desk = scene.desk_by(scene.policy)
-    assert (await desk.review(HELP)).verdict.kind is VerdictKind.NEEDS_APPROVAL
+    review_service = scene.service_with(scene.policy)
+    assert (await review_service.review(HELP)).verdict.kind is VerdictKind.NEEDS_APPROVAL
 
 
-# --- again
+# --- kick again
 
 
 async def test_a_kick_again_asks_for_the_same_people_for_the_same_reason(scene: Scene) -> None:

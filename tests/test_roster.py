@@ -5,7 +5,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.core.roster import (
-    NO_NAME,
     CustomId,
     Match,
     Participant,
@@ -13,13 +12,11 @@ from bot.core.roster import (
     ParticipantKey,
     PeerId,
     Roster,
-    display,
     id_suffix,
-    normalize_name,
     parse_key,
     participant_key,
-    truncate,
 )
+from bot.core.text import NO_NAME, display, normalize_name, truncate
 from tests.fakes import after, peer
 
 ZERO_WIDTH = "\u200b"
@@ -33,7 +30,7 @@ def units(text: str) -> int:
 
 
 def roster(*names: str) -> Roster:
-    """Make people of these names, the newest last."""
+    """Return participants with these names, the newest last."""
     rows = enumerate(names)
     return Roster(peer(f"e{at}", f"p{at}", f"c{at}", name=name, joined=at) for at, name in rows)
 
@@ -42,7 +39,7 @@ def names(people: tuple[Participant, ...] | list[Participant]) -> list[str]:
     return [one.name for one in people]
 
 
-# --- rows become people
+# --- participants from rows
 
 
 def test_the_connections_of_one_person_are_one_person() -> None:
@@ -303,7 +300,7 @@ def test_whoever_has_no_participant_id_shows_the_tail_of_the_custom_id() -> None
     assert id_suffix(nameless) == ""
 
 
-# --- what stands behind the command
+# --- the text of the command
 
 
 @pytest.mark.parametrize(
@@ -417,7 +414,7 @@ any_text = st.text(
 )
 
 
-@settings(deadline=None)  # a slow machine is no fault of the text
+@settings(deadline=None)  # this test is not about speed
 @given(any_text, st.integers(1, 80))
 @example("", 1)
 @example("\u200d \u200d", 80)

@@ -5,23 +5,18 @@ from datetime import timedelta
 
 import pytest
 
+from bot.core.event import Event, EventKind
+from bot.core.evidence import LIST_LAG
 from bot.core.kick import (
     LEASE,
-    LIST_LAG,
     MAX_CALL_TIME,
     RENEW_EVERY,
     SEND_WITHIN,
     ChannelId,
-    Event,
-    EventKind,
     InvalidTransition,
     Kick,
     KickId,
-    Outcome,
-    OutcomeReason,
-    SeenPeer,
     State,
-    Target,
     UserId,
 )
 from bot.core.ports import (
@@ -46,7 +41,10 @@ from bot.core.roster import (
     SessionId,
 )
 from bot.core.runner import STORE_ATTEMPTS, KickRunner
-from tests.fakes import NOW, TEAM, FakeClock, FakeRooms, FlakyStore, after, peer
+from bot.core.target import Outcome, OutcomeReason, SeenPeer, Target
+from tests.fakes import NOW, TEAM, FakeClock, FakeGateway, after, peer
+from tests.scene import outcomes
+from tests.stores import FlakyStore
 
 AMA = Meeting(MeetingId("m1"), "Weekly AMA")
 LIVE = Session(SessionId("s1"), AMA)
@@ -57,11 +55,11 @@ BOB_ROWS = (peer("e3", None, "c2", name="Bob"),)
 
 
 class HeldBack(RateLimited):
-    """A client's own kind of Busy."""
+    """A subclass of RateLimited, as the client may raise it."""
 
 
 class Scene:
-    """A claimed kick of Ann and Bob, who are in."""
+    """A claimed kick of Ann and Bob, who are in the meeting."""
 
     def __init__(
         self,
@@ -71,7 +69,7 @@ class Scene:
         store: FlakyStore | None = None,
     ) -> None:
         self.clock = clock or FakeClock()
-        self.gateway = FakeRooms(self.clock)
+        self.gateway = FakeGateway(self.clock)
         self.store = store or FlakyStore()
         self.gateway.go_live(LIVE, *ANN_ROWS, *BOB_ROWS)
         ready = Kick(
@@ -102,7 +100,7 @@ class Scene:
     async def carry_out(
         self, peers: dict[ParticipantKey | None, tuple[Peer, ...]] | None = None
     ) -> Kick:
-        """Call, clear up and end, as the flow does."""
+        """Call, resolve and finish, as the kick service does."""
         await self.runner.call_targets(self.rows() if peers is None else peers)
         await self.runner.resolve_unknown()
         await self.runner.finish()
@@ -117,11 +115,7 @@ class Scene:
         self.gateway.on_kick = fail
 
 
-def told(kick: Kick) -> list[tuple[Outcome | None, OutcomeReason | None]]:
-    return [(target.outcome, target.outcome_reason) for target in kick.targets]
-
-
-# --- calls that are answered
+# --- calls with a reply
 
 
 async def test_each_target_is_called_by_itself_and_by_its_own_kind_of_id() -> None:
@@ -129,7 +123,7 @@ async def test_each_target_is_called_by_itself_and_by_its_own_kind_of_id() -> No
     kick = await scene.carry_out()
     assert sorted(scene.gateway.sent) == ["c2", "p1"]
     assert scene.gateway.sent_to == {AMA.id}
-    assert told(kick) == [(Outcome.KICKED, OutcomeReason.CONFIRMED)] * 2
+    assert outcomes(kick) == [(Outcome.KICKED, OutcomeReason.CONFIRMED)] * 2
     assert scene.gateway.reads == []
 
 
@@ -163,11 +157,11 @@ async def test_a_target_is_marked_in_the_store_before_its_call_is_sent() -> None
 async def test_a_reply_that_names_anybody_says_kicked(named: list[str]) -> None:
     scene = Scene(ANN)
     scene.gateway.on_kick = lambda _: named
-    assert told(await scene.carry_out()) == [(Outcome.KICKED, OutcomeReason.CONFIRMED)]
+    assert outcomes(await scene.carry_out()) == [(Outcome.KICKED, OutcomeReason.CONFIRMED)]
 
 
 @pytest.mark.parametrize(
-    ("error", "why", "detail"),
+    ("error", "reason", "detail"),
     [
         (Rejected("no permission"), OutcomeReason.REFUSED, "no permission"),
         (RateLimited("slow down"), OutcomeReason.BUSY, "slow down"),
@@ -183,16 +177,16 @@ async def test_a_reply_that_names_anybody_says_kicked(named: list[str]) -> None:
     ],
 )
 async def test_a_call_that_surely_did_nothing_failed_and_is_not_repeated(
-    error: GatewayError, why: OutcomeReason, detail: str
+    error: GatewayError, reason: OutcomeReason, detail: str
 ) -> None:
     scene = Scene(ANN)
     scene.raise_on_kick(error)
     kick = await scene.carry_out()
-    assert told(kick) == [(Outcome.FAILED, why)]
+    assert outcomes(kick) == [(Outcome.FAILED, reason)]
     assert kick.targets[0].detail == detail
     assert scene.gateway.sent == ["p1"]
     assert scene.gateway.reads == []
-    assert not scene.runner.has_unresolved
+    assert not scene.runner.unresolved
 
 
 async def test_what_fails_for_one_target_leaves_the_others_alone() -> None:
@@ -204,7 +198,7 @@ async def test_what_fails_for_one_target_leaves_the_others_alone() -> None:
         return [wanted]
 
     scene.gateway.on_kick = only_bob
-    assert told(await scene.carry_out()) == [
+    assert outcomes(await scene.carry_out()) == [
         (Outcome.FAILED, OutcomeReason.REFUSED),
         (Outcome.KICKED, OutcomeReason.CONFIRMED),
     ]
@@ -213,7 +207,7 @@ async def test_what_fails_for_one_target_leaves_the_others_alone() -> None:
 async def test_a_target_without_any_id_is_not_sent() -> None:
     scene = Scene(Target(None, None, "ghost"))
     kick = await scene.carry_out()
-    assert told(kick) == [(Outcome.FAILED, OutcomeReason.REFUSED)]
+    assert outcomes(kick) == [(Outcome.FAILED, OutcomeReason.REFUSED)]
     assert scene.gateway.sent == []
 
 
@@ -221,7 +215,7 @@ async def test_whom_the_policy_spares_by_now_is_not_called() -> None:
     scene = Scene()
     await scene.runner.skip_protected(ANN.key, "host")
     kick = await scene.carry_out()
-    assert told(kick) == [
+    assert outcomes(kick) == [
         (Outcome.FAILED, OutcomeReason.PROTECTED),
         (Outcome.KICKED, OutcomeReason.CONFIRMED),
     ]
@@ -236,7 +230,7 @@ async def test_nobody_there_and_never_seen_is_a_failure() -> None:
     scene = Scene(replace(ANN, live=False))
     scene.raise_on_kick(NotFound("No user found"))
     kick = await scene.carry_out({})
-    assert told(kick) == [(Outcome.FAILED, OutcomeReason.NOBODY)]
+    assert outcomes(kick) == [(Outcome.FAILED, OutcomeReason.NOBODY)]
     assert kick.targets[0].detail == "No user found"
     assert scene.gateway.reads == []
 
@@ -248,7 +242,7 @@ async def test_not_there_after_being_seen_is_gone_once_a_read_shows_so(
     scene = Scene(ANN)
     scene.raise_on_kick(NotFound("No user found"))
     scene.gateway.on_roster = lambda _: [replace(row, left_at=NOW) for row in ANN_ROWS]
-    assert told(await scene.carry_out(peers)) == [(Outcome.GONE, OutcomeReason.NOT_FOUND)]
+    assert outcomes(await scene.carry_out(peers)) == [(Outcome.GONE, OutcomeReason.NOT_FOUND)]
     assert scene.gateway.reads == [("roster", True)]
 
 
@@ -256,7 +250,7 @@ async def test_not_there_and_no_row_of_theirs_is_gone() -> None:
     scene = Scene(ANN)
     scene.raise_on_kick(NotFound("No user found"))
     scene.gateway.on_roster = lambda _: BOB_ROWS
-    assert told(await scene.carry_out()) == [(Outcome.GONE, OutcomeReason.NOT_FOUND)]
+    assert outcomes(await scene.carry_out()) == [(Outcome.GONE, OutcomeReason.NOT_FOUND)]
 
 
 async def test_not_there_but_back_by_now_says_so() -> None:
@@ -265,21 +259,21 @@ async def test_not_there_but_back_by_now_says_so() -> None:
     left = [replace(row, left_at=NOW) for row in ANN_ROWS]
     scene.gateway.on_roster = lambda _: [*left, peer("e9", "p1", joined=1)]
     kick = await scene.carry_out()
-    assert told(kick) == [(Outcome.GONE, OutcomeReason.NOT_FOUND)]
+    assert outcomes(kick) == [(Outcome.GONE, OutcomeReason.NOT_FOUND)]
     assert kick.targets[0].rejoined_at == after(1)
 
 
 async def test_not_there_but_open_until_the_lag_is_over_was_not_kicked() -> None:
     scene = Scene(ANN)
     scene.raise_on_kick(NotFound("No user found"))
-    assert told(await scene.carry_out()) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
+    assert outcomes(await scene.carry_out()) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
 
 
 async def test_not_there_but_still_open_with_nothing_stored_is_unknown() -> None:
     scene = Scene(ANN)
     scene.raise_on_kick(NotFound("No user found"))
     kick = await scene.carry_out({})
-    assert told(kick) == [(Outcome.UNKNOWN, OutcomeReason.NOT_FOUND)]
+    assert outcomes(kick) == [(Outcome.UNKNOWN, OutcomeReason.NOT_FOUND)]
     assert kick.targets[0].detail == "No user found"
 
 
@@ -289,18 +283,18 @@ async def test_not_there_but_still_open_with_nothing_stored_is_unknown() -> None
 async def test_not_there_and_a_session_that_cannot_be_read_is_unknown(error: GatewayError) -> None:
     scene = Scene(ANN)
     scene.raise_on_kick(NotFound("No user found"))
-    scene.gateway.faults["roster"] = [error] * 3
-    assert told(await scene.carry_out()) == [(Outcome.UNKNOWN, OutcomeReason.NOT_FOUND)]
+    scene.gateway.errors["roster"] = [error] * 3
+    assert outcomes(await scene.carry_out()) == [(Outcome.UNKNOWN, OutcomeReason.NOT_FOUND)]
 
 
-# --- answers that were lost
+# --- lost replies
 
 LEFT = tuple(replace(row, left_at=after(1)) for row in ANN_ROWS)
 BACK = peer("e9", "p1", joined=4)
 
 
 def rows_at(script: dict[float, Sequence[Peer]]) -> Callable[[Scene], None]:
-    """Show these rows from so many seconds after the call on."""
+    """Show these rows from this many seconds after the call."""
 
     def arrange(scene: Scene) -> None:
         def show(_: SessionId) -> Sequence[Peer]:
@@ -313,7 +307,7 @@ def rows_at(script: dict[float, Sequence[Peer]]) -> Callable[[Scene], None]:
 
 
 @pytest.mark.parametrize(
-    ("rows", "outcome", "why", "took", "back"),
+    ("rows", "outcome", "reason", "took", "back"),
     [
         ({0: LEFT}, Outcome.GONE, OutcomeReason.LEFT, 0, None),
         ({0: ANN_ROWS, 2: LEFT}, Outcome.GONE, OutcomeReason.LEFT, 2, None),
@@ -330,7 +324,7 @@ def rows_at(script: dict[float, Sequence[Peer]]) -> Callable[[Scene], None]:
 async def test_a_lost_answer_is_settled_by_what_later_reads_show(
     rows: dict[float, Sequence[Peer]],
     outcome: Outcome,
-    why: OutcomeReason,
+    reason: OutcomeReason,
     *,
     took: float,
     back: object,
@@ -339,7 +333,7 @@ async def test_a_lost_answer_is_settled_by_what_later_reads_show(
     scene.raise_on_kick(OutcomeUnknown("reset"))
     rows_at(rows)(scene)
     kick = await scene.carry_out()
-    assert told(kick) == [(outcome, why)]
+    assert outcomes(kick) == [(outcome, reason)]
     assert (kick.targets[0].detail, kick.targets[0].rejoined_at) == ("reset", back)
     assert scene.clock.now() - NOW == timedelta(seconds=took)
     assert scene.gateway.sent == ["p1"]
@@ -349,22 +343,22 @@ async def test_a_lost_answer_of_whom_no_connection_was_stored_stays_unknown() ->
     scene = Scene(ANN)
     scene.raise_on_kick(OutcomeUnknown("reset"))
     rows_at({0: LEFT})(scene)
-    assert told(await scene.carry_out({})) == [(Outcome.UNKNOWN, OutcomeReason.NO_ANSWER)]
+    assert outcomes(await scene.carry_out({})) == [(Outcome.UNKNOWN, OutcomeReason.NO_ANSWER)]
 
 
 async def test_reads_that_fail_are_tried_again_at_the_next_moment() -> None:
     scene = Scene(ANN)
     scene.raise_on_kick(OutcomeUnknown("reset"))
-    scene.gateway.faults["roster"] = [OutcomeUnknown("500"), NotFound("404")]
+    scene.gateway.errors["roster"] = [OutcomeUnknown("500"), NotFound("404")]
     rows_at({0: LEFT})(scene)
-    assert told(await scene.carry_out()) == [(Outcome.GONE, OutcomeReason.LEFT)]
+    assert outcomes(await scene.carry_out()) == [(Outcome.GONE, OutcomeReason.LEFT)]
     assert scene.gateway.reads == [("roster", True)] * 3
 
 
 async def test_without_a_session_there_is_nothing_to_read() -> None:
     scene = Scene(replace(ANN, live=False), session=None)
     scene.raise_on_kick(OutcomeUnknown("reset"))
-    assert told(await scene.carry_out({})) == [(Outcome.UNKNOWN, OutcomeReason.NO_ANSWER)]
+    assert outcomes(await scene.carry_out({})) == [(Outcome.UNKNOWN, OutcomeReason.NO_ANSWER)]
     assert scene.gateway.reads == []
 
 
@@ -382,7 +376,7 @@ async def test_success_that_names_nobody_is_never_taken_for_a_kick(
     scene = Scene(ANN)
     scene.gateway.on_kick = lambda _: []
     rows_at(rows)(scene)
-    assert told(await scene.carry_out()) == [expected]
+    assert outcomes(await scene.carry_out()) == [expected]
 
 
 async def test_a_call_that_breaks_in_an_unforeseen_way_is_in_doubt_too() -> None:
@@ -396,7 +390,7 @@ async def test_a_call_that_breaks_in_an_unforeseen_way_is_in_doubt_too() -> None
     scene.gateway.on_kick = odd
     rows_at({0: ()})(scene)
     kick = await scene.carry_out()
-    assert told(kick) == [
+    assert outcomes(kick) == [
         (Outcome.UNKNOWN, OutcomeReason.NO_ANSWER),
         (Outcome.KICKED, OutcomeReason.CONFIRMED),
     ]
@@ -408,11 +402,11 @@ async def test_doubts_are_cleared_up_one_by_one() -> None:
     scene.raise_on_kick(OutcomeUnknown("reset"))
     rows_at({0: (*LEFT, *BOB_ROWS)})(scene)
     await scene.runner.call_targets(scene.rows())
-    in_doubt = [scene.runner.has_unresolved]
+    in_doubt = [bool(scene.runner.unresolved)]
     await scene.runner.resolve_unknown()
-    in_doubt.append(scene.runner.has_unresolved)
+    in_doubt.append(bool(scene.runner.unresolved))
     assert in_doubt == [True, False]
-    assert told(scene.stored) == [
+    assert outcomes(scene.stored) == [
         (Outcome.GONE, OutcomeReason.LEFT),
         (Outcome.FAILED, OutcomeReason.STILL_THERE),
     ]
@@ -422,7 +416,7 @@ async def test_the_last_read_waits_for_the_latest_call() -> None:
     scene = Scene(ANN)
 
     def slow(_: str) -> Sequence[str]:
-        scene.clock.pass_by(8)
+        scene.clock.advance(8)
         raise OutcomeUnknown("no answer within 8 s")
 
     scene.gateway.on_kick = slow
@@ -435,7 +429,7 @@ async def test_all_connections_under_a_custom_id_must_have_left() -> None:
     scene = Scene(BOB)
     scene.raise_on_kick(OutcomeUnknown("reset"))
     rows_at({0: (replace(several[0], left_at=after(1)), several[1])})(scene)
-    assert told(await scene.carry_out({BOB.key: several})) == [
+    assert outcomes(await scene.carry_out({BOB.key: several})) == [
         (Outcome.FAILED, OutcomeReason.STILL_THERE)
     ]
 
@@ -447,7 +441,7 @@ async def test_a_target_that_cannot_be_marked_is_not_called() -> None:
     scene = Scene()
     scene.store.down[EventKind.CALLED] = 1
     kick = await scene.carry_out()
-    assert told(kick) == [
+    assert outcomes(kick) == [
         (Outcome.FAILED, OutcomeReason.NOT_TRIED),
         (Outcome.KICKED, OutcomeReason.CONFIRMED),
     ]
@@ -459,7 +453,7 @@ async def test_a_mark_whose_commit_was_lost_is_not_called_either() -> None:
     scene = Scene()
     scene.store.lost[EventKind.CALLED] = 1
     kick = await scene.carry_out()
-    assert told(kick) == [
+    assert outcomes(kick) == [
         (Outcome.FAILED, OutcomeReason.NOT_TRIED),
         (Outcome.KICKED, OutcomeReason.CONFIRMED),
     ]
@@ -472,7 +466,7 @@ async def test_what_happened_is_written_down_patiently(what: EventKind, kind: st
     scene = Scene()
     getattr(scene.store, kind)[what] = STORE_ATTEMPTS - 1
     kick = await scene.carry_out()
-    assert told(kick) == [(Outcome.KICKED, OutcomeReason.CONFIRMED)] * 2
+    assert outcomes(kick) == [(Outcome.KICKED, OutcomeReason.CONFIRMED)] * 2
     assert sorted(scene.gateway.sent) == ["c2", "p1"]
     assert [event.kind for event in scene.store.log].count(EventKind.FINISHED) == 1
 
@@ -485,8 +479,8 @@ async def test_lost_commits_of_one_target_lose_no_other(lost: int) -> None:
     scene.store.lost[EventKind.CALLED] = lost
     kick = await scene.carry_out({})
     assert len(scene.gateway.sent) == 8 - lost
-    assert told(kick).count((Outcome.KICKED, OutcomeReason.CONFIRMED)) == 8 - lost
-    assert told(kick).count((Outcome.FAILED, OutcomeReason.NOT_TRIED)) == lost
+    assert outcomes(kick).count((Outcome.KICKED, OutcomeReason.CONFIRMED)) == 8 - lost
+    assert outcomes(kick).count((Outcome.FAILED, OutcomeReason.NOT_TRIED)) == lost
 
 
 async def test_a_store_that_stays_down_is_raised_and_the_other_calls_are_finished() -> None:
@@ -495,7 +489,7 @@ async def test_a_store_that_stays_down_is_raised_and_the_other_calls_are_finishe
     with pytest.raises(StoreUnavailable):
         await scene.runner.call_targets(scene.rows())
     assert sorted(scene.gateway.sent) == ["c2", "p1"]
-    assert set(told(scene.stored)) == {(None, None), (Outcome.KICKED, OutcomeReason.CONFIRMED)}
+    assert set(outcomes(scene.stored)) == {(None, None), (Outcome.KICKED, OutcomeReason.CONFIRMED)}
     assert all(target.called_at for target in scene.stored.targets)
 
 
@@ -522,7 +516,7 @@ async def test_a_kick_that_is_taken_over_during_the_call_keeps_what_the_other_wr
     scene.gateway.on_kick = meanwhile
     with pytest.raises(VersionConflict):
         await scene.runner.call_targets(scene.rows())
-    assert (scene.stored.owner, told(scene.stored)) == ("two", [(None, None)])
+    assert (scene.stored.owner, outcomes(scene.stored)) == ("two", [(None, None)])
 
 
 async def test_two_executions_of_one_claim_call_each_target_once() -> None:
@@ -542,11 +536,11 @@ async def test_two_executions_of_one_claim_call_each_target_once() -> None:
     assert any(isinstance(end, VersionConflict) for end in ends)
 
 
-# --- holding on to it
+# --- the lease
 
 
 class WatchfulClock(FakeClock):
-    """Notes how much of the lease is left whenever somebody wakes up."""
+    """Records how much of the lease is left after each sleep."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -572,8 +566,8 @@ async def test_a_kick_is_held_on_to_while_its_evidence_is_waited_for() -> None:
         return ANN_ROWS
 
     scene.gateway.on_roster = look
-    assert told(await scene.carry_out()) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
-    # A read may last 8 s, and each begins with a whole lease.
+    assert outcomes(await scene.carry_out()) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
+    # A read may take 8 s, so each begins with a new lease.
     assert at_reads == [LEASE] * 3
     assert min(clock.left) >= LEASE - RENEW_EVERY
 
@@ -583,7 +577,7 @@ async def test_a_lease_that_can_not_be_renewed_at_once_is_renewed_patiently() ->
     scene.raise_on_kick(OutcomeUnknown("reset"))
     scene.store.down[None] = STORE_ATTEMPTS - 2
     scene.store.lost[None] = 1
-    assert told(await scene.carry_out()) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
+    assert outcomes(await scene.carry_out()) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
 
 
 async def test_who_can_not_hold_on_to_a_kick_reads_no_further() -> None:
@@ -608,11 +602,11 @@ async def test_who_was_overtaken_while_waiting_settles_nothing() -> None:
     await scene.runner.call_targets(scene.rows())
     with pytest.raises(VersionConflict):
         await scene.runner.resolve_unknown()
-    assert (scene.stored.owner, told(scene.stored)) == ("two", [(None, None)])
+    assert (scene.stored.owner, outcomes(scene.stored)) == ("two", [(None, None)])
 
 
 class SlowStore(FlakyStore):
-    """Takes its time to write down that a call is about to be sent."""
+    """Takes some seconds to store the mark of a call."""
 
     def __init__(self, clock: FakeClock, takes: float) -> None:
         super().__init__()
@@ -623,7 +617,7 @@ class SlowStore(FlakyStore):
     async def transition(self, before: Kick, after: Kick, *events: Event) -> Kick:
         moved = await super().transition(before, after, *events)
         if events and events[0].kind is EventKind.CALLED:
-            self._clock.pass_by(self._takes)
+            self._clock.advance(self._takes)
             self.meanwhile()
         return moved
 
@@ -639,7 +633,7 @@ async def test_who_took_too_long_to_write_the_call_down_does_not_send_it(
     kick = await scene.carry_out()
     assert scene.gateway.sent == (["p1"] if is_sent else [])
     if not is_sent:
-        assert told(kick) == [(Outcome.FAILED, OutcomeReason.NOT_TRIED)]
+        assert outcomes(kick) == [(Outcome.FAILED, OutcomeReason.NOT_TRIED)]
         assert kick.targets[0].detail == "it took too long to write the call down"
 
 
@@ -658,7 +652,7 @@ async def test_who_was_overtaken_after_a_mark_sends_nothing_at_all() -> None:
     assert sum(target.called_at is not None for target in scene.stored.targets) == 1
 
 
-# --- taking up what another process left
+# --- interrupted kicks
 
 
 async def test_whoever_was_never_called_was_not_tried() -> None:
@@ -666,7 +660,7 @@ async def test_whoever_was_never_called_was_not_tried() -> None:
     await scene.runner.classify_interrupted()
     await scene.runner.resolve_unknown()
     await scene.runner.finish()
-    assert told(scene.stored) == [(Outcome.FAILED, OutcomeReason.NOT_TRIED)] * 2
+    assert outcomes(scene.stored) == [(Outcome.FAILED, OutcomeReason.NOT_TRIED)] * 2
     assert scene.gateway.sent == []
 
 
@@ -687,7 +681,7 @@ async def test_whoever_was_called_is_settled_by_reading_and_never_called_again(
     await scene.runner.classify_interrupted()
     await scene.runner.resolve_unknown()
     await scene.runner.finish()
-    assert told(scene.stored) == [expected]
+    assert outcomes(scene.stored) == [expected]
     assert scene.gateway.sent == []
     if expected[0] is not Outcome.UNKNOWN:
         assert scene.clock.now() == NOW
@@ -696,7 +690,7 @@ async def test_whoever_was_called_is_settled_by_reading_and_never_called_again(
 async def test_outcomes_that_another_process_stored_stay() -> None:
     scene = Scene(replace(ANN, outcome=Outcome.KICKED, outcome_reason=OutcomeReason.CONFIRMED), BOB)
     await scene.runner.classify_interrupted()
-    assert told(scene.stored) == [
+    assert outcomes(scene.stored) == [
         (Outcome.KICKED, OutcomeReason.CONFIRMED),
         (Outcome.FAILED, OutcomeReason.NOT_TRIED),
     ]
@@ -712,14 +706,14 @@ async def test_a_kick_with_a_target_unsettled_does_not_end() -> None:
 async def test_a_call_of_a_process_that_died_must_have_ended_before_its_evidence_counts() -> None:
     seen = tuple(SeenPeer(row.id, row.joined_at) for row in ANN_ROWS)
     scene = Scene(replace(ANN, called_at=NOW, peers=seen))
-    scene.clock.pass_by(LEASE.total_seconds())
+    scene.clock.advance(LEASE.total_seconds())
     await scene.runner.classify_interrupted()
     await scene.runner.resolve_unknown()
-    assert told(scene.stored) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
+    assert outcomes(scene.stored) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
     assert scene.clock.now() - NOW == MAX_CALL_TIME + LIST_LAG
 
 
-# --- looking again
+# --- checking again
 
 CALLED = replace(
     ANN,
@@ -732,7 +726,7 @@ CALLED = replace(
 
 
 def done(*targets: Target, session: SessionId | None = LIVE.id) -> Scene:
-    """Make a kick that ended so."""
+    """Return a kick that ended with this outcome."""
     scene = Scene(*targets, session=session)
     scene.store.kicks[scene.stored.id] = ended = scene.stored.finish(NOW)
     scene.runner = KickRunner(ended, gateway=scene.gateway, store=scene.store, clock=scene.clock)
@@ -755,7 +749,7 @@ async def test_a_later_look_settles_what_shows_by_now(
     await scene.runner.recheck_unknown()
     assert scene.runner.kick == scene.stored
     assert (scene.stored.state, scene.stored.lease_until) == (State.DONE, None)
-    assert told(scene.stored) == [expected]
+    assert outcomes(scene.stored) == [expected]
     assert scene.stored.targets[0].detail == "reset"
     assert scene.clock.now() == NOW
 
@@ -764,16 +758,16 @@ async def test_whoever_was_not_found_and_left_did_not_leave_by_the_call() -> Non
     scene = done(replace(CALLED, outcome_reason=OutcomeReason.NOT_FOUND))
     scene.gateway.on_roster = lambda _: LEFT
     await scene.runner.recheck_unknown()
-    assert told(scene.stored) == [(Outcome.GONE, OutcomeReason.NOT_FOUND)]
+    assert outcomes(scene.stored) == [(Outcome.GONE, OutcomeReason.NOT_FOUND)]
 
 
 async def test_a_look_again_does_not_take_a_call_for_ended_too_early() -> None:
     scene = done(replace(CALLED, called_at=after(-21.9)))
     await scene.runner.recheck_unknown()
-    assert told(scene.stored) == [(Outcome.UNKNOWN, OutcomeReason.NO_ANSWER)]
-    scene.clock.pass_by(0.1)
+    assert outcomes(scene.stored) == [(Outcome.UNKNOWN, OutcomeReason.NO_ANSWER)]
+    scene.clock.advance(0.1)
     await scene.runner.recheck_unknown()
-    assert told(scene.stored) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
+    assert outcomes(scene.stored) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
 
 
 @pytest.mark.parametrize(
@@ -787,12 +781,12 @@ async def test_a_look_again_does_not_take_a_call_for_ended_too_early() -> None:
 async def test_there_is_nothing_to_look_for_where_nothing_is_unknown(target: Target) -> None:
     scene = done(target)
     await scene.runner.recheck_unknown()
-    assert told(scene.stored) == [(target.outcome, target.outcome_reason)]
+    assert outcomes(scene.stored) == [(target.outcome, target.outcome_reason)]
     assert scene.gateway.reads == []
 
 
 async def test_a_look_again_without_a_session_sees_nothing() -> None:
     scene = done(replace(CALLED, outcome_reason=None), session=None)
     await scene.runner.recheck_unknown()
-    assert told(scene.stored) == [(Outcome.UNKNOWN, None)]
+    assert outcomes(scene.stored) == [(Outcome.UNKNOWN, None)]
     assert scene.gateway.reads == []

@@ -1,4 +1,4 @@
-"""The demo from its command line: what it prints really happened."""
+"""The demo, started from its command line."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_the_demo_stays_up_unless_only_the_tour_is_asked_for(
 
 
 @pytest.mark.parametrize("transport", [(), ("--http",)], ids=["socket", "http"])
-async def test_what_the_demo_tells_really_happened(transport: tuple[str, ...]) -> None:
+async def test_the_tour_ends_without_an_error(transport: tuple[str, ...]) -> None:
     async with process({}, "--tour", *transport, module="tests.sandbox") as playing:
         assert await playing.ended() == 0, playing.text
     assert "Olu is out too, by one call" in playing.said[-1]

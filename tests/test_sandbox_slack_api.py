@@ -1,4 +1,4 @@
-"""The stand-in's Web API, called by the real slack_sdk: every refusal with Slack's own code."""
+"""The stand-in's Web API, called by slack_sdk: it refuses with Slack's own codes."""
 
 import json
 from collections.abc import AsyncIterator
@@ -13,8 +13,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from tests.sandbox.slack import CannotError, Person, SlackStandIn
-from tests.sandbox.slack.cast import DEFAULT, MAYA, MODS
+from tests.sandbox.slack import DEMO_TEAM, MAYA, MODS, ActionError, Person, SlackStandIn
 
 pytestmark = pytest.mark.services
 
@@ -87,7 +86,7 @@ async def messages(call: Any) -> list[str]:
 
 
 class TestTokens:
-    async def test_the_bot_is_told_who_it_is_and_what_it_may(self, client: AsyncWebClient) -> None:
+    async def test_auth_test_returns_the_bot_and_its_scopes(self, client: AsyncWebClient) -> None:
         answer = await client.auth_test()
         assert answer["user_id"] == "U0BOT"
         assert answer.headers["x-oauth-scopes"] == "chat:write,commands,usergroups:read,users:read"
@@ -99,9 +98,7 @@ class TestTokens:
         assert await error(AsyncWebClient(None, slack.api_url).auth_test()) == "not_authed"
 
     async def test_the_token_of_the_other_kind(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
+        self, slack: SlackStandIn, client: AsyncWebClient
     ) -> None:
         opening = client.apps_connections_open(app_token=slack.bot_token)
         assert await error(opening) == "not_allowed_token_type"
@@ -136,10 +133,7 @@ class TestTokens:
 
     @pytest.mark.parametrize("fault", ["token_revoked", "account_inactive"])
     async def test_tokens_can_be_taken_away(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
-        fault: str,
+        self, slack: SlackStandIn, client: AsyncWebClient, fault: str
     ) -> None:
         slack.faults.switch_on(fault)
         assert await error(client.users_info(user="U0MAYA")) == fault
@@ -158,8 +152,7 @@ class TestArguments:
         ]
 
     async def test_json_is_not_read_by_methods_that_take_forms(
-        self,
-        client: AsyncWebClient,
+        self, client: AsyncWebClient
     ) -> None:
         call = client.api_call("users.info", json={"user": "U0MAYA"})
         assert await error(call) == "invalid_arguments"
@@ -180,11 +173,7 @@ class TestArguments:
         ):
             assert (await answer.json())["error"] == code
 
-    async def test_blocks_in_a_form_are_json(
-        self,
-        client: AsyncWebClient,
-        maya: Person,
-    ) -> None:
+    async def test_blocks_in_a_form_are_json(self, client: AsyncWebClient, maya: Person) -> None:
         given = {"channel": "C0LIVE", "blocks": json.dumps([section("from a form")])}
         await client.api_call("chat.postMessage", data=given)
         assert "from a form" in maya.read(maya.messages("C0LIVE")[0])
@@ -211,10 +200,7 @@ class TestPosting:
         ],
     )
     async def test_where_the_bot_cannot(
-        self,
-        client: AsyncWebClient,
-        channel: str,
-        code: str,
+        self, client: AsyncWebClient, channel: str, code: str
     ) -> None:
         assert await error(client.chat_postMessage(channel=channel, text="x")) == code
 
@@ -232,22 +218,20 @@ class TestPosting:
             posting = client.chat_postMessage(channel="U0MAYA", text="x")
             assert await error(posting) == "messages_tab_disabled"
 
-    async def test_nothing_to_say(self, client: AsyncWebClient) -> None:
+    async def test_an_empty_message(self, client: AsyncWebClient) -> None:
         # slack_sdk would warn before Slack refuses.
         call = client.api_call("chat.postMessage", json={"channel": "C0LIVE", "text": " "})
         assert await error(call) == "no_text"
 
     async def test_a_text_too_long_is_cut_and_in_an_update_refused(
-        self,
-        client: AsyncWebClient,
-        maya: Person,
+        self, client: AsyncWebClient, maya: Person
     ) -> None:
         answer = await client.chat_postMessage(channel="C0LIVE", text="x" * 40_001)
         assert len(maya.messages("C0LIVE")[0].text) == 40_000
         update = client.chat_update(channel="C0LIVE", ts=answer["ts"], text="x" * 4_001)
         assert await error(update) == "msg_too_long"
 
-    async def test_for_one_persons_eyes(self, slack: SlackStandIn, client: AsyncWebClient) -> None:
+    async def test_an_ephemeral_message(self, slack: SlackStandIn, client: AsyncWebClient) -> None:
         await client.chat_postEphemeral(channel="C0LIVE", user="U0MAYA", text="psst")
         maya, mo = slack.person("U0MAYA"), slack.person("U0MO")
         assert "only visible to you" in maya.read(maya.messages("C0LIVE")[0])
@@ -263,12 +247,8 @@ class TestPosting:
             ("U0MAYA", "U0MAYA", "channel_not_found"),
         ],
     )
-    async def test_whispers_refused(
-        self,
-        client: AsyncWebClient,
-        channel: str,
-        user: str,
-        code: str,
+    async def test_refused_ephemeral_messages(
+        self, client: AsyncWebClient, channel: str, user: str, code: str
     ) -> None:
         call = client.chat_postEphemeral(channel=channel, user=user, text="x")
         assert await error(call) == code
@@ -301,7 +281,7 @@ class TestChanging:
         deletion = client.chat_delete(channel="C0LIVE", ts="1.2")
         assert await error(deletion) == "message_not_found"
 
-    async def test_what_somebody_else_said(self, client: AsyncWebClient, maya: Person) -> None:
+    async def test_a_message_of_somebody_else(self, client: AsyncWebClient, maya: Person) -> None:
         said = await maya.say("C0LIVE", "mine")
         update = client.chat_update(channel="C0LIVE", ts=said.ts, text="yours")
         assert await error(update) == "cant_update_message"
@@ -314,13 +294,11 @@ class TestChanging:
         assert await error(update) == "channel_not_found"
 
     async def test_in_an_archived_channel(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
+        self, slack: SlackStandIn, client: AsyncWebClient
     ) -> None:
         posted = await client.chat_postMessage(channel="C0LIVE", text="x")
         live = slack.workspace.directory.channels["C0LIVE"]
-        slack.recast(replace(live, is_archived=True))
+        slack.upsert(replace(live, is_archived=True))
         update = client.chat_update(channel="C0LIVE", ts=posted["ts"], text="y")
         assert await error(update) == "is_inactive"
 
@@ -422,18 +400,15 @@ class TestBlockKit:
                         {
                             "type": "rich_text_section",
                             "elements": [{"type": "text", "text": "x"}, {"type": "sound"}],
-                        },
+                        }
                     ],
                 },
                 "unsupported type: sound [json-pointer:/blocks/0/elements/0/elements/1]",
             ),
         ],
     )
-    async def test_what_a_message_may_not_hold(
-        self,
-        client: AsyncWebClient,
-        block: Json,
-        complaint: str,
+    async def test_what_a_message_may_not_contain(
+        self, client: AsyncWebClient, block: Json, complaint: str
     ) -> None:
         answer = await refusal(client.chat_postMessage(channel="C0LIVE", text="x", blocks=[block]))
         assert answer["error"] == "invalid_blocks"
@@ -488,8 +463,7 @@ class TestBlockKit:
             ),
             (
                 modal(
-                    question({"type": "plain_text_input", "max_length": 3001}),
-                    submit=plain("S"),
+                    question({"type": "plain_text_input", "max_length": 3001}), submit=plain("S")
                 ),
                 (
                     "Input should be less than or equal to 3000"
@@ -500,12 +474,8 @@ class TestBlockKit:
             ("x", "must provide an object [json-pointer:/view]"),
         ],
     )
-    async def test_what_a_modal_may_not_hold(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
-        view: Any,
-        complaint: str,
+    async def test_what_a_modal_may_not_contain(
+        self, slack: SlackStandIn, client: AsyncWebClient, view: Any, complaint: str
     ) -> None:
         opening = client.views_open(trigger_id=trigger(slack), view=view)
         answer = await refusal(opening)
@@ -521,9 +491,7 @@ class TestBlockKit:
 
 class TestViews:
     async def test_a_trigger_works_once_and_for_three_seconds(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
+        self, slack: SlackStandIn, client: AsyncWebClient
     ) -> None:
         once, late = trigger(slack), trigger(slack)
         await client.views_open(trigger_id=once, view=modal())
@@ -539,9 +507,7 @@ class TestViews:
         )
 
     async def test_a_refused_view_uses_its_trigger_up(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
+        self, slack: SlackStandIn, client: AsyncWebClient
     ) -> None:
         once = trigger(slack)
         assert await error(client.views_open(trigger_id=once, view={})) == "invalid_arguments"
@@ -550,16 +516,11 @@ class TestViews:
         )
 
     async def test_an_update_keeps_the_id_and_gives_another_hash(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
-        maya: Person,
+        self, slack: SlackStandIn, client: AsyncWebClient, maya: Person
     ) -> None:
         opened = (await client.views_open(trigger_id=trigger(slack), view=modal()))["view"]
         updated = await client.views_update(
-            view_id=opened["id"],
-            hash=opened["hash"],
-            view=modal(title=plain("Later")),
+            view_id=opened["id"], hash=opened["hash"], view=modal(title=plain("Later"))
         )
         assert maya.modal.title == "Later"
         assert updated["view"]["id"] == opened["id"]
@@ -568,18 +529,14 @@ class TestViews:
         assert await error(stale) == "hash_conflict"
 
     async def test_an_update_needs_exactly_one_way_to_name_the_view(
-        self,
-        client: AsyncWebClient,
+        self, client: AsyncWebClient
     ) -> None:
         for which in ({}, {"view_id": "V1", "external_id": "e"}):
             call = client.api_call("views.update", json={"view": modal(), **which})
             assert await error(call) == "invalid_arguments"
 
     async def test_a_closed_view_is_not_found(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
-        maya: Person,
+        self, slack: SlackStandIn, client: AsyncWebClient, maya: Person
     ) -> None:
         view = modal(external_id="e")
         opened = await client.views_open(trigger_id=trigger(slack), view=view)
@@ -590,9 +547,7 @@ class TestViews:
         assert await error(by_name) == "not_found"
 
     async def test_an_external_id_belongs_to_one_view(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
+        self, slack: SlackStandIn, client: AsyncWebClient
     ) -> None:
         view = modal(external_id="e")
         await client.views_open(trigger_id=trigger(slack), view=view)
@@ -601,18 +556,12 @@ class TestViews:
         assert await error(again) == "duplicate_external_id"
 
     async def test_a_stack_of_three(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
-        maya: Person,
+        self, slack: SlackStandIn, client: AsyncWebClient, maya: Person
     ) -> None:
         opened = await client.views_open(trigger_id=trigger(slack), view=modal())
         root = opened["view"]["id"]
         for _ in range(2):
-            pushed = await client.views_push(
-                trigger_id=trigger(slack, view_id=root),
-                view=modal(),
-            )
+            pushed = await client.views_push(trigger_id=trigger(slack, view_id=root), view=modal())
             assert pushed["view"]["root_view_id"] == root
         assert pushed["view"]["previous_view_id"] == maya.stack[1].id
         fourth = client.views_push(trigger_id=trigger(slack, view_id=root), view=modal())
@@ -628,7 +577,7 @@ class TestViews:
 
 
 class TestTypedValues:
-    """They survive an update only under the same ids."""
+    """Typed values survive an update only with the same ids."""
 
     @staticmethod
     def form(block_id: str, initial: str | None = None) -> Json:
@@ -638,10 +587,7 @@ class TestTypedValues:
         return modal(question(element, block_id=block_id), submit=plain("Send"))
 
     async def test_under_the_same_ids(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
-        maya: Person,
+        self, slack: SlackStandIn, client: AsyncWebClient, maya: Person
     ) -> None:
         opened = await client.views_open(trigger_id=trigger(slack), view=self.form("b1", "first"))
         assert maya.modal.values == {"why": "first"}
@@ -653,18 +599,15 @@ class TestTypedValues:
         assert maya.modal.values == {"why": "third"}
 
     async def test_of_the_wrong_length(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
-        maya: Person,
+        self, slack: SlackStandIn, client: AsyncWebClient, maya: Person
     ) -> None:
         element = {"type": "plain_text_input", "action_id": "why", "min_length": 3, "max_length": 5}
         view = modal(question(element, block_id="b"), submit=plain("Send"))
         await client.views_open(trigger_id=trigger(slack), view=view)
-        with pytest.raises(CannotError, match="At most 5"):
+        with pytest.raises(ActionError, match="At most 5"):
             await maya.write("why", "longer")
         await maya.write("why", "ab")
-        with pytest.raises(CannotError, match="At least 3"):
+        with pytest.raises(ActionError, match="At least 3"):
             await maya.submit()
 
 
@@ -684,25 +627,23 @@ class TestPeople:
     async def test_groups(self, slack: SlackStandIn, client: AsyncWebClient) -> None:
         members = client.usergroups_users_list
         assert (await members(usergroup="S0MODS"))["users"] == ["U0MO", "U0MIA"]
-        slack.recast(replace(MODS, members=("U0MO",)))
+        slack.upsert(replace(MODS, members=("U0MO",)))
         assert (await members(usergroup="S0MODS"))["users"] == ["U0MO"]
         assert await error(members(usergroup="S0NONE")) == "no_such_subteam"
         (group,) = (await client.usergroups_list(include_users=True))["usergroups"]
         assert group["users"] == ["U0MO"]
 
     async def test_a_disabled_group(self, slack: SlackStandIn, client: AsyncWebClient) -> None:
-        slack.recast(replace(MODS, is_disabled=True))
+        slack.upsert(replace(MODS, is_disabled=True))
         members = client.usergroups_users_list
         assert await error(members(usergroup="S0MODS")) == "no_such_subteam"
         assert (await members(usergroup="S0MODS", include_disabled=True))["users"]
         assert (await client.usergroups_list())["usergroups"] == []
 
     async def test_a_person_who_is_deactivated_meanwhile(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
+        self, slack: SlackStandIn, client: AsyncWebClient
     ) -> None:
-        slack.recast(replace(MAYA, deleted=True))
+        slack.upsert(replace(MAYA, deleted=True))
         assert (await client.users_info(user="U0MAYA"))["user"]["deleted"]
 
 
@@ -745,9 +686,7 @@ class TestResponseUrls:
             assert json.loads(answer.body)["error"] == code
 
     async def test_replacing_and_deleting_an_ephemeral_original(
-        self,
-        slack: SlackStandIn,
-        maya: Person,
+        self, slack: SlackStandIn, maya: Person
     ) -> None:
         await self.hook(slack).send(text="first")
         (first,) = maya.messages("C0QUIET")
@@ -761,9 +700,7 @@ class TestResponseUrls:
 
 class TestFaults:
     async def test_rate_limited_for_one_method(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
+        self, slack: SlackStandIn, client: AsyncWebClient
     ) -> None:
         slack.faults.switch_on("rate_limited", method="users.info", retry_after=7, times=1)
         await client.auth_test()
@@ -775,12 +712,7 @@ class TestFaults:
 
     @pytest.mark.parametrize(("fault", "posted"), [("broken_before", 0), ("broken_after", 1)])
     async def test_a_broken_connection(
-        self,
-        slack: SlackStandIn,
-        client: AsyncWebClient,
-        maya: Person,
-        fault: str,
-        posted: int,
+        self, slack: SlackStandIn, client: AsyncWebClient, maya: Person, fault: str, posted: int
     ) -> None:
         client.retry_handlers.clear()
         slack.faults.switch_on(fault, method="chat.postMessage", times=1)
@@ -789,13 +721,11 @@ class TestFaults:
         assert len(maya.messages("C0LIVE")) == posted
         assert slack.calls[-1].answer is None
 
-    async def test_refusals_on_purpose(self, slack: SlackStandIn, client: AsyncWebClient) -> None:
+    async def test_error_faults(self, slack: SlackStandIn, client: AsyncWebClient) -> None:
         for name in ("not_in_channel", "expired_trigger", "hash_conflict"):
             slack.faults.switch_on(name, times=1)
         slack.faults.switch_on(
-            "refused",
-            method="usergroups.users.list",
-            error="plan_upgrade_required",
+            "refused", method="usergroups.users.list", error="plan_upgrade_required"
         )
         posting = client.chat_postMessage(channel="C0LIVE", text="x")
         assert await error(posting) == "not_in_channel"
@@ -827,16 +757,13 @@ class TestConnections:
         assert slack.connections == 2
 
 
-class TestConsole:
+class TestControl:
     async def test_acting_by_http(self, slack: SlackStandIn, client: AsyncWebClient) -> None:
-        await client.views_open(
-            trigger_id=trigger(slack),
-            view=TestTypedValues.form("b"),
-        )
+        await client.views_open(trigger_id=trigger(slack), view=TestTypedValues.form("b"))
         base = f"{slack.url}/sandbox"
         async with aiohttp.ClientSession() as http:
             async with http.get(f"{base}/people") as answer:
-                assert len((await answer.json())["people"]) == len(DEFAULT.users)
+                assert len((await answer.json())["people"]) == len(DEMO_TEAM.users)
             act = {"action_id": "why", "text": "spam"}
             async with http.post(f"{base}/as/U0MAYA/write", json=act) as answer:
                 seen = await answer.json()
@@ -863,7 +790,9 @@ class TestConsole:
         "headers",
         [{"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Origin": "null"}],
     )
-    async def test_not_for_pages_of_others(self, slack: SlackStandIn, headers: Json) -> None:
+    async def test_the_pages_of_other_sites_are_refused(
+        self, slack: SlackStandIn, headers: Json
+    ) -> None:
         url = f"{slack.url}/sandbox/people"
         async with aiohttp.ClientSession() as http, http.get(url, headers=headers) as answer:
             assert answer.status == 403

@@ -1,4 +1,4 @@
-"""A small real Bolt app, over both transports, against the stand-in."""
+"""A small Bolt app against the stand-in, over both transports."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,7 +14,7 @@ from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from tests.sandbox.slack import CannotError, Person, SlackStandIn, WaitedInVainError
+from tests.sandbox.slack import ActionError, Person, SlackStandIn, TimedOutError
 
 pytestmark = pytest.mark.services
 
@@ -50,9 +50,7 @@ WHO = field_(
     },
 )
 REASON = field_(
-    "reason",
-    {"type": "plain_text_input", "action_id": "reason", "max_length": 20},
-    optional=True,
+    "reason", {"type": "plain_text_input", "action_id": "reason", "max_length": 20}, optional=True
 )
 MORE = {
     "type": "actions",
@@ -78,7 +76,7 @@ def line(text: str) -> Json:
 
 @dataclass
 class Bot:
-    """What the app under the tests does; each test sets the parts it needs."""
+    """What the app does. Each test sets the parts that it needs."""
 
     client: AsyncWebClient
     seen: list[Json] = field(default_factory=list)
@@ -89,11 +87,7 @@ class Bot:
 
 
 def build(bot: Bot, signing_secret: str) -> AsyncApp:
-    app = AsyncApp(
-        client=bot.client,
-        signing_secret=signing_secret,
-        process_before_response=True,
-    )
+    app = AsyncApp(client=bot.client, signing_secret=signing_secret, process_before_response=True)
 
     @app.command("/kick")
     async def command(ack: Any, body: Json, respond: Any) -> None:
@@ -173,9 +167,7 @@ def maya(slack: SlackStandIn) -> Person:
 
 
 async def test_a_command_opens_a_form_that_is_filled_in_and_sent(
-    slack: SlackStandIn,
-    bot: Bot,
-    maya: Person,
+    slack: SlackStandIn, bot: Bot, maya: Person
 ) -> None:
     await maya.command("live-ops", "/kick mallory  spam ")
     assert maya.modal.title == "Kick"
@@ -189,49 +181,40 @@ async def test_a_command_opens_a_form_that_is_filled_in_and_sent(
     assert not slack.problems
     assert bot.seen[0]["text"] == "mallory  spam"
     assert bot.seen[-1]["view"]["state"]["values"] == {
-        "who": {
-            "who": {
-                "type": "multi_external_select",
-                "selected_options": [option("Mallory")],
-            },
-        },
+        "who": {"who": {"type": "multi_external_select", "selected_options": [option("Mallory")]}},
         "reason": {"reason": {"type": "plain_text_input", "value": "spam"}},
     }
-    with pytest.raises(CannotError, match="no modal open"):
+    with pytest.raises(ActionError, match="no modal open"):
         _ = maya.modal
-    with pytest.raises(WaitedInVainError, match="Maya sees"):
-        await maya.until(lambda person: person.modal, timeout=0.01)
+    with pytest.raises(TimedOutError, match="Maya sees"):
+        await maya.until(lambda person: person.modal, within=0.01)
 
 
-async def test_values_that_the_client_does_not_send(
-    slack: SlackStandIn,
-    bot: Bot,
-    maya: Person,
-) -> None:
+async def test_values_that_the_client_refuses(slack: SlackStandIn, bot: Bot, maya: Person) -> None:
     await maya.command("live-ops", "/kick")
-    with pytest.raises(CannotError, match="required"):
+    with pytest.raises(ActionError, match="required"):
         await maya.submit()
-    with pytest.raises(CannotError, match="offers no"):
+    with pytest.raises(ActionError, match="offers no"):
         await maya.choose("who", "Mallory")
     bot.options = [option(name) for name in ("Mallory", "Trent", "Eve")]
     options = await maya.type_ahead("who")
-    with pytest.raises(CannotError, match="2 at most"):
+    with pytest.raises(ActionError, match="2 at most"):
         await maya.choose("who", *options)
-    with pytest.raises(CannotError, match="At most 20"):
+    with pytest.raises(ActionError, match="At most 20"):
         await maya.write("reason", "x" * 21)
-    with pytest.raises(CannotError, match="no 'nothing'"):
+    with pytest.raises(ActionError, match="no 'nothing'"):
         await maya.press("nothing")
-    with pytest.raises(CannotError, match="no button"):
+    with pytest.raises(ActionError, match="no button"):
         await maya.press("reason")
-    with pytest.raises(CannotError, match="no channel"):
+    with pytest.raises(ActionError, match="no channel"):
         await maya.command("C0NONE", "/kick")
-    with pytest.raises(CannotError, match="archived"):
+    with pytest.raises(ActionError, match="archived"):
         await maya.command("old-ops", "/kick")
-    with pytest.raises(CannotError, match="Stan is not in"):
+    with pytest.raises(ActionError, match="Stan is not in"):
         await slack.person("U0STAN").command("private-ops", "/kick")
 
 
-async def test_a_client_that_was_tampered_with(bot: Bot, maya: Person) -> None:
+async def test_a_manipulated_client(bot: Bot, maya: Person) -> None:
     await maya.command("live-ops", "/kick")
     await maya.choose("who", "forged", force=True)
     await maya.write("reason", "x" * 100, force=True)
@@ -242,12 +225,7 @@ async def test_a_client_that_was_tampered_with(bot: Bot, maya: Person) -> None:
 
 
 class TestCommands:
-    async def test_an_answer_in_the_ack(
-        self,
-        slack: SlackStandIn,
-        bot: Bot,
-        maya: Person,
-    ) -> None:
+    async def test_an_answer_in_the_ack(self, slack: SlackStandIn, bot: Bot, maya: Person) -> None:
         async def answer(ack: Any, _body: Json, _respond: Any) -> None:
             await ack("Not for you")
 
@@ -258,10 +236,7 @@ class TestCommands:
         assert not slack.problems
 
     async def test_an_answer_that_cannot_be_used(
-        self,
-        slack: SlackStandIn,
-        bot: Bot,
-        maya: Person,
+        self, slack: SlackStandIn, bot: Bot, maya: Person
     ) -> None:
         async def answer(ack: Any, _body: Json, _respond: Any) -> None:
             await ack(text="x", blocks=[line("")])
@@ -288,14 +263,14 @@ class TestCommands:
             await ack("too late")
 
         bot.command = answer
-        slack.ack_limit = 0.05
+        slack.ack_timeout = 0.05
         await maya.command("live-ops", "/kick mallory")
         gate.set()
         assert maya.notices == ['/kick failed with the error "operation_timeout"']
         assert slack.problems == ["/kick mallory: no answer within 0.05 s"]
         assert maya.messages("live-ops") == []
 
-    async def test_nobody_listens_to_strangers(self, bot: Bot, slack: SlackStandIn) -> None:
+    async def test_strangers_have_no_commands(self, bot: Bot, slack: SlackStandIn) -> None:
         xen = slack.person("U0XEN")
         await xen.command("live-ops", "/kick mallory")
         assert "/kick is not a valid command" in xen.notices[0]
@@ -309,10 +284,7 @@ class TestCommands:
 
 class TestSuggestions:
     async def test_the_rest_of_the_form_is_not_sent(
-        self,
-        slack: SlackStandIn,
-        bot: Bot,
-        maya: Person,
+        self, slack: SlackStandIn, bot: Bot, maya: Person
     ) -> None:
         await maya.command("live-ops", "/kick")
         await maya.write("reason", "spam")
@@ -331,12 +303,7 @@ class TestSuggestions:
         ],
     )
     async def test_wrong_options_show_as_none(
-        self,
-        slack: SlackStandIn,
-        bot: Bot,
-        maya: Person,
-        options: list[Json],
-        complaint: str,
+        self, slack: SlackStandIn, bot: Bot, maya: Person, options: list[Json], complaint: str
     ) -> None:
         bot.options = options
         await maya.command("live-ops", "/kick")
@@ -344,13 +311,10 @@ class TestSuggestions:
         assert complaint in slack.problems[0]
 
     async def test_late_options_show_as_none(
-        self,
-        slack: SlackStandIn,
-        bot: Bot,
-        maya: Person,
+        self, slack: SlackStandIn, bot: Bot, maya: Person
     ) -> None:
         await maya.command("live-ops", "/kick")
-        bot.pause, slack.ack_limit = 0.1, 0.05
+        bot.pause, slack.ack_timeout = 0.1, 0.05
         assert await maya.type_ahead("who", "m") == []
         assert "no answer within" in slack.problems[0]
 
@@ -395,9 +359,7 @@ class TestSubmissions:
         assert not maya.stack
 
     async def test_an_empty_answer_closes_only_the_view_on_top(
-        self,
-        bot: Bot,
-        maya: Person,
+        self, bot: Bot, maya: Person
     ) -> None:
         bot.answer = {"response_action": "push", "view": modal("Review", line("Mallory"))}
         await maya.submit()
@@ -416,12 +378,7 @@ class TestSubmissions:
         ],
     )
     async def test_answers_that_cannot_be_used(
-        self,
-        slack: SlackStandIn,
-        bot: Bot,
-        maya: Person,
-        answer: Json,
-        complaint: str,
+        self, slack: SlackStandIn, bot: Bot, maya: Person, answer: Json, complaint: str
     ) -> None:
         bot.answer = answer
         await maya.submit()
@@ -429,7 +386,7 @@ class TestSubmissions:
         assert complaint in slack.problems[0]
 
     async def test_an_ack_too_late(self, slack: SlackStandIn, bot: Bot, maya: Person) -> None:
-        bot.pause, slack.ack_limit = 0.1, 0.05
+        bot.pause, slack.ack_timeout = 0.1, 0.05
         await maya.submit()
         assert "operation_timeout" in str(maya.modal.strip)
         assert slack.problems[0] == "view_submission form: no answer within 0.05 s"
@@ -445,15 +402,12 @@ class TestSubmissions:
         del done["submit"]
         bot.answer = {"response_action": "update", "view": done}
         await maya.submit()
-        with pytest.raises(CannotError, match="no submit button"):
+        with pytest.raises(ActionError, match="no submit button"):
             await maya.submit()
         await maya.submit(force=True)
 
     async def test_replayed_and_forged_payloads(
-        self,
-        slack: SlackStandIn,
-        bot: Bot,
-        maya: Person,
+        self, slack: SlackStandIn, bot: Bot, maya: Person
     ) -> None:
         await maya.submit()
         sent = slack.deliveries[-1]
@@ -466,7 +420,7 @@ class TestSubmissions:
 
 
 class TestClosing:
-    async def test_the_bot_hears_of_it_where_it_asked_to(self, bot: Bot, maya: Person) -> None:
+    async def test_the_bot_is_told_if_it_asked(self, bot: Bot, maya: Person) -> None:
         async def open_(ack: Any, body: Json, _respond: Any) -> None:
             view = modal("Kick", line("x"), notify_on_close=True)
             await bot.client.views_open(trigger_id=body["trigger_id"], view=view)
@@ -480,7 +434,7 @@ class TestClosing:
         closings = [payload for payload in bot.seen if payload.get("type") == "view_closed"]
         assert [payload["is_cleared"] for payload in closings] == [False, True]
 
-    async def test_and_of_nothing_where_it_did_not(self, bot: Bot, maya: Person) -> None:
+    async def test_the_bot_is_not_told_if_it_did_not_ask(self, bot: Bot, maya: Person) -> None:
         await maya.command("live-ops", "/kick")
         await maya.dismiss()
         assert len(bot.seen) == 1
@@ -507,19 +461,16 @@ class TestButtons:
         assert payload["user"]["team_id"] == "T0OTHER"
         assert payload["message"]["ts"] == card.ts
         changed = await maya.until(
-            lambda person: [item for item in person.messages("C0LIVE") if item.text == "answered"],
+            lambda person: [item for item in person.messages("C0LIVE") if item.text == "answered"]
         )
-        with pytest.raises(CannotError, match="nothing"):
+        with pytest.raises(ActionError, match="nothing"):
             await maya.click(changed[0], "more")
         await maya.click(card, "more", force=True)
         assert len(bot.seen) == 2
 
     async def test_in_an_ephemeral_message(self, bot: Bot, maya: Person) -> None:
         await bot.client.chat_postEphemeral(
-            channel="C0LIVE",
-            user="U0MAYA",
-            text="card",
-            blocks=[MORE],
+            channel="C0LIVE", user="U0MAYA", text="card", blocks=[MORE]
         )
         await maya.click(maya.messages("C0LIVE")[0], "more")
         assert bot.seen[-1]["container"]["is_ephemeral"]
@@ -527,24 +478,20 @@ class TestButtons:
         (message,) = await maya.until(lambda person: person.messages("C0LIVE"))
         assert message.only_for == "U0MAYA"
 
-    async def test_where_one_is_not(self, slack: SlackStandIn, bot: Bot, maya: Person) -> None:
+    async def test_a_message_that_the_user_does_not_see(
+        self, slack: SlackStandIn, bot: Bot, maya: Person
+    ) -> None:
         await bot.client.chat_postEphemeral(
-            channel="C0LIVE",
-            user="U0MAYA",
-            text="card",
-            blocks=[MORE],
+            channel="C0LIVE", user="U0MAYA", text="card", blocks=[MORE]
         )
         (card,) = maya.messages("C0LIVE")
-        with pytest.raises(CannotError, match="sees no such message"):
+        with pytest.raises(ActionError, match="sees no such message"):
             await slack.person("U0MO").click(card, "more")
 
 
 class TestFaults:
     async def test_slack_cannot_reach_the_bot(
-        self,
-        slack: SlackStandIn,
-        bot: Bot,
-        maya: Person,
+        self, slack: SlackStandIn, bot: Bot, maya: Person
     ) -> None:
         slack.faults.switch_on("no_delivery", times=1)
         await maya.command("live-ops", "/kick")
@@ -555,10 +502,10 @@ class TestFaults:
     async def test_slack_loses_a_click(self, slack: SlackStandIn, bot: Bot, maya: Person) -> None:
         slack.faults.switch_on("lost_delivery", type="block_actions", times=1)
         await maya.command("live-ops", "/kick")
-        slack.ack_limit = 0.05
+        slack.ack_timeout = 0.05
         await maya.press("more")
         assert "operation_timeout" in maya.strips[0]
-        slack.ack_limit = 3.0
+        slack.ack_timeout = 3.0
         await maya.press("more")
         assert len(bot.seen) == 2
         assert not slack.problems
@@ -590,11 +537,8 @@ class TestSockets:
             with pytest.raises(aiohttp.WSServerHandshakeError):
                 await http.ws_connect(url)
 
-    async def test_a_refresh_while_a_payload_is_with_the_bot(
-        self,
-        slack: SlackStandIn,
-        bots: list[Bot],
-        maya: Person,
+    async def test_a_refresh_while_the_bot_handles_a_payload(
+        self, slack: SlackStandIn, bots: list[Bot], maya: Person
     ) -> None:
         slack.faults.switch_on("socket_refresh", times=1)
         before = list(slack.sockets.open)
@@ -603,7 +547,7 @@ class TestSockets:
         await slack.until(
             lambda stand_in: (
                 len(stand_in.sockets.open) == 2 and list(stand_in.sockets.open) != before
-            ),
+            )
         )
         await maya.command("live-ops", "/kick")
         assert sum(len(bot.seen) for bot in bots) == 2
@@ -611,10 +555,7 @@ class TestSockets:
 
     @pytest.mark.parametrize("reason", ["warning", "refresh_requested"])
     async def test_a_refresh_of_the_only_socket(
-        self,
-        slack: SlackStandIn,
-        maya: Person,
-        reason: str,
+        self, slack: SlackStandIn, maya: Person, reason: str
     ) -> None:
         bot = Bot(AsyncWebClient(token=slack.bot_token, base_url=slack.api_url))
         async with socket_mode(slack, build(bot, slack.signing_secret)):
@@ -623,13 +564,13 @@ class TestSockets:
             await maya.command("live-ops", "/kick")
             assert maya.modal.title == "Kick"
             await slack.until(
-                lambda stand_in: stand_in.sockets.open and old not in stand_in.sockets.open,
+                lambda stand_in: stand_in.sockets.open and old not in stand_in.sockets.open
             )
             await maya.press("more")
         assert len(bot.seen) == 2
         assert not slack.problems
 
-    async def test_nobody_connected(self, maya: Person) -> None:
+    async def test_no_open_socket(self, maya: Person) -> None:
         await maya.command("live-ops", "/kick")
         assert maya.notices == ['/kick failed with the error "dispatch_failed"']
 
@@ -660,7 +601,7 @@ class TestSigning:
         assert maya.notices == ['/kick failed with the error "dispatch_failed"']
         assert "answered 401" in slack.problems[0]
 
-    async def test_nobody_there(self, slack: SlackStandIn, maya: Person) -> None:
+    async def test_an_unreachable_url(self, slack: SlackStandIn, maya: Person) -> None:
         slack.deliver_to("http://127.0.0.1:1/slack/events")
         await maya.command("live-ops", "/kick")
         assert maya.notices == ['/kick failed with the error "dispatch_failed"']

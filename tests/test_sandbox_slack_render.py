@@ -1,4 +1,4 @@
-"""What people see, as text."""
+"""What users see, as text."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

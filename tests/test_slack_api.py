@@ -15,10 +15,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.slack.api import (
     SlackCallError,
-    _WaitIfShort,
+    _ShortWaitRetryHandler,
     post_form,
     post_json,
-    respond,
+    post_response,
     scopes,
     web_client,
 )
@@ -140,7 +140,7 @@ async def test_an_answer_that_takes_too_long_may_have_happened(
     with pytest.raises(SlackCallError, match="no answer in time") as posted:
         await post_json(hasty_client, "chat.postMessage", channel="C0LIVE", text="x")
     with pytest.raises(SlackCallError, match="no answer in time") as answered:
-        await respond(hasty_client, hasty_client.base_url, {})
+        await post_response(hasty_client, hasty_client.base_url, {})
     assert posted.value.maybe_applied
     assert answered.value.maybe_applied
 
@@ -151,7 +151,7 @@ async def test_a_call_that_was_never_sent_did_not_happen(slack: Slack) -> None:
         with pytest.raises(SlackCallError, match="Slack can't be reached") as posted:
             await post_json(client, "chat.postMessage", channel="C0LIVE", text="x")
         with pytest.raises(SlackCallError, match="Slack can't be reached") as answered:
-            await respond(client, "http://127.0.0.1:1/", {})
+            await post_response(client, "http://127.0.0.1:1/", {})
     assert not posted.value.maybe_applied
     assert not answered.value.maybe_applied
 
@@ -201,7 +201,7 @@ async def test_a_client_that_is_not_patient_says_at_once_how_long_to_wait(
 ) -> None:
     slack.answers = [said(body, 429, **headers)]
     async with aiohttp.ClientSession() as session:
-        client = web_client("xoxb-secret", slack.url, session, patient=False)
+        client = web_client("xoxb-secret", slack.url, session, retries=False)
         with pytest.raises(SlackCallError, match="ratelimited") as raised:
             await post_json(client, "chat.postMessage", channel="C0")
     assert raised.value.retry_after == wait
@@ -227,7 +227,7 @@ async def test_a_client_that_is_not_patient_says_at_once_how_long_to_wait(
 def test_what_may_well_succeed_later_is_told_from_what_will_not(
     code: str, *, maybe: bool, passes: bool
 ) -> None:
-    failed = SlackCallError("chat.postMessage", code, maybe=maybe)
+    failed = SlackCallError("chat.postMessage", code, maybe_applied=maybe)
     assert failed.is_transient is passes
     assert failed.retry_after is None
 
@@ -250,7 +250,7 @@ async def test_only_a_429_that_names_a_short_wait_is_retried(
 ) -> None:
     request = HttpRequest(method="POST", url="https://slack.com/api/x", headers={})
     response = HttpResponse(status_code=status, headers=dict(headers))
-    handler = _WaitIfShort(max_retry_count=2)
+    handler = _ShortWaitRetryHandler(max_retry_count=2)
     may = await handler.can_retry_async(state=RetryState(), request=request, response=response)
     assert may is retried
 
@@ -258,7 +258,7 @@ async def test_only_a_429_that_names_a_short_wait_is_retried(
 async def test_a_broken_connection_is_never_retried() -> None:
     request = HttpRequest(method="POST", url="https://slack.com/api/x", headers={})
     broken = aiohttp.ServerDisconnectedError()
-    handler = _WaitIfShort(max_retry_count=2)
+    handler = _ShortWaitRetryHandler(max_retry_count=2)
     assert not await handler.can_retry_async(state=RetryState(), request=request, error=broken)
 
 
@@ -293,7 +293,7 @@ async def test_an_answer_by_response_url_that_failed_says_how(
 ) -> None:
     slack.answers = [answer]
     with pytest.raises(SlackCallError) as raised:
-        await respond(client, slack.url, {"text": "x"})
+        await post_response(client, slack.url, {"text": "x"})
     assert raised.value.code.startswith(code)
     assert len(raised.value.code) < 300
     assert raised.value.maybe_applied is maybe
@@ -304,7 +304,7 @@ async def test_an_answer_by_response_url_goes_over_the_clients_own_session(
     slack: Slack, client: AsyncWebClient
 ) -> None:
     slack.answers = [said("ok", 200, "text/plain")]
-    await respond(client, f"{slack.url}respond/1", {"text": "x"})
+    await post_response(client, f"{slack.url}respond/1", {"text": "x"})
     assert slack.asked == [("/respond/1", '{"text": "x"}')]
     with pytest.raises(SlackCallError, match="no session"):
-        await respond(AsyncWebClient("xoxb-secret"), slack.url, {})
+        await post_response(AsyncWebClient("xoxb-secret"), slack.url, {})

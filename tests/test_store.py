@@ -22,32 +22,28 @@ from sqlalchemy import column, insert, select, table
 from sqlalchemy.exc import IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.core.draft import Draft
+from bot.core.event import Event, EventKind
 from bot.core.kick import (
     ENDED_WITHOUT_CALL,
     RECOVER_AFTER,
     ChannelId,
-    Draft,
-    Event,
-    EventKind,
     Kick,
     KickId,
-    Outcome,
-    OutcomeReason,
-    SeenPeer,
     State,
-    Target,
     TeamId,
     UserId,
 )
 from bot.core.outbox_message import DELIVER_WITHIN, MessageKind, OutboxMessage
 from bot.core.ports import StoreUnavailable, VersionConflict
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, PeerId, SessionId
+from bot.core.target import Outcome, OutcomeReason, SeenPeer, Target
 from bot.store import SqlStore, url
 from bot.store.migrations import MIGRATIONS, migrate
 from bot.store.rows import draft_row, kick_row, target_rows
 from bot.store.schema import drafts, events, iso, schema_version, targets
 from bot.store.schema import kicks as kicks_table
-from tests.fakes import MemoryStore
+from tests.stores import MemoryStore
 
 AnyStore = SqlStore | MemoryStore
 
@@ -117,12 +113,14 @@ def event(
     return Event(at, what, AVA, note, kick.id if kick else None)
 
 
-def asked_for(expires_at: datetime = NOW + SECOND) -> Kick:
-    """Make a kick that waits for a second person: its card is owed."""
+def waiting_kick(expires_at: datetime = NOW + SECOND) -> Kick:
+    """Return a waiting kick: its card is due."""
     return replace(new_kick(state=State.WAITING), expires_at=expires_at)
 
 
-def owed_by(kick: Kick, kind: MessageKind = MessageKind.CARD, at: datetime = NOW) -> OutboxMessage:
+def message_of(
+    kick: Kick, kind: MessageKind = MessageKind.CARD, at: datetime = NOW
+) -> OutboxMessage:
     return OutboxMessage(kick.id, kind, at, at + DELIVER_WITHIN)
 
 
@@ -155,7 +153,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[AnyStore]:
 
 @pytest.fixture
 async def impatient(sqlite_url: str) -> AsyncIterator[SqlStore]:
-    store = SqlStore(sqlite_url, patience=0.05)
+    store = SqlStore(sqlite_url, timeout=0.05)
     await store.start()
     yield store
     await store.close()
@@ -214,7 +212,7 @@ class TestAdd:
         assert await sql_store.history(10) == [first]
 
 
-class TestMove:
+class TestTransition:
     async def test_stores_all_that_changed(self, store: AnyStore) -> None:
         before = await store.add(new_kick(MALLORY, TROLL, MALLORY), event())
         called = replace(TROLL, called_at=None, outcome=None, outcome_reason=None, peers=())
@@ -283,7 +281,7 @@ class TestMove:
             await store.transition(kick, moved(kick))
 
 
-class TestQuestions:
+class TestQueries:
     async def test_what_is_not_there_is_none(self, store: AnyStore) -> None:
         assert await store.get_kick(KickId("none")) is None
         assert await store.by_number(1) is None
@@ -302,7 +300,7 @@ class TestQuestions:
         kicks = (
             replace(new_kick(), decided_at=NOW + 5 * SECOND - RECOVER_AFTER),
             new_kick(created_at=NOW + 4 * SECOND - RECOVER_AFTER),
-            asked_for(NOW + 2 * SECOND),
+            waiting_kick(NOW + 2 * SECOND),
             replace(new_kick(state=State.RUNNING), lease_until=NOW + SECOND),
             *(new_kick(state=state) for state in (State.DONE, *ENDED_WITHOUT_CALL)),
         )
@@ -364,11 +362,11 @@ class TestQuestions:
         assert await store.events(kick.id) == [event(kick=kick), refused]
 
 
-class TestNotices:
+class TestMessages:
     @pytest.mark.parametrize(
         ("kick", "kinds"),
         [
-            (asked_for(), [MessageKind.CARD]),
+            (waiting_kick(), [MessageKind.CARD]),
             (new_kick(), []),
             (new_kick(state=State.REFUSED), []),
         ],
@@ -377,15 +375,15 @@ class TestNotices:
     async def test_are_owed_by_a_new_kick(
         self, store: AnyStore, kick: Kick, kinds: list[MessageKind]
     ) -> None:
-        for _ in range(2):  # the second is of the same key
+        for _ in range(2):  # the second has the same key
             await store.add(kick, event(at=NOW + SECOND))
-            wanted = [owed_by(kick, kind, NOW + SECOND) for kind in kinds]
+            wanted = [message_of(kick, kind, NOW + SECOND) for kind in kinds]
             assert await store.pending_messages(kick.id) == wanted
 
     @pytest.mark.parametrize(
         ("kick", "to", "kinds"),
         [
-            (asked_for(), State.DENIED, [MessageKind.CARD, MessageKind.REQUESTER]),
+            (waiting_kick(), State.DENIED, [MessageKind.CARD, MessageKind.REQUESTER]),
             (new_kick(), State.RUNNING, []),
             (new_kick(), State.REFUSED, [MessageKind.REQUESTER]),
             (new_kick(state=State.RUNNING), State.DONE, [MessageKind.RESULT]),
@@ -402,7 +400,7 @@ class TestNotices:
         assert owed == [(kind, last.at, last.at + DELIVER_WITHIN) for kind in kinds]
 
     async def test_owed_again_stay_where_they_stand(self, store: AnyStore) -> None:
-        kick = await store.add(asked_for(), event())
+        kick = await store.add(waiting_kick(), event())
         (card,) = await store.pending_messages(kick.id)
         standing = replace(
             card,
@@ -441,17 +439,17 @@ class TestNotices:
         with pytest.raises(StoreUnavailable, match="notices"):
             await sql_store.transition(kick, moved(kick, State.REFUSED), event(EventKind.REFUSED))
         with pytest.raises(StoreUnavailable, match="notices"):
-            await sql_store.add(asked_for(), event())
+            await sql_store.add(waiting_kick(), event())
         assert await sql_store.history(10) == [kick]
         assert await sql_store.events(kick.id) == [event(kick=kick)]
 
     async def test_are_overdue_from_their_date_on(self, store: AnyStore) -> None:
-        kicks = [asked_for() for _ in range(103)]
+        kicks = [waiting_kick() for _ in range(103)]
         for late, kick in enumerate(reversed(kicks)):
             await store.add(kick, event(at=NOW - late * SECOND))
         due = NOW + DELIVER_WITHIN
         wanted = [
-            owed_by(kick, at=NOW - late * SECOND) for late, kick in enumerate(reversed(kicks))
+            message_of(kick, at=NOW - late * SECOND) for late, kick in enumerate(reversed(kicks))
         ]
         assert await store.overdue_messages(due) == wanted[:2:-1]
         assert await store.overdue_messages(due - 100 * SECOND) == wanted[:99:-1]
@@ -462,20 +460,20 @@ class TestNotices:
         assert await store.pending_messages(oldest.kick_id) == []
 
     async def test_of_a_stale_form_stay_as_they_are(self, store: AnyStore) -> None:
-        kick = await store.add(asked_for(), event())
+        kick = await store.add(waiting_kick(), event())
         (card,) = await store.pending_messages(kick.id)
         taken = await store.update_message(card, card.leased(NOW))
         assert await store.update_message(card, card.delivered(CHANNEL, "1.1")) == taken
         assert await store.pending_messages(kick.id) == [taken]
 
     async def test_never_owed_are_a_mistake(self, store: AnyStore) -> None:
-        kick = await store.add(asked_for(), event())
-        word = owed_by(kick, MessageKind.REQUESTER)
+        kick = await store.add(waiting_kick(), event())
+        message = message_of(kick, MessageKind.REQUESTER)
         with pytest.raises(LookupError):
-            await store.update_message(word, word.leased(NOW))
+            await store.update_message(message, message.leased(NOW))
 
     async def test_race_to_one_winner(self, store: AnyStore) -> None:
-        kick = await store.add(asked_for(), event())
+        kick = await store.add(waiting_kick(), event())
         (card,) = await store.pending_messages(kick.id)
         takes = [card.leased(NOW) for _ in range(10)]
         ends = await asyncio.gather(*(store.update_message(card, one) for one in takes))
@@ -569,12 +567,12 @@ class TestOtherBots:
         mine = SqlStore(database_url, team_id=TEAM, app_id="app")
         theirs = SqlStore(database_url, **{"team_id": TEAM, "app_id": "app"} | other)
         await mine.start()
-        asked = [asked_for(), replace(asked_for(), **other)]
+        asked = [waiting_kick(), replace(waiting_kick(), **other)]
         kicks = [await mine.add(kick, event()) for kick in asked]
         later = NOW + timedelta(days=1)
         for store, kick in zip((mine, theirs), kicks, strict=True):
             assert await store.overdue_kicks(later) == [kick]
-            assert await store.overdue_messages(later) == [owed_by(kick)]
+            assert await store.overdue_messages(later) == [message_of(kick)]
             assert await store.history(10) == kicks[::-1]
         await asyncio.gather(mine.close(), theirs.close())
 
@@ -611,7 +609,7 @@ class TestTables:
         old, new = SqlStore(database_url), SqlStore(database_url)
         kicks = [
             new_kick(state=State.DONE),
-            asked_for(NOW + 3 * SECOND),
+            waiting_kick(NOW + 3 * SECOND),
             replace(new_kick(state=State.RUNNING), lease_until=NOW + SECOND),
             replace(new_kick(), decided_at=NOW + 2 * SECOND),
             new_kick(),
@@ -638,7 +636,7 @@ class TestTables:
         assert await new.overdue_kicks(NOW + 10 * SECOND) == [ready, running, decided, waiting]
         assert await new.get_draft("V1") is None
         done = await new.transition(running, moved(running, State.DONE), event(EventKind.FINISHED))
-        assert await new.pending_messages(done.id) == [owed_by(done, MessageKind.RESULT)]
+        assert await new.pending_messages(done.id) == [message_of(done, MessageKind.RESULT)]
         assert await new.add(new_kick(), event()) == await new.by_number(6)
         await new.close()
 
@@ -659,7 +657,7 @@ def _first_row(kick: Kick) -> dict[str, Any]:
     }
 
 
-class TestTrouble:
+class TestErrors:
     async def test_cancelled_writes_go_on_to_their_end(self, database_url: str) -> None:
         store = SqlStore(database_url)
         await store.start()
@@ -769,8 +767,8 @@ class TestSqlite:
 
 
 def _join_workers() -> None:
-    # aiosqlite lets the thread of a connection that failed end by itself; should the event loop
-    # be closed by then, it raises.
+    # aiosqlite does not wait for the thread of a failed connection. The thread raises an error if
+    # the event loop is closed before it ends.
     for thread in threading.enumerate():
         if "_connection_worker_thread" in thread.name:
             thread.join(5)
@@ -829,7 +827,7 @@ class TestPostgresql:
         await store.close()
 
     async def test_with_its_tables_locked(self, postgres_url: str) -> None:
-        store = SqlStore(postgres_url, patience=1)
+        store = SqlStore(postgres_url, timeout=1)
         await store.start()
         with psycopg.connect(postgres_url) as other:
             other.execute("LOCK TABLE kicks")
@@ -839,7 +837,7 @@ class TestPostgresql:
         await store.close()
 
     async def test_stands_still(self, postgres_url: str) -> None:
-        store = SqlStore(postgres_url, patience=1)
+        store = SqlStore(postgres_url, timeout=1)
         await store.start()
         with _stopped(postgres_url), pytest.raises(StoreUnavailable, match="does not answer"):
             await asyncio.wait_for(store.add(new_kick(), event()), 30)
@@ -849,7 +847,7 @@ class TestPostgresql:
         await store.close()
 
     async def test_a_writer_that_stands_still_keeps_nobody_waiting(self, postgres_url: str) -> None:
-        stuck, well = SqlStore(postgres_url, patience=1), SqlStore(postgres_url)
+        stuck, well = SqlStore(postgres_url, timeout=1), SqlStore(postgres_url)
         await well.start()
         kick = await well.add(new_kick(), event())
         running = moved(kick)
@@ -864,7 +862,7 @@ class TestPostgresql:
         await asyncio.gather(stuck.close(), well.close())
 
     async def test_tables_are_waited_for_while_another_makes_them(self, postgres_url: str) -> None:
-        store = SqlStore(postgres_url, patience=0.5)
+        store = SqlStore(postgres_url, timeout=0.5)
         with psycopg.connect(postgres_url) as other:
             other.execute("SELECT pg_advisory_xact_lock(5425620268)")
             start = asyncio.create_task(store.start())
@@ -875,7 +873,7 @@ class TestPostgresql:
         await store.close()
 
     async def test_settings(self, postgres_url: str) -> None:
-        store = SqlStore(postgres_url, patience=2.5)
+        store = SqlStore(postgres_url, timeout=2.5)
         async with store._database.reading() as db:
             found = [
                 (await db.exec_driver_sql(f"SHOW {name}")).scalar_one()
@@ -893,7 +891,7 @@ class TestPostgresql:
     async def test_serves_several_processes(self, postgres_url: str) -> None:
         stores = [SqlStore(postgres_url) for _ in range(2)]
         await stores[0].start()
-        kick = await stores[0].add(asked_for(), event())
+        kick = await stores[0].add(waiting_kick(), event())
         (card,) = await stores[1].pending_messages(kick.id)
         takes = [card.leased(NOW) for _ in range(10)]
         seen = await asyncio.gather(
@@ -914,7 +912,7 @@ class TestPostgresql:
 
 @contextmanager
 def _stopped(postgres_url: str) -> Iterator[None]:
-    """Let every process that serves the database stand still."""
+    """Stop every server process of the database."""
     with psycopg.connect(postgres_url, autocommit=True) as db:
         others = db.execute(
             "SELECT pid FROM pg_stat_activity "

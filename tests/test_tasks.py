@@ -1,4 +1,4 @@
-"""Work that outlives a request is owned: drained at the end, its faults reported."""
+"""Background tasks: they are waited for at the end, and their errors are logged."""
 
 import asyncio
 import logging

@@ -1,1 +1,1 @@
-"""The rules and the use cases: no I/O, no framework."""
+"""Rules and use cases. This package does no I/O and uses no framework."""

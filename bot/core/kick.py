@@ -1,7 +1,8 @@
-"""A kick: one request to remove targets from one session. Frozen values; moves return new ones.
+"""A kick: one request to remove targets from one session.
 
-The states are a table, `TRANSITIONS`. Every transition raises the version by one, so that a store
-can make it conditional on state and version. Updating an outdated value raises an error.
+A kick is a frozen value; its methods return a changed copy. `TRANSITIONS` lists what each state
+allows. Every transition raises the version by one, so that a store can make the update
+conditional on state and version. Updating an outdated value raises an error.
 """
 
 from collections.abc import Mapping
@@ -10,16 +11,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NewType
 
-from bot.core.roster import (
-    CustomId,
-    Meeting,
-    ParticipantId,
-    ParticipantKey,
-    Peer,
-    PeerId,
-    SessionId,
-    participant_key,
-)
+from bot.core.roster import Meeting, ParticipantKey, Peer, SessionId
+from bot.core.target import Outcome, OutcomeReason, SeenPeer, Target
 
 KickId = NewType("KickId", str)
 UserId = NewType("UserId", str)
@@ -27,19 +20,18 @@ TeamId = NewType("TeamId", str)
 ChannelId = NewType("ChannelId", str)
 
 CLAIM_WITHIN = timedelta(seconds=60)
-# A ready kick is in the hands of the process that stored it; after this long, in anybody's.
+# The process that stored a ready kick has this long to start it. After that, any process may.
 RECOVER_AFTER = timedelta(seconds=5)
 LEASE = timedelta(seconds=15)
 RENEW_EVERY = timedelta(seconds=5)
-LIST_LAG = timedelta(seconds=12)
-# A call is sent this soon after its mark or not at all, and then has the client's deadline of 8 s:
-# together the longest after the mark that a call of a process that died can have had an effect.
+# A call is sent this soon after it was recorded, or not at all. Then the client gives up after
+# 8 s. So after the sum of the two, no call of a dead process can have an effect any more.
 SEND_WITHIN = timedelta(seconds=2)
 MAX_CALL_TIME = SEND_WITHIN + timedelta(seconds=8)
 
 
 class State(StrEnum):
-    """Where a kick stands."""
+    """How far a kick has come. The values are stored."""
 
     WAITING = "waiting"
     READY = "ready"
@@ -51,7 +43,9 @@ class State(StrEnum):
     EXPIRED = "expired"
 
 
-# What a kick may be when it is stored, and which methods move it from where to where.
+OPEN = frozenset({State.WAITING, State.READY, State.RUNNING})
+ENDED_WITHOUT_CALL = frozenset({State.REFUSED, State.DENIED, State.CANCELLED, State.EXPIRED})
+# The states in which a kick may be stored first, and the methods that lead to the next state.
 INITIAL_STATES = (State.REFUSED, State.WAITING, State.READY)
 TRANSITIONS: Mapping[State, Mapping[State, tuple[str, ...]]] = {
     State.WAITING: {
@@ -70,90 +64,23 @@ TRANSITIONS: Mapping[State, Mapping[State, tuple[str, ...]]] = {
         State.DONE: ("finish",),
     },
     State.DONE: {State.DONE: ("settle",)},
-    State.REFUSED: {},
-    State.DENIED: {},
-    State.CANCELLED: {},
-    State.EXPIRED: {},
+    **{state: {} for state in ENDED_WITHOUT_CALL},
 }
-OPEN = frozenset({State.WAITING, State.READY, State.RUNNING})
-ENDED_WITHOUT_CALL = frozenset({State.REFUSED, State.DENIED, State.CANCELLED, State.EXPIRED})
-
-
-class Outcome(StrEnum):
-    """What became of one target; `unknown` is an answer, not a gap."""
-
-    KICKED = "kicked"
-    GONE = "gone"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-
-
-class OutcomeReason(StrEnum):
-    """What an outcome rests on."""
-
-    CONFIRMED = "confirmed"  # the reply named one participant
-    NOT_FOUND = "not found"  # 404, seen before, not there now
-    LEFT = "left"  # every connection of theirs has left
-    NOBODY = "nobody"  # 404, and never seen
-    NOT_TRIED = "not tried"  # the process ended before the call
-    PROTECTED = "protected"  # the policy spares them, as they are now
-    STILL_THERE = "still there"  # a connection from before the call is open long after it
-    NO_ANSWER = "no answer"  # the answer was lost
-    EMPTY_ANSWER = "empty answer"  # success, naming nobody
-    REFUSED = "refused"  # RealtimeKit refused our credentials or input
-    BUSY = "busy"  # RealtimeKit asked to wait
-    UNREACHABLE = "unreachable"  # the call was never sent
 
 
 class InvalidTransition(Exception):
-    """The kick's state does not allow this move."""
-
-
-@dataclass(frozen=True, slots=True)
-class SeenPeer:
-    """A connection as it stood before the call."""
-
-    peer_id: PeerId
-    joined_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A participant chosen to be kicked, as shown when chosen, and what became of them.
-
-    `live`: shown as being in the session. `checked`: whether the policy spares them could be
-    read. `called_at` and `peers` are set before the call is sent; one never marked so was never
-    called.
-    """
-
-    participant_id: ParticipantId | None
-    custom_id: CustomId | None
-    name: str
-    preset: str | None = None
-    live: bool = True
-    protection_checked: bool = True
-    called_at: datetime | None = None
-    peers: tuple[SeenPeer, ...] = ()
-    outcome: Outcome | None = None
-    outcome_reason: OutcomeReason | None = None
-    detail: str = ""
-    rejoined_at: datetime | None = None
-
-    @property
-    def key(self) -> ParticipantKey | None:
-        """What tells two targets of a kick apart."""
-        return participant_key(self.participant_id, self.custom_id)
+    """The state of the kick does not allow this change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kick:
     """One request to remove targets from one session, with its state and its outcomes.
 
-    `key` is the id of the view it was sent from; `number` (0 until stored) is the name people
-    use; `session_id` is None where no session was seen live; `repeats` is the number of the kick
-    that this one does again. `expires_at` is set where a second person was asked; `approver` is
-    whoever decided, also by denying. `refusal` says why a kick came to nothing. Dates are aware,
-    in UTC.
+    `idempotency_key` is the id of the Slack view that was submitted. `number` is what people call
+    the kick; 0 until it is stored. `session_id` is None if no session was live. `repeats` is the
+    number of the kick that this one retries. `expires_at` is set if an approval was requested;
+    `approver` is the user who approved or denied. `refusal` says why a kick ended without a call.
+    All dates are aware, in UTC.
     """
 
     id: KickId
@@ -180,23 +107,32 @@ class Kick:
     done_at: datetime | None = None
 
     def same_request(self, other: "Kick") -> bool:
-        """Tell whether `other` asks for the same thing; the same view may ask it only once.
+        """Tell whether `other` asks for the same thing as this kick.
 
-        One asked for where no session was seen is given its session when it is claimed.
+        A session that is not known yet equals any session: it is filled in when a kick is claimed.
         """
-        sessions = {self.session_id, other.session_id}
-        return _request_key(self) == _request_key(other) and (
-            len(sessions) == 1 or None in sessions
+        own, others = (
+            (kick.requester, kick.meeting.id, {target.key for target in kick.targets}, kick.reason)
+            for kick in (self, other)
         )
+        return own == others and (self.belongs_to(other.session_id) or other.session_id is None)
+
+    def belongs_to(self, session_id: SessionId | None) -> bool:
+        """Tell whether the kick may run in this session; None if no session is live."""
+        return self.session_id in {None, session_id}
 
     @property
     def claimable_until(self) -> datetime:
-        """When a ready kick lapses."""
+        """The deadline for claiming a ready kick."""
         return (self.decided_at or self.created_at) + CLAIM_WITHIN
 
     @property
     def due_at(self) -> datetime | None:
-        """When any process should take it up: it expired, was not begun, or its owner is silent."""
+        """When any process should recover the kick; None if it has ended.
+
+        Then a waiting kick has expired, a ready one was not started, and the lease of a running
+        one has ended.
+        """
         if self.state is State.WAITING:
             return self.expires_at
         if self.state is State.READY:
@@ -205,218 +141,129 @@ class Kick:
 
     @property
     def approval_requested(self) -> bool:
-        """Tell whether a second person was asked for it."""
+        """Tell whether the kick waits, or waited, for a second person."""
         return self.expires_at is not None
 
     def approve(self, approver: UserId, now: datetime) -> "Kick":
-        """Let a waiting kick be carried out.
+        """Return the kick as ready.
 
-        Raises InvalidTransition for the requester, and once the deadline has come.
+        Raises InvalidTransition if the approver is the requester, or if the deadline has passed.
         """
         self._require_undecided(approver, now)
-        return self._transition(State.READY, approver=approver, decided_at=now)
+        return self._transition("approve", approver=approver, decided_at=now)
 
     def deny(self, approver: UserId, note: str, now: datetime) -> "Kick":
-        """End a waiting kick by somebody's no. Raises InvalidTransition as `approve` does."""
+        """Return the kick as denied. Raises InvalidTransition as `approve` does."""
         self._require_undecided(approver, now)
-        changes = {"approver": approver, "decided_at": now, "refusal": note, "done_at": now}
-        return self._transition(State.DENIED, **changes)
+        return self._transition(
+            "deny", approver=approver, decided_at=now, refusal=note, done_at=now
+        )
 
     def cancel(self, now: datetime) -> "Kick":
-        """Take a waiting kick back."""
-        return self._transition(State.CANCELLED, done_at=now)
+        """Return the waiting kick as cancelled."""
+        return self._transition("cancel", done_at=now)
 
     def expire_undecided(self, now: datetime) -> "Kick":
-        """End a waiting kick that nobody decided; raises InvalidTransition before its deadline."""
-        self._require_state(State.WAITING)
+        """Return the waiting kick as expired. Raises InvalidTransition before its deadline."""
         if self.expires_at is None or now < self.expires_at:
             raise InvalidTransition(f"kick {self.number} may still be decided")
-        return self._transition(State.EXPIRED, done_at=now)
+        return self._transition("expire_undecided", done_at=now)
 
-    def _require_undecided(self, by: UserId, now: datetime) -> None:
-        self._require_state(State.WAITING)
-        if by == self.requester:
-            raise InvalidTransition(f"kick {self.number} is not decided by whoever asked for it")
+    def _require_undecided(self, approver: UserId, now: datetime) -> None:
+        if approver == self.requester:
+            raise InvalidTransition(f"kick {self.number} cannot be decided by its requester")
         if self.expires_at is None or now >= self.expires_at:
             raise InvalidTransition(f"kick {self.number} was not decided in time")
 
     def claim(self, owner: str, now: datetime, session_id: SessionId | None) -> "Kick":
-        """Take a ready kick, for as long as a lease lasts, into the session it was shown in.
+        """Return the ready kick as running in this session, leased to `owner`.
 
-        Raises InvalidTransition when it is not ready, has been so for longer than a minute, or was
-        shown in another session.
+        Raises InvalidTransition if it has been ready for more than 60 s, or if it was requested
+        for another session.
         """
-        self._require_state(State.READY)
         if now > self.claimable_until:
             raise InvalidTransition(f"kick {self.number} was not claimed in time")
-        if self.session_id not in {None, session_id}:
+        if not self.belongs_to(session_id):
             raise InvalidTransition(f"kick {self.number} belongs to session {self.session_id}")
-        changes = {"owner": owner, "lease_until": now + LEASE, "session_id": session_id}
-        return self._transition(State.RUNNING, **changes)
+        lease_until = now + LEASE
+        return self._transition(
+            "claim", owner=owner, lease_until=lease_until, session_id=session_id
+        )
 
-    def refuse(self, why: str, now: datetime) -> "Kick":
-        """Refuse a ready kick after all: nothing was called."""
-        return self._transition(State.REFUSED, refusal=why, done_at=now)
+    def refuse(self, refusal: str, now: datetime) -> "Kick":
+        """Return the ready kick as refused, before any call."""
+        return self._transition("refuse", refusal=refusal, done_at=now)
 
     def expire_unstarted(self, now: datetime) -> "Kick":
-        """Let a ready kick that nobody took up in time expire: nothing was called."""
-        self._require_state(State.READY)
-        return self._transition(State.EXPIRED, done_at=now)
+        """Return the ready kick as expired, before any call."""
+        return self._transition("expire_unstarted", done_at=now)
 
     def take_over(self, owner: str, now: datetime) -> "Kick":
-        """Go on with the kick of a process that died: to read what happened, never to call.
+        """Return the running kick leased to a new owner, who must not call its targets again.
 
-        Raises InvalidTransition while its owner's lease lasts.
+        Raises InvalidTransition while the lease of the old owner lasts.
         """
-        self._require_state(State.RUNNING)
         if self.lease_until is not None and now < self.lease_until:
-            raise InvalidTransition(f"kick {self.number} is in the hands of a process that lives")
-        return self._transition(State.RUNNING, owner=owner, lease_until=now + LEASE)
+            raise InvalidTransition(f"kick {self.number} is leased by another process")
+        return self._transition("take_over", owner=owner, lease_until=now + LEASE)
 
     def renew(self, now: datetime) -> "Kick":
-        """Hold on to a running kick for another lease."""
-        self._require_state(State.RUNNING)
-        return self._transition(State.RUNNING, lease_until=now + LEASE)
+        """Return the running kick with a new lease of the same owner."""
+        return self._transition("renew", lease_until=now + LEASE)
 
     def mark_called(self, target: Target, peers: tuple[Peer, ...], now: datetime) -> "Kick":
-        """Note that the call for this target is about to be sent, and who it was seen as."""
+        """Return the kick with this target marked as about to be called.
+
+        `peers` are the target's open connections. Raises InvalidTransition if the target was
+        marked before, or has an outcome.
+        """
         seen = tuple(SeenPeer(peer.id, peer.joined_at) for peer in peers)
         if target.called_at or target.outcome:
             raise InvalidTransition(f"{target.name!r} of kick {self.number} was called before")
-        return self._with_target(target, replace(target, called_at=now, peers=seen))
+        return self._with_target("mark_called", target, replace(target, called_at=now, peers=seen))
 
     def settle(
         self,
         target: Target,
         outcome: Outcome,
-        why: OutcomeReason,
+        reason: OutcomeReason,
         detail: str = "",
-        back_at: datetime | None = None,
+        rejoined_at: datetime | None = None,
     ) -> "Kick":
-        """Give a target its outcome; a given one may only change from unknown to gone or failed."""
-        changeable = target.outcome is None or (
-            target.outcome is Outcome.UNKNOWN and outcome in {Outcome.GONE, Outcome.FAILED}
+        """Return the kick with the outcome of this target.
+
+        Raises InvalidTransition if the target has an outcome already; only unknown may change,
+        to gone or failed.
+        """
+        is_resolved = target.outcome is Outcome.UNKNOWN and outcome in {
+            Outcome.GONE,
+            Outcome.FAILED,
+        }
+        if target.outcome and not is_resolved:
+            raise InvalidTransition(f"{target.name!r} is {target.outcome} already")
+        settled = replace(
+            target, outcome=outcome, outcome_reason=reason, detail=detail, rejoined_at=rejoined_at
         )
-        if not changeable:
-            raise InvalidTransition(f"{target.name!r} is {target.outcome}, and stays so")
-        done = replace(
-            target, outcome=outcome, outcome_reason=why, detail=detail, rejoined_at=back_at
-        )
-        return self._with_target(target, done)
+        return self._with_target("settle", target, settled)
 
     def finish(self, now: datetime) -> "Kick":
-        """End a running kick all of whose targets have an outcome."""
-        self._require_state(State.RUNNING)
+        """Return the running kick as done. Raises InvalidTransition if an outcome is missing."""
         if any(target.outcome is None for target in self.targets):
             raise InvalidTransition(f"kick {self.number} has targets without an outcome")
-        return self._transition(State.DONE, done_at=now, lease_until=None)
+        return self._transition("finish", done_at=now, lease_until=None)
 
-    def target(self, named: ParticipantKey | None) -> Target:
-        """Find a target by its key, as it stands now."""
-        return next(target for target in self.targets if target.key == named)
+    def target(self, key: ParticipantKey | None) -> Target:
+        """Return the target with this key. Raises StopIteration if there is none."""
+        return next(target for target in self.targets if target.key == key)
 
-    def _with_target(self, old: Target, new: Target) -> "Kick":
+    def _with_target(self, method: str, old: Target, new: Target) -> "Kick":
         if old not in self.targets:
-            raise InvalidTransition(f"{old.name!r} is no target of kick {self.number} as it stands")
+            raise InvalidTransition(f"{old.name!r} is not a current target of kick {self.number}")
         targets = tuple(new if target == old else target for target in self.targets)
-        return self._transition(self.state, targets=targets)
+        return self._transition(method, targets=targets)
 
-    def _require_state(self, state: State) -> None:
-        # The table lets a running kick run on, and a done one be settled: not every move does.
-        if self.state is not state:
-            raise InvalidTransition(f"kick {self.number} is {self.state}, not {state}")
-
-    def _transition(self, to: State, **changes: Any) -> "Kick":
-        if to not in TRANSITIONS[self.state]:
-            raise InvalidTransition(f"kick {self.number} is {self.state}: it can't become {to}")
-        return replace(self, state=to, version=self.version + 1, **changes)
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What a review shows and its submit will ask for; kept by the store under the view's name.
-
-    `asks`: its submit says that a second person is asked.
-    """
-
-    id: str
-    team_id: TeamId
-    channel_id: ChannelId
-    requester: UserId
-    meeting: Meeting
-    session_id: SessionId | None
-    targets: tuple[Target, ...]
-    reason: str
-    created_at: datetime
-    repeats: int | None = None
-    needs_approval: bool = False
-
-
-class EventKind(StrEnum):
-    """What an event tells of a kick."""
-
-    ASKED = "asked"
-    APPROVED = "approved"
-    DENIED = "denied"
-    CANCELLED = "cancelled"
-    REFUSED = "refused"
-    CLAIMED = "claimed"
-    TAKEN_OVER = "taken over"
-    CALLED = "called"
-    SETTLED = "settled"
-    EXPIRED = "expired"
-    FINISHED = "finished"
-    DELIVERY_FAILED = "not told"
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One line of the record: who (None: the bot itself) did what when, and how it went.
-
-    A refusal that came before there was a kick has no `kick_id`.
-    """
-
-    at: datetime
-    kind: EventKind
-    actor: UserId | None
-    note: str = ""
-    kick_id: KickId | None = None
-
-
-def evidence(
-    target: Target,
-    peers_now: tuple[Peer, ...],
-    read_at: datetime,
-    ended_at: datetime,
-) -> tuple[Outcome, OutcomeReason, datetime | None] | None:
-    """Conclude from a later read of the session what a call with a lost answer did, or None.
-
-    `peers_now` are this participant's rows in a read begun at `read_at`; the call ended, or must
-    have ended, at `ended_at`. An empty list or a missing row proves nothing, nor does a row that
-    says neither which it is nor how old. A connection opened after the call says that they came
-    back, and when; one from before it that is still open 12 s after its end, when the service's
-    own lag (about 10 s) is over, says that the call had no effect.
-    """
-    if target.called_at is None or not target.peers:
-        return None
-    seen = {peer.peer_id for peer in target.peers}
-    if not all(seen):
-        return None
-    now_open = [peer for peer in peers_now if peer.left_at is None]
-    if any(peer.id in seen or _joined_before(peer, target.called_at) for peer in now_open):
-        late = read_at - ended_at >= LIST_LAG
-        return (Outcome.FAILED, OutcomeReason.STILL_THERE, None) if late else None
-    back = [peer.joined_at for peer in now_open if peer.joined_at]
-    if len(back) < len(now_open) or not seen.issubset(peer.id for peer in peers_now):
-        return None
-    return Outcome.GONE, OutcomeReason.LEFT, max(back, default=None)
-
-
-def _request_key(kick: Kick) -> tuple[object, ...]:
-    people = frozenset(target.key for target in kick.targets)
-    return (kick.requester, kick.meeting.id, people, kick.reason)
-
-
-def _joined_before(peer: Peer, moment: datetime) -> bool:
-    # RealtimeKit's dates are cut to milliseconds.
-    return peer.joined_at is not None and peer.joined_at + timedelta(milliseconds=1) <= moment
+    def _transition(self, method: str, **changes: Any) -> "Kick":
+        for state, methods in TRANSITIONS[self.state].items():
+            if method in methods:
+                return replace(self, state=state, version=self.version + 1, **changes)
+        raise InvalidTransition(f"kick {self.number} is {self.state}: no {method} is possible")

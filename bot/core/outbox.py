@@ -1,14 +1,15 @@
-"""The post: what people are owed is delivered at least once, whatever Slack or this process does.
+"""The outbox: each message is delivered at least once, even if Slack or a process fails.
 
-A notice says how its kick stands when it is delivered, not when it was owed: a message that is
-late tells no old story.
+A late message shows the current state of its kick, not the state when it was queued.
 """
 
 import asyncio
 import logging
+from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
-from bot.core.kick import ChannelId, Event, EventKind, Kick, KickId
+from bot.core.event import Event, EventKind
+from bot.core.kick import ChannelId, Kick, KickId
 from bot.core.outbox_message import GIVE_UP_AFTER, MessageKind, OutboxMessage
 from bot.core.ports import Clock, Delivery, Notifier, Store, StoreUnavailable
 
@@ -17,102 +18,106 @@ logger = logging.getLogger(__name__)
 MAX_CONCURRENT = 8
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outbox:
-    """Delivers notices; never raises. What it can't deliver, or note as delivered, stays due."""
+    """Delivers outbox messages. A message that fails, or cannot be recorded, stays due."""
 
-    def __init__(self, *, store: Store, notifier: Notifier, clock: Clock) -> None:
-        self._store = store
-        self._notifier = notifier
-        self._clock = clock
-        self._slots = asyncio.Semaphore(MAX_CONCURRENT)
-        # Two changes of one kick in a row are told in their order.
-        self._locks: WeakValueDictionary[KickId, asyncio.Lock] = WeakValueDictionary()
+    store: Store
+    notifier: Notifier
+    clock: Clock
+    _slots: asyncio.Semaphore = field(
+        init=False, default_factory=lambda: asyncio.Semaphore(MAX_CONCURRENT)
+    )
+    # Deliver the messages about one kick in the order of its transitions.
+    _locks: WeakValueDictionary[KickId, asyncio.Lock] = field(
+        init=False, default_factory=WeakValueDictionary
+    )
 
     async def deliver_pending(self, kick: KickId) -> None:
-        """Deliver what a kick owes, for the process that has just moved it."""
+        """Deliver the pending messages of a kick that this process changed. Never raises."""
         async with self._kick_lock(kick):
             try:
-                pending = await self._store.pending_messages(kick)
+                pending = await self.store.pending_messages(kick)
             except StoreUnavailable as error:
-                logger.warning("kick %s: what it owes is told later: %s", kick, error)
+                logger.warning("kick %s: its messages are delivered later: %s", kick, error)
             else:
-                await asyncio.gather(*(self._deliver_safely(one) for one in pending))
+                await asyncio.gather(*map(self._deliver_safely, pending))
 
     async def deliver_overdue(self) -> None:
-        """Deliver what a process that died, or Slack when it was asked before, did not."""
+        """Deliver what a process left when it died, and what Slack refused. Never raises."""
         try:
-            notifier = await self._store.overdue_messages(self._clock.now())
+            overdue = await self.store.overdue_messages(self.clock.now())
         except StoreUnavailable as error:
-            logger.warning("what is owed is told later: %s", error)
+            logger.warning("overdue messages are delivered later: %s", error)
             return
-        await asyncio.gather(*(self._lease_and_deliver(one) for one in notifier))
+        await asyncio.gather(*map(self._lease_and_deliver, overdue))
 
     async def _lease_and_deliver(self, message: OutboxMessage) -> None:
-        """Deliver a notice that is due, unless somebody else has taken it since it was read."""
+        """Deliver an overdue message unless another process has leased it since it was read."""
         async with self._slots, self._kick_lock(message.kick_id):
-            mine = message.leased(self._clock.now())
+            leased = message.leased(self.clock.now())
             try:
-                is_mine = await self._store.update_message(message, mine) is mine
+                stored = await self.store.update_message(message, leased)
             except StoreUnavailable as error:
-                logger.warning("kick %s: what it owes is told later: %s", message.kick_id, error)
+                logger.warning("kick %s: a message comes later: %s", message.kick_id, error)
                 return
-            if is_mine:
-                await self._deliver_safely(mine)
+            if stored is leased:
+                await self._deliver_safely(leased)
 
     async def _deliver_safely(self, message: OutboxMessage) -> None:
         try:
             await self._deliver(message)
         except StoreUnavailable as error:
-            logger.warning("kick %s: whether it was told is not noted: %s", message.kick_id, error)
+            logger.warning("kick %s: a delivery is not recorded: %s", message.kick_id, error)
         except Exception:
-            # A fault of our own: the notice stays due, and the other ones must go out.
-            logger.exception("kick %s: telling failed", message.kick_id)
+            # A bug in the bot: the message stays due, and must not stop the other messages.
+            logger.exception("kick %s: a delivery failed", message.kick_id)
 
     async def record_card_location(self, kick: KickId, channel: ChannelId, ts: str) -> None:
-        """Note where somebody saw the card of a request, if its post was never confirmed.
+        """Record where a user saw the card of a request, if its delivery was never confirmed.
 
-        It is due there at once: its request may have been decided meanwhile.
-
+        The card becomes due for an edit, because the request may have been decided by now.
         Raises StoreUnavailable.
         """
-        for message in await self._store.pending_messages(kick):
+        for message in await self.store.pending_messages(kick):
             if message.kind is MessageKind.CARD and message.ts is None:
                 seen = message.delivered(channel, ts)
-                await self._store.update_message(message, message.moved_to(seen, self._clock.now()))
+                await self.store.update_message(message, message.moved_to(seen, self.clock.now()))
 
     def _kick_lock(self, kick: KickId) -> asyncio.Lock:
         return self._locks.setdefault(kick, asyncio.Lock())
 
     async def _deliver(self, message: OutboxMessage) -> None:
-        kick = await self._store.get_kick(message.kick_id)
+        kick = await self.store.get_kick(message.kick_id)
         if kick is None:
-            logger.error("a notice names kick %s, which is not there", message.kick_id)
+            logger.error("a message names kick %s, which does not exist", message.kick_id)
             return
-        delivery = await self._notifier.deliver(message, kick)
-        now = self._clock.now()
+        delivery = await self.notifier.deliver(message, kick)
+        now = self.clock.now()
         if delivery.delivered:
             await self._record_delivery(message, message.delivered(delivery.channel, delivery.ts))
         elif now - message.since >= GIVE_UP_AFTER:
             await self._give_up(kick, message, delivery)
         else:
-            after = message.postponed(
+            postponed = message.postponed(
                 now, delivery.retry_after, maybe_delivered=delivery.maybe_delivered
             )
-            await self._store.update_message(message, after)
+            await self.store.update_message(message, postponed)
 
-    async def _record_delivery(self, message: OutboxMessage, told: OutboxMessage) -> None:
-        current = await self._store.update_message(message, told)
-        if current is told:
+    async def _record_delivery(self, message: OutboxMessage, delivered: OutboxMessage) -> None:
+        current = await self.store.update_message(message, delivered)
+        if current is delivered:
             return
-        # Owed again meanwhile, or changed by another process: what stands there may be old.
-        at = current if current.ts else told
-        if at.ts and (current.ts is None or current.due_at is None):
-            await self._store.update_message(current, current.moved_to(at, self._clock.now()))
+        # The message was queued again or changed during delivery, so the posted version may be
+        # outdated. Edit it, at the place that is known.
+        posted = current if current.ts else delivered
+        if posted.ts and (current.ts is None or current.due_at is None):
+            await self.store.update_message(current, current.moved_to(posted, self.clock.now()))
 
     async def _give_up(self, kick: Kick, message: OutboxMessage, delivery: Delivery) -> None:
-        words = f"{message.kind}: {delivery.error}"
-        logger.error("kick %s was not told in a day: %s", kick.number, words)
-        await self._store.record_event(
-            Event(self._clock.now(), EventKind.DELIVERY_FAILED, None, words, kick.id)
+        note = f"{message.kind}: {delivery.error}"
+        logger.error("kick %s: a message was not delivered in a day: %s", kick.number, note)
+        await self.store.record_event(
+            Event(self.clock.now(), EventKind.DELIVERY_FAILED, None, note, kick.id)
         )
-        await self._store.update_message(message, message.delivered(None, None))
+        await self.store.update_message(message, message.delivered(None, None))

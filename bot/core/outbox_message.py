@@ -1,43 +1,44 @@
-"""What people are owed: each message about a kick is written down with the move it tells of.
+"""A message of the transactional outbox: stored with the transition that it reports.
 
-So a message outlives the process that made the move: it stays due until it was delivered, at
-least once.
+So the message survives the process that made the transition. It is pending until it has been
+delivered at least once.
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from bot.core.kick import ChannelId, Kick, KickId, State
 
-# The process that made a move, or took up a notice, has this long to deliver before another tries.
+# The lease of the process that stored or leased a message. After that, another process delivers.
 DELIVER_WITHIN = timedelta(seconds=30)
-RETRY_DELAYS = tuple(timedelta(seconds=one) for one in (5, 15, 60, 300, 600))
+RETRY_DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 300, 600))
 GIVE_UP_AFTER = timedelta(days=1)
 
 
 class MessageKind(StrEnum):
-    """Whom a notice is for: the approvers, the channel, or whoever asked."""
+    """Who a message is for: the approvers, the channel or the requester. The values are stored."""
 
     CARD = "card"
     RESULT = "result"
     REQUESTER = "word"
 
 
-_BY_STATE = {
-    State.DONE: frozenset({MessageKind.RESULT}),
-    State.REFUSED: frozenset({MessageKind.REQUESTER}),
-    State.DENIED: frozenset({MessageKind.REQUESTER}),
-    State.EXPIRED: frozenset({MessageKind.REQUESTER}),
+_KIND_BY_STATE = {
+    State.DONE: MessageKind.RESULT,
+    State.REFUSED: MessageKind.REQUESTER,
+    State.DENIED: MessageKind.REQUESTER,
+    State.EXPIRED: MessageKind.REQUESTER,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxMessage:
-    """One message about a kick: due until delivered (`due_at` None), then kept for its place.
+    """One message about a kick. It stays in the outbox after delivery, so that it can be edited.
 
-    `channel` and `ts` say where it stands, once it does: what changes later is changed there.
-    `since` is when it was last owed anew; `doubtful`: an earlier attempt may have got through.
+    `due_at` is None if it is delivered. `since` is when it was last queued. `channel` and `ts`
+    say where it was posted. `maybe_delivered`: an earlier attempt failed, but may have posted it.
     """
 
     kick_id: KickId
@@ -51,51 +52,43 @@ class OutboxMessage:
     maybe_delivered: bool = False
 
     def leased(self, now: datetime) -> "OutboxMessage":
-        """Be the one who delivers it, for a while."""
-        return replace(self, version=self.version + 1, due_at=now + DELIVER_WITHIN)
+        """Return the message leased to this process, for `DELIVER_WITHIN`."""
+        return self._next(due_at=now + DELIVER_WITHIN)
 
     def delivered(self, channel: ChannelId | None, ts: str | None) -> "OutboxMessage":
-        """Be told; it stands there now (None: at no place where it could be changed)."""
-        return replace(
-            self,
-            version=self.version + 1,
-            due_at=None,
-            channel=channel or self.channel,
-            ts=ts or self.ts,
-            maybe_delivered=False,
-        )
+        """Return the message as delivered, and where it was posted; None if it can't be edited."""
+        channel, ts = channel or self.channel, ts or self.ts
+        return self._next(due_at=None, channel=channel, ts=ts, maybe_delivered=False)
 
-    def moved_to(self, told: "OutboxMessage", now: datetime) -> "OutboxMessage":
-        """Stand where an older form of it was just delivered, and be due there: it changed."""
-        version = self.version + 1
-        return replace(self, version=version, due_at=now, channel=told.channel, ts=told.ts)
+    def moved_to(self, posted: "OutboxMessage", now: datetime) -> "OutboxMessage":
+        """Return the message with the place where an older version was posted, due for an edit."""
+        return self._next(due_at=now, channel=posted.channel, ts=posted.ts)
 
     def postponed(
-        self, now: datetime, wait: timedelta | None, *, maybe_delivered: bool
+        self, now: datetime, retry_after: timedelta | None, *, maybe_delivered: bool
     ) -> "OutboxMessage":
-        """Be tried again later; `wait` is what Slack asked for, if it did."""
-        pause = RETRY_DELAYS[min(self.attempts, len(RETRY_DELAYS) - 1)]
-        return replace(
-            self,
-            version=self.version + 1,
+        """Return the message due again later; `retry_after` is what Slack asked for, or None."""
+        delay = RETRY_DELAYS[min(self.attempts, len(RETRY_DELAYS) - 1)]
+        return self._next(
             attempts=self.attempts + 1,
-            due_at=now + max(pause, wait or pause),
+            due_at=now + max(delay, retry_after or delay),
             maybe_delivered=self.maybe_delivered or maybe_delivered,
         )
 
+    def _next(self, **changes: Any) -> "OutboxMessage":
+        return replace(self, version=self.version + 1, **changes)
+
 
 def messages_due_for(before: State | None, after: Kick) -> frozenset[MessageKind]:
-    """Say what is owed once a kick became `after`; `before` is None for a new one.
+    """Return the messages that become due when a kick changes from the state `before` to `after`.
 
-    One that is refused as it is asked for is told of at once, by the answer to the asking.
+    `before` is None for a new kick. A new kick that is refused needs no message: the requester
+    sees the refusal in the reply to the submit.
     """
     if before is after.state and after.state is not State.DONE:
         return frozenset()
     if before is None and after.state is State.REFUSED:
         return frozenset()
-    card = (
-        {MessageKind.CARD}
-        if after.approval_requested and after.state is not State.RUNNING
-        else set()
-    )
-    return _BY_STATE.get(after.state, frozenset[MessageKind]()) | card
+    has_card = after.approval_requested and after.state is not State.RUNNING
+    kinds = (_KIND_BY_STATE.get(after.state), MessageKind.CARD if has_card else None)
+    return frozenset(kind for kind in kinds if kind)

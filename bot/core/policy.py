@@ -1,4 +1,4 @@
-"""Who may do what: pure functions from the policy and the facts to a verdict with its reason."""
+"""The policy: who may do what. Pure functions from facts to a verdict and its reason."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -6,18 +6,21 @@ from enum import IntEnum, StrEnum
 from fnmatch import fnmatchcase
 from typing import NewType
 
-from bot.core.kick import ChannelId, Target, TeamId, UserId
-from bot.core.roster import CustomId, Meeting, display
+from bot.core.kick import ChannelId, TeamId, UserId
+from bot.core.roster import Meeting, Participant
+from bot.core.target import Target
+from bot.core.text import display
 
 GroupId = NewType("GroupId", str)
 
 MAX_MEMBERSHIP_AGE = timedelta(seconds=60)
 BULK_WINDOW = timedelta(minutes=2)
 MAX_TARGETS = 25
+_TITLE_LIMIT = 75
 
 
 class Role(IntEnum):
-    """What a grant gives, the stronger the higher."""
+    """What a grant allows. A stronger role has a higher value."""
 
     HELPER = 1
     MODERATOR = 2
@@ -25,7 +28,7 @@ class Role(IntEnum):
 
 
 class SecondPerson(StrEnum):
-    """When a kick needs a second person."""
+    """When a kick needs an approval."""
 
     NEVER = "never"
     BULK = "bulk"
@@ -33,7 +36,7 @@ class SecondPerson(StrEnum):
 
 
 class AccountStatus(StrEnum):
-    """What Slack says a user is; only members can have a role."""
+    """What kind of account a Slack user has. Only members can have a role."""
 
     MEMBER = "member"
     GUEST = "a guest"
@@ -44,7 +47,7 @@ class AccountStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A role for users and groups, in meetings named by id or title pattern."""
+    """A role for users and user groups, in the meetings whose id or title matches a pattern."""
 
     users: frozenset[UserId]
     groups: frozenset[GroupId]
@@ -52,30 +55,23 @@ class Grant:
     meetings: tuple[str, ...] = ("*",)
 
     def covers(self, meeting: Meeting) -> bool:
-        """Tell whether this grant reaches into the meeting."""
-        return any(
-            _matches(meeting.id, one) or _matches(meeting.title, one) for one in self.meetings
-        )
+        """Tell whether this grant is valid in the meeting."""
+        texts = (meeting.id.casefold(), meeting.title.casefold())
+        patterns = (pattern.casefold() for pattern in self.meetings)
+        return any(fnmatchcase(text, pattern) for pattern in patterns for text in texts)
 
 
 @dataclass(frozen=True, slots=True)
 class Protected:
-    """Whom nobody may remove: presets by name, custom ids by pattern."""
+    """The participants that no kick may remove: presets by name, custom ids by pattern."""
 
     presets: frozenset[str] = frozenset()
     custom_ids: tuple[str, ...] = ()
 
-    def protected_by(self, preset: str | None, custom_id: CustomId | None) -> str | None:
-        """Say by what a participant is protected, or None."""
-        if preset and preset in self.presets:
-            return preset
-        matches = (one for one in self.custom_ids if custom_id and fnmatchcase(custom_id, one))
-        return next(matches, None)
-
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """At most `targets` people per moderator within `within`."""
+    """A moderator may remove at most `targets` people within the time `within`."""
 
     targets: int
     within: timedelta
@@ -83,7 +79,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules that hold for every grant."""
+    """The rules that apply to every grant."""
 
     second_person: SecondPerson = SecondPerson.NEVER
     bulk: int = 3
@@ -96,7 +92,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Everything the policy file says; `ping` are the groups that a card mentions."""
+    """The content of the policy file. An approval card mentions the groups in `ping`."""
 
     grants: tuple[Grant, ...]
     rules: Rules = field(default_factory=Rules)
@@ -105,13 +101,16 @@ class Policy:
 
     @property
     def groups(self) -> frozenset[GroupId]:
-        """The user groups whose members must be known."""
+        """The user groups that a grant names."""
         return frozenset[GroupId]().union(*(grant.groups for grant in self.grants))
 
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """What Slack said of a user, in a read begun at `read_at`: the groups are the policy's."""
+    """A Slack user's account and groups, in a read that began at `read_at`.
+
+    `groups` are those of the policy's groups that the user is in.
+    """
 
     user: UserId
     team: TeamId
@@ -120,12 +119,12 @@ class Membership:
     read_at: datetime
 
     def is_fresh(self, now: datetime) -> bool:
-        """Tell whether it is young enough to decide by."""
+        """Tell whether the read is younger than 60 s. An older one must not decide anything."""
         return now - self.read_at < MAX_MEMBERSHIP_AGE
 
 
 class VerdictKind(StrEnum):
-    """The three verdicts."""
+    """What the policy answers."""
 
     ALLOWED = "allowed"
     NEEDS_APPROVAL = "needs approval"
@@ -134,23 +133,28 @@ class VerdictKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the policy says of one act, and why, in words for the person who asked."""
+    """What the policy says about one action. The reason is written for the requester."""
 
     kind: VerdictKind
     reason: str
 
     @property
     def is_allowed(self) -> bool:
-        """Tell whether it is a yes without more; a verdict itself is neither true nor false."""
+        """Tell whether the action is allowed without an approval."""
         return self.kind is VerdictKind.ALLOWED
+
+
+def refusal(reason: str) -> Verdict:
+    """Return a verdict that refuses."""
+    return Verdict(VerdictKind.REFUSED, reason)
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyInput:
-    """The facts of one request: who, where, whom, and how many they removed before.
+    """The facts of one request to remove people.
 
-    `recent`: people this requester's other kicks were aimed at within the quota's time;
-    `recent_bulk`: the same within two minutes.
+    `recent` counts the targets of the requester's other kicks within the time of the quota;
+    `recent_bulk` those within two minutes.
     """
 
     requester: Membership
@@ -161,120 +165,128 @@ class PolicyInput:
     recent_bulk: int = 0
 
 
-def grants(policy: Policy, who: Membership) -> tuple[Grant, ...]:
-    """List the grants that a user has; none, unless they are a member of this workspace."""
-    if who.account_status is not AccountStatus.MEMBER:
+def grants(policy: Policy, member: Membership) -> tuple[Grant, ...]:
+    """Return the grants of a user. Only members of this workspace have any."""
+    if member.account_status is not AccountStatus.MEMBER:
         return ()
-    return tuple(one for one in policy.grants if who.user in one.users or one.groups & who.groups)
+    user, groups = member.user, member.groups
+    return tuple(one for one in policy.grants if user in one.users or groups & one.groups)
 
 
-def role_in(policy: Policy, who: Membership, meeting: Meeting) -> Role | None:
-    """Find the strongest role that a user has in a meeting."""
-    return max((one.role for one in grants(policy, who) if one.covers(meeting)), default=None)
+def role_in(policy: Policy, member: Membership, meeting: Meeting) -> Role | None:
+    """Return the strongest role of a user in a meeting; None if they have none."""
+    roles = (grant.role for grant in grants(policy, member) if grant.covers(meeting))
+    return max(roles, default=None)
 
 
-def may_open(policy: Policy, who: Membership, now: datetime) -> Verdict:
-    """Judge whether a user may see meetings and people at all."""
-    if not who.is_fresh(now):
-        return _refusal("I could not read from Slack who you are. Try again in a moment.")
-    if who.account_status is not AccountStatus.MEMBER:
-        return _refusal(f"Your Slack account is {who.account_status}: it can't remove anybody.")
-    if not grants(policy, who):
-        return _refusal("The policy gives you no role. The operator of this bot can change that.")
+def may_open(policy: Policy, member: Membership, now: datetime) -> Verdict:
+    """Return whether a user may see meetings and participants at all."""
+    if not member.is_fresh(now):
+        return refusal("I could not read from Slack who you are. Try again in a moment.")
+    if member.account_status is not AccountStatus.MEMBER:
+        return refusal(f"Your Slack account is {member.account_status}: it can't remove anybody.")
+    if not grants(policy, member):
+        return refusal("The policy gives you no role. The operator of this bot can change that.")
     return Verdict(VerdictKind.ALLOWED, "the policy gives you a role")
 
 
-def evaluate(policy: Policy, request: PolicyInput, now: datetime) -> Verdict:
-    """Judge a request to remove people from a meeting: the first rule that says no speaks."""
-    seeing = may_see(policy, request.requester, request.meeting, now)
-    role = role_in(policy, request.requester, request.meeting)
-    if not seeing.is_allowed or role is None:
-        return seeing
-    verdicts = (_limits(policy.rules, request), _second_person(policy.rules, role, request))
-    allowed = Verdict(
-        VerdictKind.ALLOWED, f"{role.name.lower()} in {display(request.meeting.title, 75)}"
-    )
-    return next((one for one in verdicts if one is not None), allowed)
-
-
-def may_see(policy: Policy, who: Membership, meeting: Meeting, now: datetime) -> Verdict:
-    """Judge whether a user may see what goes on in a meeting."""
-    opening = may_open(policy, who, now)
-    if opening.is_allowed and role_in(policy, who, meeting) is None:
-        return _refusal(f"The policy gives you no role in {display(meeting.title, 75)}.")
-    return opening
+def may_see(policy: Policy, member: Membership, meeting: Meeting, now: datetime) -> Verdict:
+    """Return whether a user may see the participants of a meeting."""
+    verdict = may_open(policy, member, now)
+    if verdict.is_allowed and role_in(policy, member, meeting) is None:
+        return refusal(f"The policy gives you no role in {display(meeting.title, _TITLE_LIMIT)}.")
+    return verdict
 
 
 def may_decide(
-    policy: Policy, who: Membership, requester: UserId, meeting: Meeting, now: datetime
+    policy: Policy, member: Membership, requester: UserId, meeting: Meeting, now: datetime
 ) -> Verdict:
-    """Judge whether a user may approve or deny somebody's request; nobody decides their own."""
-    seeing = may_see(policy, who, meeting, now)
-    if not seeing.is_allowed:
-        return seeing
-    if who.user == requester:
-        return _refusal("You asked for this kick: somebody else decides it, also for a lead.")
-    role = role_in(policy, who, meeting)
+    """Return whether a user may approve or deny a request. Requesters may not decide their own."""
+    verdict = may_see(policy, member, meeting, now)
+    if not verdict.is_allowed:
+        return verdict
+    if member.user == requester:
+        return refusal("You asked for this kick: somebody else decides it, also for a lead.")
+    role = role_in(policy, member, meeting)
     if role is None or role < Role.MODERATOR:
-        return _refusal("A helper may ask; a moderator or a lead decides.")
-    return Verdict(VerdictKind.ALLOWED, f"{role.name.lower()} in {display(meeting.title, 75)}")
+        return refusal("A helper may ask; a moderator or a lead decides.")
+    return _allowed(role, meeting)
+
+
+def evaluate(policy: Policy, request: PolicyInput, now: datetime) -> Verdict:
+    """Return whether the requester may remove these targets, or needs an approval."""
+    verdict = may_see(policy, request.requester, request.meeting, now)
+    role = role_in(policy, request.requester, request.meeting)
+    if not verdict.is_allowed or role is None:
+        return verdict
+    return (
+        _exceeded_limit(policy.rules, request)
+        or _approval_rule(policy.rules, role, request)
+        or _allowed(role, request.meeting)
+    )
 
 
 def eligible_approvers(
-    policy: Policy, meeting: Meeting, *, besides: UserId
+    policy: Policy, meeting: Meeting, requester: UserId
 ) -> tuple[tuple[UserId, ...], tuple[GroupId, ...]]:
-    """List the users and the groups who could decide in a meeting, besides one user."""
-    deciding = [one for one in policy.grants if one.role >= Role.MODERATOR and one.covers(meeting)]
-    users = {user for one in deciding for user in one.users} - {besides}
-    groups = {group for one in deciding for group in one.groups}
+    """Return the users and the user groups who may decide this requester's kicks in a meeting."""
+    deciding = [
+        grant for grant in policy.grants if grant.role >= Role.MODERATOR and grant.covers(meeting)
+    ]
+    users = {user for grant in deciding for user in grant.users} - {requester}
+    groups = {group for grant in deciding for group in grant.groups}
     return tuple(sorted(users)), tuple(sorted(groups))
 
 
-def _limits(rules: Rules, request: PolicyInput) -> Verdict | None:
+def protected_by(rules: Rules, person: Target | Participant) -> str | None:
+    """Return the preset or the pattern that protects a person; None if there is none."""
+    if person.preset and person.preset in rules.protected.presets:
+        return person.preset
+    patterns = rules.protected.custom_ids if person.custom_id else ()
+    return next((one for one in patterns if fnmatchcase(person.custom_id or "", one)), None)
+
+
+def _exceeded_limit(rules: Rules, request: PolicyInput) -> Verdict | None:
     count = len(request.targets)
     if not count:
-        return _refusal("Nobody is left to remove.")
+        return refusal("Nobody is left to remove.")
     if count > MAX_TARGETS:
-        return _refusal(f"That is {count} people; at most {MAX_TARGETS} at once.")
+        return refusal(f"That is {count} people; at most {MAX_TARGETS} at once.")
     if rules.reason_required and not request.reason.strip():
-        return _refusal("The policy wants a reason.")
+        return refusal("The policy wants a reason.")
     if request.recent + count > rules.quota.targets:
-        return _refusal(
+        return refusal(
             f"That would be {request.recent + count} people within"
             f" {_duration(rules.quota.within)}; "
-            f"the policy allows one moderator {rules.quota.targets}.",
+            f"the policy allows one moderator {rules.quota.targets}."
         )
-    spared = [one.name for one in request.targets if protected_by(rules, one)]
-    if spared:
-        return _refusal(f"The policy protects {', '.join(spared)}.")
+    if names := [target.name for target in request.targets if protected_by(rules, target)]:
+        return refusal(f"The policy protects {', '.join(names)}.")
     return None
 
 
-def protected_by(rules: Rules, target: Target) -> str | None:
-    """Say by what the policy protects a target, or None."""
-    return rules.protected.protected_by(target.preset, target.custom_id)
-
-
-def _second_person(rules: Rules, role: Role, request: PolicyInput) -> Verdict | None:
+def _approval_rule(rules: Rules, role: Role, request: PolicyInput) -> Verdict | None:
     if role is Role.LEAD:
         return None
-    why = _approval_reason(rules, role, request)
-    return Verdict(VerdictKind.NEEDS_APPROVAL, why) if why else None
-
-
-def _approval_reason(rules: Rules, role: Role, request: PolicyInput) -> str | None:
-    if role is Role.HELPER:
-        return "A helper may ask; a moderator decides."
-    if not all(target.protection_checked for target in request.targets):
-        return "Whether the policy protects them could not be checked: that takes a lead."
-    if rules.second_person is SecondPerson.ALWAYS:
-        return "The policy wants a second person for every kick."
     count = request.recent_bulk + len(request.targets)
-    if rules.second_person is SecondPerson.BULK and count > rules.bulk:
-        return (
+    if role is Role.HELPER:
+        reason = "A helper may ask; a moderator decides."
+    elif not all(target.protection_checked for target in request.targets):
+        reason = "Whether the policy protects them could not be checked: that takes a lead."
+    elif rules.second_person is SecondPerson.ALWAYS:
+        reason = "The policy wants a second person for every kick."
+    elif rules.second_person is SecondPerson.BULK and count > rules.bulk:
+        reason = (
             f"The policy wants a second person when more than {rules.bulk} go within two minutes."
         )
-    return None
+    else:
+        return None
+    return Verdict(VerdictKind.NEEDS_APPROVAL, reason)
+
+
+def _allowed(role: Role, meeting: Meeting) -> Verdict:
+    title = display(meeting.title, _TITLE_LIMIT)
+    return Verdict(VerdictKind.ALLOWED, f"{role.name.lower()} in {title}")
 
 
 def _duration(time: timedelta) -> str:
@@ -282,11 +294,3 @@ def _duration(time: timedelta) -> str:
     if rest:
         return f"{time.total_seconds():.0f} seconds"
     return "1 minute" if minutes == 1 else f"{minutes} minutes"
-
-
-def _matches(text: str, pattern: str) -> bool:
-    return fnmatchcase(text.casefold(), pattern.casefold())
-
-
-def _refusal(reason: str) -> Verdict:
-    return Verdict(VerdictKind.REFUSED, reason)

@@ -1,11 +1,13 @@
-"""What the use cases need of the world, and the errors those needs may raise."""
+"""The interfaces to the outside world that the use cases need, and the errors they may raise."""
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
-from bot.core.kick import ChannelId, Draft, Event, Kick, KickId, TeamId, UserId
+from bot.core.draft import Draft
+from bot.core.event import Event
+from bot.core.kick import ChannelId, Kick, KickId, TeamId, UserId
 from bot.core.outbox_message import OutboxMessage
 from bot.core.policy import GroupId, Membership
 from bot.core.roster import (
@@ -21,22 +23,22 @@ from bot.core.roster import (
 
 
 class GatewayError(Exception):
-    """A call to RealtimeKit that did not succeed; its class answers whether it happened.
+    """A call to RealtimeKit failed. The class says whether the call had an effect.
 
-    The message is the service's own, or says what broke; it never carries the token.
+    The message is RealtimeKit's own, or says what broke. It never contains the API token.
     """
 
 
 class NotFound(GatewayError):
-    """No: the service answered 404, nothing by this id is there."""
+    """No effect: RealtimeKit answered 404."""
 
 
 class Rejected(GatewayError):
-    """No: the service refuses our credentials or our input; an operator must act."""
+    """No effect: RealtimeKit rejects the credentials or the input. The operator must act."""
 
 
 class RateLimited(GatewayError):
-    """No: the service is over its rate limit; `retry_after` are seconds, None if it did not say."""
+    """No effect: over the rate limit. `retry_after`: seconds; None if RealtimeKit did not say."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -44,43 +46,37 @@ class RateLimited(GatewayError):
 
 
 class NotSent(GatewayError):
-    """No: the request was never sent."""
+    """No effect: the request was never sent."""
 
 
 class OutcomeUnknown(GatewayError):
-    """Maybe: it was sent, and no answer that can be trusted came back."""
+    """Maybe an effect: the request was sent, but no valid reply came back."""
 
 
 class MeetingGateway(Protocol):
-    """RealtimeKit, as the use cases see it. Every call may raise a GatewayError.
+    """RealtimeKit. Every call may raise a GatewayError.
 
-    Reads may be some seconds old and are shared by all who ask at once, except with `fresh`:
-    then the read begins after the call does.
+    A read may be some seconds old, and concurrent callers share it. With `fresh`, the read begins
+    after the call does.
     """
 
     async def live_sessions(self) -> Sequence[Session]:
-        """List the sessions that the service lists as live; the list can lag or stay empty."""
-        ...
+        """Return the sessions that RealtimeKit lists as live. The list may be late or empty."""
 
     async def meetings(self, search: str) -> Sequence[Meeting]:
-        """List some meetings whose title or id matches."""
-        ...
+        """Return some meetings whose title or id matches."""
 
     async def meeting(self, meeting: MeetingId) -> Meeting:
-        """Read a meeting; NotFound if there is none of this id."""
-        ...
+        """Return a meeting. Raises NotFound if there is none with this id."""
 
     async def active_session(self, meeting: MeetingId, *, fresh: bool = False) -> Session | None:
-        """Read the live session of a meeting; None if the service says there is none."""
-        ...
+        """Return the live session of a meeting; None if there is none."""
 
     async def roster(self, session: SessionId, *, fresh: bool = False) -> Roster:
-        """Read who is, and was, in a session."""
-        ...
+        """Return who is, and who was, in a session."""
 
     async def records(self, meeting: MeetingId, *, fresh: bool = False) -> Sequence[Participant]:
-        """Read all participant records of a meeting, without peers."""
-        ...
+        """Return all participant records of a meeting, without connections."""
 
     async def kick(
         self,
@@ -89,35 +85,31 @@ class MeetingGateway(Protocol):
         participant_ids: Sequence[ParticipantId] = (),
         custom_participant_ids: Sequence[CustomId] = (),
     ) -> Sequence[str]:
-        """Kick; return the ids of the participants that the reply names, possibly none."""
-        ...
+        """Kick, and return the ids of the participants that the reply names; maybe none."""
 
 
 class DirectoryUnavailable(Exception):
-    """Slack could not be asked who a user is; the message says why, for an operator."""
+    """A user or a group could not be read from Slack. The message is for the operator."""
 
 
 class Directory(Protocol):
-    """Who Slack users are."""
+    """The Slack users and user groups."""
 
     def cached_membership(self, user: UserId) -> Membership | None:
-        """Return what was last read of a user, however old; no remote call."""
-        ...
+        """Return the membership that was read last, of any age, without a remote call."""
 
     async def membership(self, user: UserId, *, fresh: bool = False) -> Membership:
-        """Read who a user is, at most a minute old; with `fresh`, from a read begun now.
+        """Return the membership of a user, at most a minute old; with `fresh`, read now.
 
         Raises DirectoryUnavailable.
         """
-        ...
 
     async def members(self, group: GroupId) -> Sequence[UserId]:
-        """Read who is in a user group, at most a minute old; raises DirectoryUnavailable."""
-        ...
+        """Return the users in a group, at most a minute old. Raises DirectoryUnavailable."""
 
 
 class VersionConflict(Exception):
-    """Someone else moved the kick first; `current` is how it stands now."""
+    """The kick was changed in the meantime. `current` is its stored state."""
 
     def __init__(self, current: Kick) -> None:
         super().__init__(f"kick {current.number} is {current.state} by now")
@@ -125,86 +117,83 @@ class VersionConflict(Exception):
 
 
 class StoreUnavailable(Exception):
-    """The database did not answer that it did it: locked, full or gone.
+    """The database did not confirm the operation: it is locked, full or unreachable.
 
-    Where the answer to a commit was lost it may have been done, or may yet be; never by half.
+    If the reply to a commit was lost, the operation may have happened, or may still happen. It
+    never happens in part.
     """
 
 
 class Store(Protocol):
-    """Where kicks, their events, notices and drafts are kept. May raise StoreUnavailable.
+    """The database of kicks, events, outbox messages and drafts.
 
-    What a kick owes people once it was added or moved (`notice.owes`) is written with it, as
-    taken by the process that wrote it: due `DELIVER_WITHIN` after the event.
+    Every call may raise StoreUnavailable. `add` and `transition` also store the messages that
+    become due (`messages_due_for`), in the same transaction. The process that stored a message
+    has a lease on it: for `DELIVER_WITHIN` after the event, no other process delivers it.
     """
 
     async def add(self, kick: Kick, event: Event) -> Kick:
-        """Store a new kick, give it its number; a second one of the same key returns the first."""
-        ...
+        """Store a new kick and return it with its number.
+
+        If there is a kick with the same idempotency key already, return that one instead.
+        """
 
     async def transition(self, before: Kick, after: Kick, *events: Event) -> Kick:
-        """Store the move, with its events, if the kick still is `before`; else VersionConflict.
+        """Store a changed kick and its events, and return `after`.
 
-        ValueError unless `after` is of the next version, and where it owes something without an
-        event that says when; LookupError for a kick that was never added.
+        Raises VersionConflict if the stored kick is not `before` any more; ValueError if `after`
+        is not the next version, or if messages become due but no event says since when;
+        LookupError if the kick was never added.
         """
-        ...
 
     async def get_kick(self, kick: KickId) -> Kick | None:
-        """Read a kick."""
-        ...
+        """Return a kick; None if there is none."""
 
     async def overdue_kicks(self, now: datetime) -> Sequence[Kick]:
-        """List the kicks whose `due_at` has come, oldest first."""
-        ...
+        """Return the kicks whose `due_at` has come, oldest first."""
 
     async def pending_messages(self, kick: KickId) -> Sequence[OutboxMessage]:
-        """List the notices of a kick that are not delivered yet."""
-        ...
+        """Return the messages of a kick that are not delivered yet."""
 
     async def overdue_messages(self, now: datetime) -> Sequence[OutboxMessage]:
-        """List the notices whose `due_at` has come, oldest first, 100 at most."""
-        ...
+        """Return the messages whose `due_at` has come: at most 100, oldest first."""
 
     async def update_message(self, before: OutboxMessage, after: OutboxMessage) -> OutboxMessage:
-        """Store what became of a notice if it still is `before`, and return `after` itself.
+        """Store a changed message and return `after` itself.
 
-        Otherwise return the notice as it is by now; LookupError if there is none.
+        If the stored message is not `before` any more, change nothing and return the stored one.
+        Raises LookupError if there is none.
         """
-        ...
 
     async def recent_targets(
         self, requester: UserId, *since: datetime, before: int | None = None
     ) -> Sequence[int]:
-        """Count for each moment whom a user's kicks since then were aimed at; not of refused ones.
+        """Count the targets of a user's kicks since each of these times.
 
-        With `before`, only those of kicks with a lower number.
+        Kicks that ended without a call do not count. With `before`, only kicks with a lower
+        number count.
         """
-        ...
 
     async def last_meeting(self, team: TeamId, channel: str) -> MeetingId | None:
-        """Find the meeting of the newest kick asked for in a channel."""
-        ...
+        """Return the meeting of the newest kick from a channel; None if there is none."""
 
     async def record_event(self, event: Event) -> None:
-        """Keep an event that belongs to no move."""
-        ...
+        """Store an event that belongs to no transition."""
 
     async def save_draft(self, draft: Draft) -> None:
-        """Keep the draft that a review shows; old ones may go."""
-        ...
+        """Store a draft for a day. It replaces a draft with the same id."""
 
     async def get_draft(self, draft_id: str) -> Draft | None:
-        """Read a draft."""
-        ...
+        """Return a draft; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What came of an attempt to deliver a notice.
+    """The result of one attempt to deliver a message.
 
-    `told`: somebody was told, there if it can be changed later (`channel`, `ts`); otherwise it is
-    to be tried again, after `wait` if the service said so. `doubtful`: it may have got through.
+    If it was delivered, `channel` and `ts` say where; None if it cannot be edited later. If not,
+    the message is tried again, after `retry_after` if Slack said so. `maybe_delivered`: Slack may
+    have posted it although the attempt failed.
     """
 
     delivered: bool
@@ -216,40 +205,30 @@ class Delivery:
 
 
 class Notifier(Protocol):
-    """How people are told. Never raises: what can't be told is said elsewhere, or logged."""
+    """Shows people the state of a kick. It never raises: it logs errors, or reports them."""
 
     def watched_kicks(self) -> Sequence[KickId]:
-        """List the kicks whose end somebody waits for in a view that this process looks after."""
-        ...
+        """Return the kicks that are shown in an open modal of this process."""
 
     async def update_modals(self, kick: Kick) -> None:
-        """Show how it stands in the open views of those who asked for it or decided it."""
-        ...
+        """Show the kick's current state in the open modals of its requester and approvers."""
 
-    async def report_problem(self, kick: Kick, words: str) -> None:
-        """Tell the requester that the bot itself can't go on, or can't say how it went."""
-        ...
+    async def report_problem(self, kick: Kick, problem: str) -> None:
+        """Tell the requester that the bot failed, or cannot say what happened."""
 
     async def deliver(self, message: OutboxMessage, kick: Kick) -> Delivery:
-        """Post a notice, or change what was posted, so that it says how the kick stands."""
-        ...
+        """Post a message, or edit the posted one, so that it shows the kick's current state."""
 
 
 class Clock(Protocol):
-    """Time, so that rules about time can be tested."""
+    """The time. Tests replace it."""
 
     def now(self) -> datetime:
-        """Tell the time, aware, in UTC."""
-        ...
+        """Return the current time, aware, in UTC."""
 
     async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        ...
+        """Wait for this many seconds."""
 
 
-class Spawn(Protocol):
-    """Start work that outlives the request that asked for it, and is waited for at the end."""
-
-    def __call__(self, work: Coroutine[object, object, None]) -> None:
-        """Start it."""
-        ...
+# Starts work that outlives the request it came from. The bot waits for it before it exits.
+Spawn: TypeAlias = Callable[[Coroutine[object, object, object]], None]

@@ -1,12 +1,13 @@
-"""The keeper: what nobody has in hand is taken up, at start and every few seconds after.
+"""The reconciler: it recovers work that no process is handling, at start and every 2 s.
 
-Any number of processes may keep the same store: each thing taken up is one conditional write,
-and whoever loses leaves it alone.
+Any number of processes may do this on the same store: each recovery begins with one conditional
+write, and the process that loses does nothing more.
 """
 
 import logging
+from dataclasses import dataclass, field
 
-from bot.core.kick import OPEN, KickId
+from bot.core.kick import OPEN
 from bot.core.kick_service import KickService
 from bot.core.outbox import Outbox
 from bot.core.ports import Clock, Notifier, Spawn, Store, StoreUnavailable
@@ -16,59 +17,47 @@ logger = logging.getLogger(__name__)
 TICK_INTERVAL = 2.0  # seconds
 
 
+@dataclass(slots=True, kw_only=True)
 class Reconciler:
-    """Looks after requests that expired, kicks left behind, and messages not delivered yet."""
+    """Recovers expired requests, interrupted kicks, and messages that are not delivered."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        kick_service: KickService,
-        outbox: Outbox,
-        notifier: Notifier,
-        clock: Clock,
-        spawn: Spawn,
-    ) -> None:
-        self._store = store
-        self._notifier = notifier
-        self._kick_service = kick_service
-        self._outbox = outbox
-        self._clock = clock
-        self._spawn = spawn
-        self._delivering = False
+    store: Store
+    kick_service: KickService
+    outbox: Outbox
+    notifier: Notifier
+    clock: Clock
+    spawn: Spawn
+    _delivering: bool = field(init=False, default=False)
 
     async def run(self) -> None:
-        """Look, again and again, until cancelled."""
+        """Tick every `TICK_INTERVAL` until cancelled."""
         while True:
             try:
                 await self.tick()
             except Exception:
-                # A fault of our own must not end the looking: other kicks depend on it.
-                logger.exception("looking for what is overdue failed")
-            await self._clock.sleep(TICK_INTERVAL)
+                # A bug in the bot must not end the loop: other kicks depend on it.
+                logger.exception("the recovery of overdue work failed")
+            await self.clock.sleep(TICK_INTERVAL)
 
     async def tick(self) -> None:
-        """Take up what is overdue; a store that is down is looked into the next time."""
+        """Recover overdue work. If the store is unavailable, try again at the next tick."""
         try:
-            for kick in await self._store.overdue_kicks(self._clock.now()):
-                self._kick_service.recover(kick)
-            for watched in self._notifier.watched_kicks():
-                await self._update_modals(watched)
+            for overdue in await self.store.overdue_kicks(self.clock.now()):
+                self.kick_service.recover(overdue)
+            for kick_id in self.notifier.watched_kicks():
+                kick = await self.store.get_kick(kick_id)
+                # Another process may have run or decided it.
+                if kick and kick.state not in OPEN:
+                    self.spawn(self.notifier.update_modals(kick))
         except StoreUnavailable as error:
-            logger.warning("what is overdue is not known: %s", error)
+            logger.warning("overdue work can't be read: %s", error)
             return
         if not self._delivering:
             self._delivering = True
-            self._spawn(self._deliver())
-
-    async def _update_modals(self, kick_id: KickId) -> None:
-        """Show how a kick ended that another process carried out or decided."""
-        kick = await self._store.get_kick(kick_id)
-        if kick and kick.state not in OPEN:
-            self._spawn(self._notifier.update_modals(kick))
+            self.spawn(self._deliver())
 
     async def _deliver(self) -> None:
         try:
-            await self._outbox.deliver_overdue()
+            await self.outbox.deliver_overdue()
         finally:
             self._delivering = False

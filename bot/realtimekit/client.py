@@ -1,16 +1,20 @@
-"""The client of RealtimeKit's REST API, around one method that does I/O."""
+"""The client: a method for each operation. Only `_attempt` does I/O."""
 
 import asyncio
-import logging
+import json
+import re
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar
+from urllib.parse import quote, urlencode
 
 import httpx
+from pydantic import SecretStr
 
-from bot.core.ports import NotFound, NotSent, OutcomeUnknown, RateLimited
+from bot.core.ports import NotFound, NotSent, OutcomeUnknown, RateLimited, Rejected
 from bot.core.roster import (
     CustomId,
     Meeting,
@@ -21,34 +25,65 @@ from bot.core.roster import (
     Session,
     SessionId,
 )
-from bot.realtimekit import requests
-from bot.realtimekit.connection import IN_FLIGHT, App
-from bot.realtimekit.errors import error_for
-from bot.realtimekit.paging import every_row
-from bot.realtimekit.parsing import Page
-from bot.realtimekit.rate_limit import LocallyRateLimited, RateLimit
-from bot.realtimekit.requests import Request, segment
-
-logger = logging.getLogger(__name__)
+from bot.realtimekit import models
+from bot.realtimekit.errors import error_for_exception, error_for_reply, retry_delay
+from bot.realtimekit.paging import PER_PAGE, Page, fetch_all
+from bot.realtimekit.rate_limit import RateLimit
 
 T = TypeVar("T")
+_Query = dict[str, str]
 
-_READS_IN_FLIGHT: Final = IN_FLIGHT - 1
-_PAUSE: Final = 0.2
-_FOR_THE_ANSWER: Final = 1 / 8
-_NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_MAX_REQUESTS: Final = 8  # With more requests in flight, httpx gets slower.
+_MAX_READS: Final = _MAX_REQUESTS - 1
+_REPLY_SHARE: Final = 1 / 8
+"""The share of the deadline that must be left for the reply when a request is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A RealtimeKit app, and an API token with the permission Realtime or Realtime Admin.
+
+    Raises ValueError if the token is empty or has a character that cannot be part of a token.
+    """
+
+    account_id: str
+    app_id: str
+    token: SecretStr
+
+    def __post_init__(self) -> None:
+        # h11 would reject the token later, with the whole header in the text of its error.
+        if not re.fullmatch(r"[!-~]+", self.token.get_secret_value()):
+            raise ValueError("the API token is empty, or has characters that no token has")
+
+
+def http_client(base_url: str = "https://api.cloudflare.com/client/v4") -> httpx.AsyncClient:
+    """Return an httpx client for RealtimeKit. The caller closes it.
+
+    It keeps connections for 10 minutes, so that the next call needs no handshake.
+    """
+    return httpx.AsyncClient(
+        base_url=base_url,
+        # Without this, httpx parses the CA bundle again for each proxy of the environment.
+        verify=httpx.create_ssl_context(),
+        timeout=httpx.Timeout(10.0, connect=3.0, pool=3.0),
+        limits=httpx.Limits(
+            max_connections=_MAX_REQUESTS,
+            max_keepalive_connections=_MAX_REQUESTS,
+            keepalive_expiry=600,
+        ),
+        follow_redirects=False,
+    )
 
 
 class RealtimeKit:
-    """RealtimeKit's operations, for one app. Each may raise any GatewayError.
+    """The operations of one RealtimeKit app. Each may raise any GatewayError.
 
-    A call (one page of a list, too) ends within `deadline` seconds, whatever the service does.
-    At most 8 are in flight, 7 of them reads, so that reading never keeps a kick waiting. Sent
-    again, once, is only what was not sent, or what was turned away with a 429 whose
-    `Retry-After` ends soon enough for an answer within the deadline.
+    A call ends within `deadline` seconds, for a list the call for each page. It is retried once at
+    most: if it was not sent, or if it got a 429 whose `Retry-After` ends early enough. At most 8
+    requests are in flight, and at most 7 of them are reads, so that a kick does not wait for reads.
 
-    The token is sent in the Authorization header only. Neither httpx nor httpcore logs it, at
-    any level; httpx's Headers don't show it.
+    The token is sent in the Authorization header only. Neither httpx nor httpcore logs it at any
+    level, and the repr of httpx's headers hides it.
     """
 
     def __init__(
@@ -57,69 +92,76 @@ class RealtimeKit:
         app: App,
         *,
         deadline: float = 8.0,
-        budget: RateLimit | None = None,
+        rate_limit: RateLimit | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._http = http
-        self._path = f"/accounts/{segment(app.account_id)}/realtime/kit/{segment(app.app_id)}"
-        self._headers = httpx.Headers(
-            {
-                "Authorization": f"Bearer {app.token.get_secret_value()}",
-                "Content-Type": "application/json",
-            }
-        )
+        self._path = f"/accounts/{_segment(app.account_id)}/realtime/kit/{_segment(app.app_id)}"
+        token = app.token.get_secret_value()
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._headers = httpx.Headers(headers)
         self._deadline = deadline
-        self._rate_limit = budget or RateLimit()
+        self._rate_limit = rate_limit or RateLimit()
         self._sleep = sleep
-        self._slots = asyncio.Semaphore(IN_FLIGHT)
-        self._reads = asyncio.Semaphore(_READS_IN_FLIGHT)
+        self._requests = asyncio.Semaphore(_MAX_REQUESTS)
+        self._reads = asyncio.Semaphore(_MAX_READS)
 
     async def live_sessions(self, search: str = "") -> Sequence[Session]:
-        """List live sessions, newest first; `search`: part of a title, or an id.
+        """Return all live sessions, newest first. `search` is a part of a title, or an id.
 
-        GET …/sessions?status=LIVE, all pages.
+        https://developers.cloudflare.com/api/resources/realtime_kit/subresources/sessions/methods/get_sessions
         """
-        rows = await self._all_pages(lambda page_no: requests.live_sessions(search, page_no))
+        query = {"search": search, "status": "LIVE", "sort_by": "createdAt", "sort_order": "DESC"}
+        rows = await self._list("/sessions", query, models.parse_sessions)
         return list({row.id: row for row in rows}.values())
 
     async def meetings(self, search: str = "", page_no: int = 1) -> Sequence[Meeting]:
-        """List a page of up to 200 meetings, live or not; `search`: part of a title, or an id.
+        """Return a page of up to 200 meetings. `search` is a part of a title, or an id.
 
-        GET …/meetings.
+        https://developers.cloudflare.com/api/resources/realtime_kit/subresources/meetings/methods/get
         """
-        return (await self._request(requests.meetings(search, page_no))).rows
+        query = {"search": search}
+        return (await self._page("/meetings", query, models.parse_meetings, page_no)).rows
 
     async def meeting(self, meeting: MeetingId) -> Meeting:
-        """Read a meeting; NotFound if there is none of this id. GET …/meetings/{id}."""
-        return await self._request(requests.meeting(meeting))
+        """Return a meeting. Raises NotFound if it does not exist.
+
+        https://developers.cloudflare.com/api/resources/realtime_kit/subresources/meetings/methods/get_meeting_by_id
+        """
+        return models.parse_meeting(await self._request("GET", f"/meetings/{_segment(meeting)}"))
 
     async def active_session(self, meeting: MeetingId) -> Session | None:
-        """Read the live session of a meeting; None if nobody is in it.
+        """Return the live session of a meeting, or None if the meeting is empty.
 
-        GET …/meetings/{id}/active-session. A session that starts just now can answer 500.
+        The service may answer 500 for a session that is just starting.
+
+        https://developers.cloudflare.com/api/resources/realtime_kit/subresources/active-session/methods/get_active_session
         """
         try:
-            return await self._request(requests.active_session(meeting))
+            body = await self._request("GET", f"/meetings/{_segment(meeting)}/active-session")
         except NotFound:
             return None
+        return models.parse_active_session(body, meeting)
 
     async def participants(self, session: SessionId, search: str = "") -> Sequence[Peer]:
-        """List the connections of a session, newest first, those that have left included.
+        """Return all connections of a session, newest first, including those that have left.
 
-        GET …/sessions/{id}/participants, all pages; `search`: a name or an id, whether whole or
-        in part is not documented. People show up about 10 s after they joined.
+        `search` is a name or an id. Whether a part of it matches is not documented. A connection
+        appears in the list about 10 s after it joined.
+
+        https://developers.cloudflare.com/api/resources/realtime_kit/subresources/sessions/methods/get_session_participants
         """
-        rows = await self._all_pages(
-            lambda page_no: requests.participants(session, search, page_no)
-        )
-        return _once_each(rows)
+        path = f"/sessions/{_segment(session)}/participants"
+        query = {"search": search, "sort_by": "joinedAt", "sort_order": "DESC"}
+        return _without_repeats(await self._list(path, query, models.parse_peers))
 
     async def records(self, meeting: MeetingId) -> Sequence[Participant]:
-        """List the participant records of a meeting, without peers.
+        """Return all participant records of a meeting, without peers.
 
-        GET …/meetings/{id}/participants, all pages.
+        https://developers.cloudflare.com/api/resources/realtime_kit/subresources/meetings/methods/get_meeting_participants
         """
-        rows = await self._all_pages(lambda page_no: requests.records(meeting, page_no))
+        path = f"/meetings/{_segment(meeting)}/participants"
+        rows = await self._list(path, {}, models.parse_records)
         return list({row.id: row for row in rows}.values())
 
     async def kick(
@@ -129,77 +171,85 @@ class RealtimeKit:
         participant_ids: Sequence[ParticipantId] = (),
         custom_participant_ids: Sequence[CustomId] = (),
     ) -> Sequence[str]:
-        """Kick people from the live session of a meeting; return the ids that the reply names.
+        """Kick participants from the live session of a meeting; return the ids in the reply.
 
-        POST …/meetings/{id}/active-session/kick. It wants participant ids (`user_id` in session
-        rows), not peer ids, removes all connections of theirs, and does not keep them from
-        coming back. NotFound: nobody by such an id is in the session, or there is none. With
-        several ids, some of them unknown, what happens is not documented: send one per call.
-        Raises ValueError if no id is given.
+        A kick takes participant ids, not peer ids. It closes all connections of a participant, and
+        does not keep the participant from joining again. Raises NotFound if no session is live, or
+        if the participant is not in it, and ValueError if no id is given. The effect of several ids
+        of which some are unknown is not documented: pass one id per call.
+
+        https://developers.cloudflare.com/api/resources/realtime_kit/subresources/active-session/methods/kick_participants
         """
-        return await self._request(requests.kick(meeting, participant_ids, custom_participant_ids))
+        lists = {
+            "participant_ids": participant_ids,
+            "custom_participant_ids": custom_participant_ids,
+        }
+        # The service rejects an empty list.
+        body = {name: list(dict.fromkeys(ids)) for name, ids in lists.items() if ids}
+        if not body:
+            raise ValueError("nobody to kick")
+        path = f"/meetings/{_segment(meeting)}/active-session/kick"
+        return models.parse_kicked(await self._request("POST", path, json.dumps(body).encode()))
 
-    async def _all_pages(self, page: Callable[[int], Request[Page[T]]]) -> Sequence[T]:
-        return await every_row(lambda page_no: self._request(page(page_no)), _READS_IN_FLIGHT)
+    async def _list(self, path: str, query: _Query, parse: Callable[[bytes], Page[T]]) -> list[T]:
+        return await fetch_all(partial(self._page, path, query, parse), _MAX_READS)
 
-    async def _request(self, call: Request[T]) -> T:
+    async def _page(
+        self, path: str, query: _Query, parse: Callable[[bytes], Page[T]], page_no: int
+    ) -> Page[T]:
+        given = {name: value for name, value in query.items() if value}
+        pages = {"page_no": page_no, "per_page": PER_PAGE}
+        encoded = urlencode({**pages, **given}, errors="replace")
+        return parse(await self._request("GET", f"{path}?{encoded}"))
+
+    async def _request(self, method: str, path: str, content: bytes | None = None) -> bytes:
+        """Return the body of the reply. Retry once if that is safe and ends in time."""
+        request = self._http.build_request(
+            method, self._path + path, content=content, headers=self._headers
+        )
         until = asyncio.get_running_loop().time() + self._deadline
         try:
-            return await self._attempt(call, until)
-        except LocallyRateLimited:
-            raise
+            return await self._attempt(request, until)
         except (RateLimited, NotSent) as error:
-            wait = _wait_after(error)
-            if wait is None or not self._leaves_time(until, wait):
+            delay = retry_delay(error)
+            if delay is None or not self._leaves_time(until, delay):
                 raise
-        await self._sleep(wait)
-        return await self._attempt(call, until)
+        await self._sleep(delay)
+        return await self._attempt(request, until)
 
-    async def _attempt(self, call: Request[T], until: float) -> T:
-        progress = _Progress()
+    async def _attempt(self, request: httpx.Request, until: float) -> bytes:
+        is_read = request.method == "GET"
+        slot = self._reads if is_read else nullcontext()
+        request.extensions["trace"] = progress = _Progress()
         try:
-            async with asyncio.timeout_at(until), self._lane(call), self._slots:
+            async with asyncio.timeout_at(until), slot, self._requests:
                 if not self._leaves_time(until):
                     raise NotSent("not sent: its turn came too late")
-                self._rate_limit.check(read=call.is_read)
-                response = await self._send(call, progress)
+                self._rate_limit.check(read=is_read)
+                # A transport that reports no progress may have sent the request.
+                progress.unsent = False
+                response = await self._http.send(request)
         except TimeoutError as error:
             if progress.unsent:
                 raise NotSent(f"not sent within {self._deadline:g} s") from error
             raise OutcomeUnknown(f"no answer within {self._deadline:g} s") from error
-        except _NOT_SENT as error:
-            raise NotSent(_describe(error)) from error
         except (httpx.HTTPError, ssl.SSLError) as error:
-            # A damaged TLS record comes through httpx as the bare SSLError.
-            raise OutcomeUnknown(_describe(error)) from error
+            # httpx does not wrap the SSLError of a damaged TLS record.
+            raise error_for_exception(error) from error
         self._rate_limit.update(response)
         if not response.is_success:
-            raise error_for(response)
-        return call.read(response.content)
+            raise error_for_reply(response)
+        return response.content
 
-    async def _send(self, call: Request[Any], progress: "_Progress") -> httpx.Response:
-        # A transport that does not tell how far it got must not pass for one that sent nothing.
-        progress.unsent = False
-        return await self._http.request(
-            call.method,
-            self._path + call.path,
-            content=call.body,
-            headers=self._headers,
-            extensions={"trace": progress},
-        )
-
-    def _leaves_time(self, until: float, wait: float = 0) -> bool:
-        # What is sent at the last moment can only end as OutcomeUnknown.
-        latest = until - self._deadline * _FOR_THE_ANSWER
-        return asyncio.get_running_loop().time() + wait < latest
-
-    def _lane(self, call: Request[Any]) -> AbstractAsyncContextManager[None]:
-        return self._reads if call.is_read else nullcontext()
+    def _leaves_time(self, until: float, delay: float = 0) -> bool:
+        # A request that is sent just before the deadline could only end as OutcomeUnknown.
+        latest = until - self._deadline * _REPLY_SHARE
+        return asyncio.get_running_loop().time() + delay < latest
 
 
 @dataclass(slots=True)
 class _Progress:
-    """How far a request got; httpcore calls it before and after each step.
+    """Whether a request is still unsent. httpcore calls this before and after each of its steps.
 
     https://www.python-httpx.org/advanced/extensions/
     """
@@ -207,30 +257,26 @@ class _Progress:
     unsent: bool = True
 
     async def __call__(self, event: str, _: dict[str, Any]) -> None:
-        # Only while the transport is busy with its connection is it sure that nothing was sent.
+        # After the connection steps, a part of the request may have been sent.
         self.unsent = event.startswith("connection.")
 
 
-def _wait_after(error: RateLimited | NotSent) -> float | None:
-    """Tell how long to wait before it is sent again; None: it is not."""
-    if isinstance(error, NotSent):
-        return _PAUSE
-    return None if error.retry_after is None else error.retry_after + _PAUSE
+def _segment(text: str) -> str:
+    """Return an id as one segment of a path.
+
+    Raises Rejected for an id that would lead to another path: encoding does not change dots.
+    """
+    if text in {"", ".", ".."}:
+        raise Rejected(f"{text!r} is no id")
+    return quote(text, safe="", errors="replace")
 
 
-def _describe(error: Exception) -> str:
-    """Say in words what broke; the exception itself is for whoever reads the log."""
-    logger.warning("a call to RealtimeKit broke: %r", error)
-    if isinstance(error, _NOT_SENT):
-        return "no connection"
-    return "no answer in time" if isinstance(error, httpx.TimeoutException) else "no whole answer"
-
-
-def _once_each(rows: Sequence[Peer]) -> Sequence[Peer]:
-    """Drop rows that came twice: a peer that has left anywhere has left for good."""
-    unnamed = [row for row in rows if not row.id]
-    peers: dict[str, Peer] = {}
-    for row in rows:
-        if row.id and (row.left_at or row.id not in peers):
-            peers[row.id] = row
-    return [*peers.values(), *unnamed]
+def _without_repeats(rows: Sequence[Peer]) -> Sequence[Peer]:
+    """Return one row for each peer. If a row of the peer says that it left, return that row."""
+    peers: dict[str | int, Peer] = {}
+    for number, row in enumerate(rows):
+        # Rows without an id may be different peers.
+        key = row.id or number
+        if row.left_at or key not in peers:
+            peers[key] = row
+    return list(peers.values())

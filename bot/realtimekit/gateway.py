@@ -1,110 +1,81 @@
-"""RealtimeKit as the use cases see it: reads are shared by all who ask at once."""
+"""RealtimeKit for many callers at once: equal reads are shared and kept for some seconds."""
+# ruff: noqa: D102 - the port `MeetingGateway` documents the methods
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
-from bot.core.roster import (
-    CustomId,
-    Meeting,
-    MeetingId,
-    Participant,
-    ParticipantId,
-    Roster,
-    Session,
-    SessionId,
-)
+from bot.core.roster import Meeting, MeetingId, Participant, Roster, Session, SessionId
 from bot.realtimekit.client import RealtimeKit
 
 T = TypeVar("T")
+Args = TypeVarTuple("Args")
 
 
 class CachedGateway:
-    """The port `Rooms` over the client: what was read is kept for `keep` seconds.
+    """The client with shared reads. It implements the port `MeetingGateway`, which documents it.
 
-    At most `most` reads are kept. Kicks are neither shared nor kept, and leave what was read as
-    it is: for about 10 s the service itself does not show what they did.
+    A result is kept for `max_age` seconds, at most `max_reads` of them. Kicks are not shared and do
+    not drop results: the service itself shows the effect of a kick only after about 10 s. `aclose`
+    cancels the running reads and, with them, the callers that wait for them.
     """
 
-    def __init__(self, client: RealtimeKit, *, keep: float = 5.0, most: int = 48) -> None:
+    def __init__(self, client: RealtimeKit, *, max_age: float = 5.0, max_reads: int = 48) -> None:
         self._client = client
-        self._reads = SharedReads(keep, most)
+        self.kick = client.kick
+        self._reads = SharedReads(max_age, max_reads)
+        self.aclose = self._reads.aclose
 
     async def live_sessions(self) -> Sequence[Session]:
-        """List the sessions that the service lists as live; the list can lag or stay empty."""
-        return await self._reads.get("live sessions", self._client.live_sessions)
+        return await self._reads.get(self._client.live_sessions)
 
     async def meetings(self, search: str) -> Sequence[Meeting]:
-        """List some meetings whose title or id matches: the first page of them."""
-        read = partial(self._client.meetings, search)
-        return await self._reads.get(("meetings", search), read)
+        return await self._reads.get(self._client.meetings, search)
 
     async def meeting(self, meeting: MeetingId) -> Meeting:
-        """Read a meeting; NotFound if there is none of this id."""
-        return await self._reads.get(("meeting", meeting), partial(self._client.meeting, meeting))
+        return await self._reads.get(self._client.meeting, meeting)
 
     async def active_session(self, meeting: MeetingId, *, fresh: bool = False) -> Session | None:
-        """Read the live session of a meeting; None if the service says there is none."""
-        read = partial(self._client.active_session, meeting)
-        return await self._reads.get(("active session", meeting), read, fresh=fresh)
+        return await self._reads.get(self._client.active_session, meeting, fresh=fresh)
 
     async def roster(self, session: SessionId, *, fresh: bool = False) -> Roster:
-        """Read who is, and was, in a session."""
-        read = partial(self._roster, session)
-        return await self._reads.get(("roster", session), read, fresh=fresh)
+        return await self._reads.get(self._roster, session, fresh=fresh)
 
     async def records(self, meeting: MeetingId, *, fresh: bool = False) -> Sequence[Participant]:
-        """Read all participant records of a meeting, without peers."""
-        read = partial(self._client.records, meeting)
-        return await self._reads.get(("records", meeting), read, fresh=fresh)
-
-    async def kick(
-        self,
-        meeting: MeetingId,
-        *,
-        participant_ids: Sequence[ParticipantId] = (),
-        custom_participant_ids: Sequence[CustomId] = (),
-    ) -> Sequence[str]:
-        """Kick; return the ids of the participants that the reply names, possibly none."""
-        return await self._client.kick(
-            meeting,
-            participant_ids=participant_ids,
-            custom_participant_ids=custom_participant_ids,
-        )
-
-    async def aclose(self) -> None:
-        """End the reads that are under way; who still waits for one is cancelled with it."""
-        await self._reads.aclose()
+        return await self._reads.get(self._client.records, meeting, fresh=fresh)
 
     async def _roster(self, session: SessionId) -> Roster:
         peers = await self._client.participants(session)
-        # Folding 10,000 names takes a fifth of a second, in which no ack would go out.
+        # 10,000 names take a fifth of a second. On the event loop, they would delay every ack.
         return await asyncio.to_thread(Roster, peers)
 
 
+@dataclass(frozen=True, slots=True)
 class SharedReads:
-    """Reads that run once for all who wait for them, and are kept for a while.
+    """Runs a read once for all callers that wait for it, and keeps its result.
 
-    Each runs in a task of its own, so that a caller who is cancelled takes it from nobody. What
-    failed is not kept: its error goes to those who wait, and the next one reads anew.
+    Two reads are the same if their function and arguments are equal. Each read runs in its own
+    task, so a cancelled caller does not cancel it for the others. An error goes to all callers that
+    wait, and is not kept.
     """
 
-    def __init__(self, keep: float, most: int) -> None:
-        self._keep = keep
-        self._most = most
-        self._kept: dict[Hashable, asyncio.Task[Any]] = {}
-        self._running: set[asyncio.Task[Any]] = set()
+    max_age: float
+    max_reads: int
+    _cached: dict[Hashable, asyncio.Task[Any]] = field(init=False, default_factory=dict)
+    _running: set[asyncio.Task[Any]] = field(init=False, default_factory=set)
 
     async def get(
-        self, key: Hashable, read: Callable[[], Coroutine[Any, Any, T]], *, fresh: bool = False
+        self, read: Callable[[*Args], Coroutine[Any, Any, T]], *args: *Args, fresh: bool = False
     ) -> T:
-        """Return what was read under this key, or read it; `fresh`: in a read begun now."""
-        task: asyncio.Task[T] | None = None if fresh else self._kept.get(key)
-        return await asyncio.shield(task or self._start(key, read()))
+        """Return the result of `read(*args)`. `fresh`: of a read that begins now."""
+        key = (read, args)
+        task: asyncio.Task[T] | None = None if fresh else self._cached.get(key)
+        return await asyncio.shield(task or self._start(key, read(*args)))
 
     async def aclose(self) -> None:
-        """Cancel the reads that are under way, and wait until they have ended."""
+        """Cancel the running reads and wait until they have ended."""
         running = list(self._running)
         for task in running:
             task.cancel()
@@ -113,10 +84,10 @@ class SharedReads:
     def _start(self, key: Hashable, read: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(read)
         self._running.add(task)
-        self._kept.pop(key, None)
-        self._kept[key] = task
-        if len(self._kept) > self._most:
-            del self._kept[next(iter(self._kept))]
+        self._cached.pop(key, None)
+        self._cached[key] = task
+        if len(self._cached) > self.max_reads:
+            del self._cached[next(iter(self._cached))]
         task.add_done_callback(partial(self._ended, key))
         return task
 
@@ -125,8 +96,8 @@ class SharedReads:
         if task.cancelled() or task.exception():
             self._drop(key, task)
         else:
-            task.get_loop().call_later(self._keep, self._drop, key, task)
+            task.get_loop().call_later(self.max_age, self._drop, key, task)
 
     def _drop(self, key: Hashable, task: asyncio.Task[Any]) -> None:
-        if self._kept.get(key) is task:
-            del self._kept[key]
+        if self._cached.get(key) is task:
+            del self._cached[key]

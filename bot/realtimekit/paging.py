@@ -1,35 +1,49 @@
-"""Reading all pages of a list. The service has page numbers only: no cursor, no links."""
+"""Read all pages of a list. The service has page numbers only: no cursors, no links. No I/O."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 from bot.core.ports import OutcomeUnknown
-from bot.realtimekit.parsing import Page
-from bot.realtimekit.requests import PER_PAGE
 
 T = TypeVar("T")
 
-MOST_PAGES: Final = 200
-"""A sixth of Cloudflare's budget of 5 minutes: a list that goes on after that is not read."""
+PER_PAGE: Final = 200
+"""The maximum for the participants of a session. For other lists no maximum is documented."""
+MAX_PAGES: Final = 200
+"""A sixth of Cloudflare's rate limit for 5 minutes. A longer list is not read."""
 
 
-async def every_row(fetch: Callable[[int], Awaitable[Page[T]]], at_once: int) -> list[T]:
-    """Read a whole list: up to `at_once` pages side by side, once the first told how many.
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list.
 
-    Rows that move from page to page meanwhile may come twice. Raises what `fetch` raises, once
-    no other page is being read any more. Raises OutcomeUnknown for a list that does not end or
-    repeats itself.
+    `rows` are the usable rows, and `size` counts all rows of the page. `total` counts the rows of
+    the whole list. It is None if the reply does not say.
+    """
+
+    rows: Sequence[T]
+    size: int
+    total: int | None
+
+
+async def fetch_all(fetch: Callable[[int], Awaitable[Page[T]]], concurrency: int) -> list[T]:
+    """Return the rows of all pages; `fetch` reads the page of a number, from 1.
+
+    The first page tells how many follow. Up to `concurrency` of those are read side by side. A row
+    that moves to another page meanwhile can come twice. Raises what `fetch` raises, after the other
+    reads have ended. Raises OutcomeUnknown if the list does not end or repeats itself.
     """
     first = await fetch(1)
-    # The service may give fewer rows than asked for: its first page shows how many.
+    # The service may give fewer rows than requested, so its first page tells the real page size.
     size = first.size
     if first.total and not size:
         raise OutcomeUnknown(f"a broken reply: none of {first.total} rows")
     last = ceil((first.total or 0) / (size or 1))
-    pages = [first, *await _side_by_side(fetch, range(2, _bounded(last) + 1), at_once)]
+    pages = [first, *await _side_by_side(fetch, range(2, _bounded(last) + 1), concurrency)]
     _refuse_repeats(pages)
     while _goes_on(pages, size):
         pages.append(await fetch(_bounded(len(pages) + 1)))
@@ -38,21 +52,21 @@ async def every_row(fetch: Callable[[int], Awaitable[Page[T]]], at_once: int) ->
 
 
 async def _side_by_side(
-    fetch: Callable[[int], Awaitable[Page[T]]], numbers: range, at_once: int
+    fetch: Callable[[int], Awaitable[Page[T]]], numbers: range, concurrency: int
 ) -> list[Page[T]]:
     pages: dict[int, Page[T]] = {}
-    waiting = iter(numbers)
+    remaining = iter(numbers)
 
-    async def read_some() -> None:
-        for number in waiting:
+    async def fetch_remaining() -> None:
+        for number in remaining:
             pages[number] = await fetch(number)
 
     try:
         async with asyncio.TaskGroup() as group:
-            for _ in numbers[:at_once]:
-                group.create_task(read_some())
+            for _ in numbers[:concurrency]:
+                group.create_task(fetch_remaining())
     except BaseExceptionGroup as failed:
-        # Callers know one error per call; its own cause must not be lost for the group.
+        # Callers expect a single error. Without `from`, the group would replace its cause.
         error = failed.exceptions[0]
         raise error from error.__cause__
     return [pages[number] for number in numbers]
@@ -61,7 +75,7 @@ async def _side_by_side(
 def _goes_on(pages: Sequence[Page[T]], size: int) -> bool:
     totals = [page.total for page in pages if page.total is not None]
     if totals:
-        # It may have grown while it was read.
+        # The list may have grown during the read, so the largest total counts.
         return len(pages) * size < max(totals)
     return pages[-1].size >= PER_PAGE
 
@@ -72,6 +86,6 @@ def _refuse_repeats(pages: Sequence[Page[T]]) -> None:
 
 
 def _bounded(page_no: int) -> int:
-    if page_no > MOST_PAGES:
-        raise OutcomeUnknown(f"a list of more than {MOST_PAGES} pages")
+    if page_no > MAX_PAGES:
+        raise OutcomeUnknown(f"a list of more than {MAX_PAGES} pages")
     return page_no

@@ -1,7 +1,7 @@
-"""The rate limit, as replies tell of it. No I/O.
+"""The rate limit, as the headers of replies report it. No I/O.
 
-Cloudflare counts 1,200 requests in 5 minutes per token; one more, and all are refused for the
-next 5 minutes: https://developers.cloudflare.com/fundamentals/api/reference/limits/
+Cloudflare allows 1,200 requests in 5 minutes per token. After that it rejects every request for 5
+minutes: https://developers.cloudflare.com/fundamentals/api/reference/limits/
 """
 
 import math
@@ -21,49 +21,47 @@ _TOO_MANY_REQUESTS = 429
 
 
 class LocallyRateLimited(RateLimited):
-    """Busy by our own count: nothing was sent, so that nothing gets worse."""
+    """No: the client did not send the request, because the service would have rejected it."""
 
 
 class RateLimit:
-    """What may be sent now: nothing while blocked; no reads while only `reserve` calls are left.
+    """Decides what may be sent now, from the replies so far.
 
-    The reserve is for kicks. `clock` tells seconds, from any start.
+    Nothing may be sent while the token is blocked. No read may be sent while at most `reserve`
+    requests are left: those are for kicks. `clock` returns seconds and must be monotonic.
     """
 
     def __init__(self, reserve: int = 20, clock: Callable[[], float] = time.monotonic) -> None:
         self._reserve = reserve
         self._clock = clock
         self._blocked_until = -math.inf
-        self._short_until = -math.inf
+        self._low_until = -math.inf
 
     def check(self, *, read: bool) -> None:
-        """Raise Held if a call must not be sent now."""
+        """Raise LocallyRateLimited if a request must not be sent now."""
         now = self._clock()
-        if now < self._blocked_until:
-            wait = self._blocked_until - now
-            raise LocallyRateLimited(f"over the rate limit for another {math.ceil(wait)} s", wait)
-        if read and now < self._short_until:
-            wait = self._short_until - now
-            raise LocallyRateLimited(
-                f"few calls are left for {math.ceil(wait)} s; they are for kicks", wait
-            )
+        wait, problem = self._blocked_until - now, "over the rate limit for another {} s"
+        if wait <= 0 and read:
+            wait, problem = self._low_until - now, "few calls are left for {} s; they are for kicks"
+        if wait > 0:
+            raise LocallyRateLimited(problem.format(math.ceil(wait)), wait)
 
     def update(self, response: httpx.Response) -> None:
-        """Learn from a reply how many calls are left, and until when there are none."""
+        """Learn from a reply how many requests are left, and how long a block lasts."""
         now = self._clock()
         limits = quota(response.headers)
         waits = [seconds for left, seconds in limits if left == 0]
         if response.status_code == _TOO_MANY_REQUESTS:
             waits.append(retry_after(response.headers) or 0)
-        # A reply may have been overtaken by the one that blocked us: a block only gets longer.
+        # Replies can arrive out of order, so an older one must not shorten a block.
         self._blocked_until = max([self._blocked_until, *(now + wait for wait in waits)])
         if limits:
-            short = (seconds for left, seconds in limits if left <= self._reserve)
-            self._short_until = now + max(short, default=0)
+            low = (seconds for left, seconds in limits if left <= self._reserve)
+            self._low_until = now + max(low, default=0)
 
 
 def quota(headers: httpx.Headers) -> list[tuple[int, float]]:
-    """Read `Ratelimit: "default";r=50;t=30`: of each limit, calls left and seconds to its reset.
+    """Return the limits in `Ratelimit: "default";r=50;t=30`: requests left, seconds to the reset.
 
     https://developers.cloudflare.com/changelog/2025-09-03-rate-limiting-improvement
     """
@@ -72,13 +70,13 @@ def quota(headers: httpx.Headers) -> list[tuple[int, float]]:
 
 
 def retry_after(headers: httpx.Headers) -> float | None:
-    """Tell for how many seconds a 429 asks to send nothing; None if it does not say."""
-    said = headers.get("retry-after", "").strip()
-    if _SECONDS.fullmatch(said):
-        return float(said)
-    until = _date(said)
+    """Return the seconds that a 429 asks to wait, or None if it does not say."""
+    value = headers.get("retry-after", "").strip()
+    if _SECONDS.fullmatch(value):
+        return float(value)
+    until = _date(value)
     if until is not None:
-        # By the service's own clock, so that ours need not be right.
+        # The service's `Date` makes the result independent of the clock of this machine.
         now = _date(headers.get("date", "")) or datetime.now(UTC)
         return max(0.0, (until - now).total_seconds())
     return max((seconds for left, seconds in quota(headers) if left == 0), default=None)

@@ -1,7 +1,12 @@
-"""One way to call Slack's Web API, and one error that says whether it may have happened."""
+"""Calls to Slack: the Web API and response URLs, with one error for both."""
 
+import logging
+from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -13,45 +18,61 @@ from slack_sdk.http_retry.state import RetryState
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-TOO_MANY = 429  # the status of a call turned away at the gate
-MAX_RETRY_AFTER = 30  # seconds that a call may be told to wait
-KEEPALIVE = 300  # seconds that an idle connection is kept
+from bot.core.kick import UserId
+from bot.core.ports import Clock
+
+logger = logging.getLogger(__name__)
+
 SCOPES = frozenset({"chat:write", "commands", "usergroups:read", "users:read"})
+CALL_TIMEOUT = aiohttp.ClientTimeout(total=10)
+KEEPALIVE = 300  # seconds that an idle connection stays open
+MAX_RETRY_AFTER = 30  # seconds; a call that has to wait longer fails
+TOO_MANY_REQUESTS = 429
 UNREACHABLE = "Slack can't be reached"
 # "It's possible some aspect of the operation succeeded before the error was raised."
 # https://docs.slack.dev/reference/methods/chat.postMessage#errors
 MAYBE_APPLIED = frozenset({"fatal_error", "internal_error"})
 TRANSIENT = frozenset({UNREACHABLE, "ratelimited", "service_unavailable", "request_timeout"})
-# Over a body that is no JSON object slack_sdk stumbles, with errors of its own or of Python's.
-UNUSABLE = (aiohttp.ClientError, SlackClientError, TimeoutError, AttributeError, ValueError)
-CALL_TIMEOUT = aiohttp.ClientTimeout(total=10)
+# If a body is no JSON object, slack_sdk raises its own errors, or errors of Python.
+_UNUSABLE = (aiohttp.ClientError, SlackClientError, TimeoutError, AttributeError, ValueError)
+
+# https://docs.slack.dev/interactivity/handling-user-interaction#message_responses
+RESPONSE_URL_USES = 5
+RESPONSE_URL_LIFETIME = timedelta(minutes=30)
+MAX_RESPONSE_URLS = 1000
 
 
 class SlackCallError(Exception):
-    """A call to Slack failed; `code` is Slack's own; `maybe`: it may have happened all the same.
+    """A call to Slack failed. `code` is Slack's own error code, or says what broke.
 
-    `wait` are the seconds that a 429 asked for, if it said.
+    `maybe_applied`: Slack may have applied the call. `retry_after`: the seconds that a 429 asked
+    to wait, or None.
     """
 
     def __init__(
-        self, method: str, code: str, *, maybe: bool = False, wait: float | None = None
+        self,
+        method: str,
+        code: str,
+        *,
+        maybe_applied: bool = False,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(f"{method}: {code}")
         self.code = code
-        self.maybe_applied = maybe
-        self.retry_after = wait
+        self.maybe_applied = maybe_applied
+        self.retry_after = retry_after
 
     @property
     def is_transient(self) -> bool:
-        """Tell whether the same call may well succeed later."""
+        """Whether the same call may succeed later."""
         return self.maybe_applied or self.code in TRANSIENT
 
 
-class _WaitIfShort(AsyncRateLimitErrorRetryHandler):
-    """Waits as long as a 429 asks, unless nobody would wait that long.
+class _ShortWaitRetryHandler(AsyncRateLimitErrorRetryHandler):
+    """Waits as long as a 429 asks, up to MAX_RETRY_AFTER. No other failure is retried.
 
-    It is the only retry: the default handler re-sends a post whose connection broke after it was
-    read, which shows as two messages.
+    slack_sdk's default handler sends a post again if its connection broke after Slack had read
+    it. People would see two messages.
     """
 
     async def _can_retry_async(
@@ -62,38 +83,40 @@ class _WaitIfShort(AsyncRateLimitErrorRetryHandler):
         response: HttpResponse | None = None,
         error: Exception | None = None,
     ) -> bool:
-        if response is None or response.status_code != TOO_MANY:
+        if response is None or response.status_code != TOO_MANY_REQUESTS:
             return False
         waits = [value for name, value in response.headers.items() if name.lower() == "retry-after"]
         return all(wait[0].isdigit() and int(wait[0]) <= MAX_RETRY_AFTER for wait in waits)
 
 
 def http_session() -> aiohttp.ClientSession:
-    """Open the one session for Slack: connections are kept between calls."""
+    """Return the one session for Slack. It keeps connections between calls."""
     connector = aiohttp.TCPConnector(keepalive_timeout=KEEPALIVE)
     return aiohttp.ClientSession(connector=connector, timeout=CALL_TIMEOUT)
 
 
 def web_client(
-    token: str, base_url: str, session: aiohttp.ClientSession, *, patient: bool = True
+    token: str, base_url: str, session: aiohttp.ClientSession, *, retries: bool = True
 ) -> AsyncWebClient:
-    """Make a client of the Web API; one that is not patient fails at once where a 429 says wait."""
-    waiting: list[AsyncRetryHandler] = [_WaitIfShort(max_retry_count=2)] if patient else []
-    return AsyncWebClient(token, base_url=base_url, session=session, retry_handlers=waiting)
+    """Return a client of the Web API. Without `retries`, a 429 fails at once."""
+    handlers: list[AsyncRetryHandler] = (
+        [_ShortWaitRetryHandler(max_retry_count=2)] if retries else []
+    )
+    return AsyncWebClient(token, base_url=base_url, session=session, retry_handlers=handlers)
 
 
 async def post_json(client: AsyncWebClient, method: str, **arguments: Any) -> Mapping[str, Any]:
-    """Call a method that takes JSON; raises SlackCallError."""
-    return await _sent(client, method, json=arguments)
+    """Call a method that accepts JSON. Raises SlackCallError."""
+    return await _data(client, method, json=arguments)
 
 
 async def post_form(client: AsyncWebClient, method: str, **arguments: str) -> Mapping[str, Any]:
-    """Call a method that takes form fields only, as those that read do; raises SlackCallError."""
-    return await _sent(client, method, params=arguments)
+    """Call a method that accepts form fields only, as most reads do. Raises SlackCallError."""
+    return await _data(client, method, params=arguments)
 
 
 async def scopes(client: AsyncWebClient) -> tuple[str, frozenset[str]]:
-    """Ask which workspace the token is for, and which scopes it has; raises SlackCallError.
+    """Return the name of the token's workspace, and its scopes. Raises SlackCallError.
 
     https://docs.slack.dev/reference/methods/auth.test (the scopes come in a header).
     """
@@ -102,60 +125,112 @@ async def scopes(client: AsyncWebClient) -> tuple[str, frozenset[str]]:
     return str(reply["team"]), frozenset(filter(None, granted))
 
 
-async def respond(client: AsyncWebClient, url: str, body: Mapping[str, Any]) -> None:
-    """Post to a response_url, over the session that the client has; raises SlackCallError."""
+@dataclass(slots=True)
+class _ResponseUrl:
+    user: UserId
+    url: str = field(repr=False)
+    expires_at: datetime
+    uses_left: int = RESPONSE_URL_USES
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseUrls:
+    """The response URLs that may still be used, each under an id that a modal can carry.
+
+    They are secrets, so they stay in memory.
+    """
+
+    client: AsyncWebClient
+    clock: Clock
+    _urls: OrderedDict[str, _ResponseUrl] = field(init=False, default_factory=OrderedDict)
+
+    def register(self, user: UserId, url: str) -> str:
+        """Remember a user's response URL, and return an id for it."""
+        response_id = uuid4().hex
+        expires_at = self.clock.now() + RESPONSE_URL_LIFETIME
+        self._urls[response_id] = _ResponseUrl(user, url, expires_at)
+        while len(self._urls) > MAX_RESPONSE_URLS:
+            self._urls.popitem(last=False)
+        return response_id
+
+    async def respond(
+        self, response_id: str, message: Mapping[str, Any], *, in_channel: bool
+    ) -> SlackCallError | None:
+        """Send a message to the channel, or to the user only. Returns what failed, if it did."""
+        known = self._urls.get(response_id)
+        if known is None or known.uses_left <= 0 or self.clock.now() >= known.expires_at:
+            return SlackCallError("response_url", "used up, or too old")
+        known.uses_left -= 1
+        kind = "in_channel" if in_channel else "ephemeral"
+        body = {**message, "response_type": kind, "replace_original": False}
+        try:
+            await post_response(self.client, known.url, body)
+        except SlackCallError as error:
+            logger.warning("a response URL could not be used: %s", error)
+            return error
+        return None
+
+    async def send_ephemeral(self, response_id: str, message: Mapping[str, Any]) -> None:
+        """Send a message that only the user sees. If that fails, send a direct message."""
+        known = self._urls.get(response_id)
+        if await self.respond(response_id, message, in_channel=False) is None or known is None:
+            return
+        try:
+            await post_json(self.client, "chat.postMessage", channel=known.user, **message)
+        except SlackCallError as error:
+            logger.error("%s was not told: %s (%s)", known.user, message["text"], error)  # noqa: TRY400 - no traceback needed
+
+
+async def post_response(client: AsyncWebClient, url: str, body: Mapping[str, Any]) -> None:
+    """Send a message through a response URL. Raises SlackCallError."""
     if client.session is None:
         raise SlackCallError("response_url", "the client has no session")
     try:
         async with client.session.post(url, json=body) as reply:
-            words = await reply.text()
+            text = await reply.text()
     except aiohttp.ClientConnectorError as error:
         raise SlackCallError("response_url", UNREACHABLE) from error
-    except UNUSABLE as error:
-        raise SlackCallError("response_url", _broken(error), maybe=True) from error
-    if reply.status >= 500:  # noqa: PLR2004 - where errors of the server begin
-        raise SlackCallError("response_url", f"HTTP {reply.status}", maybe=True)
+    except _UNUSABLE as error:
+        raise SlackCallError("response_url", _describe(error), maybe_applied=True) from error
+    if reply.status >= 500:  # noqa: PLR2004 - where server errors begin
+        raise SlackCallError("response_url", f"HTTP {reply.status}", maybe_applied=True)
     if not reply.ok:
-        raise SlackCallError("response_url", f"HTTP {reply.status} {words[:200]}")
+        raise SlackCallError("response_url", f"HTTP {reply.status} {text[:200]}")
 
 
-async def _sent(client: AsyncWebClient, method: str, **how: Any) -> Mapping[str, Any]:
-    data = (await _reply(client, method, **how)).data
+async def _data(client: AsyncWebClient, method: str, **arguments: Any) -> Mapping[str, Any]:
+    data = (await _reply(client, method, **arguments)).data
     return data if isinstance(data, dict) else {}
 
 
-async def _reply(client: AsyncWebClient, method: str, **how: Any) -> AsyncSlackResponse:
+async def _reply(client: AsyncWebClient, method: str, **arguments: Any) -> AsyncSlackResponse:
     try:
-        return await client.api_call(method, **how)
+        return await client.api_call(method, **arguments)
     except SlackApiError as error:
-        raise _failed(method, error) from error
+        raise _error(method, error) from error
     except aiohttp.ClientConnectorError as error:
         raise SlackCallError(method, UNREACHABLE) from error
-    except UNUSABLE as error:
-        raise SlackCallError(method, _broken(error), maybe=True) from error
+    except _UNUSABLE as error:
+        raise SlackCallError(method, _describe(error), maybe_applied=True) from error
 
 
-def _wait(response: AsyncSlackResponse) -> float | None:
-    asked = str(response.headers.get("Retry-After", ""))
-    return float(asked) if asked.isdigit() else None
-
-
-def _broken(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     return "the connection broke" if isinstance(error, aiohttp.ClientError) else "no usable answer"
 
 
-def _failed(method: str, error: SlackApiError) -> SlackCallError:
+def _error(method: str, error: SlackApiError) -> SlackCallError:
     response = error.response
+    asked = str(getattr(response, "headers", {}).get("Retry-After", ""))
+    wait = float(asked) if asked.isdigit() else None
     data = getattr(response, "data", None)
     if isinstance(data, dict) and data.get("error"):
         details = data.get("response_metadata", {}).get("messages", [])
-        words = " ".join([str(data["error"]), *details])
-        return SlackCallError(
-            method, words, maybe=data["error"] in MAYBE_APPLIED, wait=_wait(response)
-        )
+        code = " ".join([str(data["error"]), *details])
+        applied = data["error"] in MAYBE_APPLIED
+        return SlackCallError(method, code, maybe_applied=applied, retry_after=wait)
     status = getattr(response, "status_code", None) or getattr(response, "status", "?")
-    if status == TOO_MANY:
-        return SlackCallError(method, "ratelimited", wait=_wait(response))
-    return SlackCallError(method, f"HTTP {status}", maybe=True)
+    if status == TOO_MANY_REQUESTS:
+        return SlackCallError(method, "ratelimited", retry_after=wait)
+    return SlackCallError(method, f"HTTP {status}", maybe_applied=True)

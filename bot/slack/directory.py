@@ -1,9 +1,9 @@
-"""Who Slack users are: the workspace's own answer, read when it is needed, kept for a minute."""
+"""Memberships of Slack users, read from Slack when needed and cached."""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,12 +14,12 @@ from bot.core.policy import MAX_MEMBERSHIP_AGE, AccountStatus, GroupId, Membersh
 from bot.core.ports import Clock, DirectoryUnavailable
 from bot.slack.api import SlackCallError, post_form
 
-# Half the time for which facts count: what was just read stays good while somebody decides.
-READ_AFTER = MAX_MEMBERSHIP_AGE / 2
+# Half of the maximum age: a membership that was read now stays valid while people decide.
+_READ_AGAIN_AFTER = MAX_MEMBERSHIP_AGE / 2
 MAX_CACHED = 1000
 
-UNKNOWN_USER = {"user_not_found", "user_not_visible"}
-NO_SUCH_GROUP = {"no_such_subteam", "subteam_not_found", "plan_upgrade_required"}
+_UNKNOWN_USER = {"user_not_found", "user_not_visible"}
+_UNKNOWN_GROUP = {"no_such_subteam", "subteam_not_found", "plan_upgrade_required"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,40 +28,35 @@ class _Members:
     read_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
 class SlackDirectory:
-    """Implements the port People over users.info and usergroups.users.list.
+    """Implements the port Directory over users.info and usergroups.users.list.
 
     https://docs.slack.dev/reference/methods/users.info (tier 4) and
-    https://docs.slack.dev/reference/methods/usergroups.users.list (tier 2: shared by all who ask).
-    `named` are the users to whom the policy gives a role without a group: they keep that role
-    while groups can't be read; for anybody else that means DirectoryUnavailable.
+    https://docs.slack.dev/reference/methods/usergroups.users.list (tier 2: shared by all callers).
+    `groups` are those of the policy. `named` are the users who have a role without a group. They
+    keep it while a group can't be read. For other users, this raises DirectoryUnavailable.
     """
 
-    def __init__(
-        self,
-        client: AsyncWebClient,
-        clock: Clock,
-        *,
-        team: TeamId,
-        groups: Collection[GroupId],
-        named: Collection[UserId],
-    ) -> None:
-        self._client = client
-        self._clock = clock
-        self._team = team
-        self._named = frozenset(named)
-        self._groups = tuple(groups)
-        self._members: dict[GroupId, _Members] = {}
-        self._cached: dict[UserId, Membership] = {}
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+    client: AsyncWebClient
+    clock: Clock
+    _: KW_ONLY
+    team: TeamId
+    groups: Collection[GroupId]
+    named: Collection[UserId]
+    _members: dict[GroupId, _Members] = field(init=False, default_factory=dict)
+    _cached: dict[UserId, Membership] = field(init=False, default_factory=dict)
+    _locks: defaultdict[str, asyncio.Lock] = field(
+        init=False, default_factory=lambda: defaultdict(asyncio.Lock)
+    )
 
     def cached_membership(self, user: UserId) -> Membership | None:
-        """Return what was last read of a user."""
+        """Return what was last read of a user, however old. Makes no remote call."""
         return self._cached.get(user)
 
     async def membership(self, user: UserId, *, fresh: bool = False) -> Membership:
-        """Read who a user is; raises DirectoryUnavailable."""
-        since = self._clock.now() - (timedelta() if fresh else READ_AFTER)
+        """Return a user's membership; with `fresh`, read it now. Raises DirectoryUnavailable."""
+        since = self.clock.now() - (timedelta() if fresh else _READ_AGAIN_AFTER)
         async with self._locks[user]:
             known = self._cached.get(user)
             if known is None or known.read_at < since:
@@ -70,8 +65,8 @@ class SlackDirectory:
         return known
 
     async def members(self, group: GroupId) -> tuple[UserId, ...]:
-        """Read who is in a user group; raises DirectoryUnavailable."""
-        found = await self._group(group, since=self._clock.now() - READ_AFTER)
+        """Return who is in a user group. Raises DirectoryUnavailable."""
+        found = await self._group(group, since=self.clock.now() - _READ_AGAIN_AFTER)
         return tuple(sorted(found.users))
 
     def _cache(self, membership: Membership) -> None:
@@ -83,33 +78,33 @@ class SlackDirectory:
             self._locks.pop(oldest, None)
 
     async def _read(self, user: UserId, since: datetime) -> Membership:
-        read_at = self._clock.now()
-        account_status = await self._account_status(user)
-        found = {group: await self._group_of(group, user, since) for group in self._groups}
+        read_at = self.clock.now()
+        status = await self._account_status(user)
+        found = {group: await self._group_for(group, user, since) for group in self.groups}
         return Membership(
             user=user,
-            team=self._team,
-            account_status=account_status,
+            team=self.team,
+            account_status=status,
             groups=frozenset(group for group, members in found.items() if user in members.users),
             read_at=min([read_at, *(members.read_at for members in found.values())]),
         )
 
     async def _account_status(self, user: UserId) -> AccountStatus:
         try:
-            reply = await post_form(self._client, "users.info", user=user)
+            reply = await post_form(self.client, "users.info", user=user)
         except SlackCallError as error:
-            if error.code in UNKNOWN_USER:
+            if error.code in _UNKNOWN_USER:
                 return AccountStatus.OUTSIDER
             raise DirectoryUnavailable(str(error)) from error
-        return account_status(reply["user"], self._team)
+        return account_status(reply["user"], self.team)
 
-    async def _group_of(self, group: GroupId, user: UserId, since: datetime) -> _Members:
+    async def _group_for(self, group: GroupId, user: UserId, since: datetime) -> _Members:
         try:
             return await self._group(group, since)
         except DirectoryUnavailable:
-            if user not in self._named:
+            if user not in self.named:
                 raise
-            return _Members(frozenset(), self._clock.now())
+            return _Members(frozenset(), self.clock.now())
 
     async def _group(self, group: GroupId, since: datetime) -> _Members:
         async with self._locks[group]:
@@ -119,18 +114,18 @@ class SlackDirectory:
         return members
 
     async def _read_group(self, group: GroupId) -> _Members:
-        read_at = self._clock.now()
+        read_at = self.clock.now()
         try:
-            reply = await post_form(self._client, "usergroups.users.list", usergroup=group)
+            reply = await post_form(self.client, "usergroups.users.list", usergroup=group)
         except SlackCallError as error:
-            if error.code in NO_SUCH_GROUP:
+            if error.code in _UNKNOWN_GROUP:
                 return _Members(frozenset(), read_at)
             raise DirectoryUnavailable(str(error)) from error
         return _Members(frozenset(UserId(one) for one in reply["users"]), read_at)
 
 
 def account_status(user: Mapping[str, Any], team: TeamId) -> AccountStatus:
-    """Say what a user object makes of somebody.
+    """Return what a user object of Slack says of an account.
 
     https://docs.slack.dev/reference/objects/user-object (USLACKBOT has is_bot false).
     """

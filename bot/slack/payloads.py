@@ -1,13 +1,12 @@
-"""What Slack sends, parsed into what the listeners need of it.
+"""What Slack sends, parsed into what the handlers need.
 
 Payloads: https://docs.slack.dev/reference/interaction-payloads
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from typing import TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field, ValidationError
 
 from bot.core.kick import ChannelId, KickId, TeamId, UserId
 from bot.core.roster import MeetingId
@@ -16,7 +15,7 @@ KICK_ID = r"^[0-9a-f]{32}$"
 
 
 class Command(BaseModel):
-    """A slash command; `response_url` answers it for 30 minutes, five times."""
+    """A slash command. Its `response_url` can be used five times, for 30 minutes."""
 
     team_id: TeamId
     channel_id: ChannelId
@@ -26,27 +25,14 @@ class Command(BaseModel):
     response_url: str
 
 
-class Actor(BaseModel):
-    """Who did it; `team_id` is their own workspace, which may not be ours."""
-
-    id: UserId
-    team_id: TeamId | None = None
-
-
-class Team(BaseModel):
-    """The workspace it was done in."""
-
-    id: TeamId
-
-
 class Option(BaseModel):
-    """An option somebody chose."""
+    """A chosen option."""
 
     value: str
 
 
 class Value(BaseModel):
-    """The state of one question."""
+    """The answer to one question."""
 
     value: str | None = None
     selected_option: Option | None = None
@@ -54,110 +40,96 @@ class Value(BaseModel):
 
 
 class ViewMetadata(BaseModel):
-    """What a view of ours carries about where it came from (its private_metadata).
+    """What a modal of the bot carries (its private_metadata).
 
-    `origin` names the interaction whose response_url may still answer; `meeting` is the one
-    whose people the form offers.
+    `response_id` names the response URL that can still reach the user. Earlier versions called it
+    `origin`. `meeting` is the meeting whose people the form offers.
     """
 
+    model_config = ConfigDict(validate_by_name=True)
+
     channel: ChannelId
-    origin: str = ""
+    response_id: str = Field("", validation_alias=AliasChoices("response_id", "origin"))
     meeting: MeetingId | None = None
 
 
-class ViewState(BaseModel):
-    """The answers of a view, by block and action."""
-
-    values: dict[str, dict[str, Value]] = Field(default_factory=dict)
+M = TypeVar("M", bound=ViewMetadata)
 
 
 class View(BaseModel):
-    """A view as it comes back."""
+    """A view as it comes back. `answers` are by block id and action id."""
 
     id: str
     hash: str = ""
     external_id: str = ""
     root_view_id: str | None = None
     private_metadata: str = ""
-    state: ViewState = Field(default_factory=ViewState)
+    answers: dict[str, dict[str, Value]] = Field(
+        default_factory=dict, validation_alias=AliasPath("state", "values")
+    )
 
-    @property
-    def context(self) -> ViewMetadata:
-        """Read where the view came from; raises ValidationError for a view that is not ours."""
-        return ViewMetadata.model_validate_json(self.private_metadata)
+    def metadata(self, model: type[M]) -> M | None:
+        """Return what the bot put into this view; None if it is not of this kind."""
+        try:
+            return model.model_validate_json(self.private_metadata)
+        except ValidationError:
+            return None
 
     def answer(self, action_id: str) -> Value:
-        """Find the answer to a question, wherever its block is; an empty one if there is none."""
-        answers = (block[action_id] for block in self.state.values.values() if action_id in block)
-        return next(answers, Value())
+        """Return the answer to a question, in any block; empty if there is none."""
+        return self.answers.get(self.block_of(action_id), {}).get(action_id, Value())
+
+    def block_of(self, action_id: str) -> str:
+        """Return the id of the block that holds a question; the action id if there is none."""
+        found = (name for name, block in self.answers.items() if action_id in block)
+        return next(found, action_id)
 
 
 class Action(BaseModel):
-    """A button pressed or an option chosen."""
+    """A pressed button or a chosen option."""
 
-    action_id: str
     action_ts: str = "0"
     value: str | None = None
     selected_option: Option | None = None
 
 
-class Channel(BaseModel):
-    """The channel of a message that was acted on."""
-
-    id: ChannelId
-
-
-class Container(BaseModel):
-    """Where something was acted on; of an ephemeral message it says more than the message."""
-
-    message_ts: str = ""
-
-
 class Interaction(BaseModel):
-    """A submit, a button or a request for options."""
+    """A submit, a pressed button, or a request for options.
 
-    user: Actor
-    team: Team | None = None
+    `user_team_id` is the user's own workspace. `team_id` is the one in which the user acted.
+    `channel_id` and `message_ts` are those of the message whose button was pressed.
+    """
+
+    user_id: UserId = Field(validation_alias=AliasPath("user", "id"))
+    user_team_id: TeamId | None = Field(None, validation_alias=AliasPath("user", "team_id"))
+    team_id: TeamId | None = Field(None, validation_alias=AliasPath("team", "id"))
     trigger_id: str = ""
     response_url: str = ""
     view: View | None = None
-    channel: Channel | None = None
-    container: Container = Field(default_factory=Container)
+    channel_id: ChannelId = Field(ChannelId(""), validation_alias=AliasPath("channel", "id"))
+    # An ephemeral message has its timestamp only here.
+    message_ts: str = Field("", validation_alias=AliasPath("container", "message_ts"))
     actions: list[Action] = Field(default_factory=list)
-    action_id: str = ""
     value: str = ""
 
     @property
+    def metadata(self) -> ViewMetadata | None:
+        """What the bot put into the view in which the user acted, if there is one."""
+        return self.view.metadata(ViewMetadata) if self.view else None
+
+    @property
     def home(self) -> TeamId | None:
-        """The workspace that the person belongs to."""
-        return self.user.team_id or (self.team.id if self.team else None)
+        """The workspace to which the user belongs."""
+        return self.user_team_id or self.team_id
 
     @property
     def kick(self) -> KickId | None:
-        """The kick that the button pressed carries; None where it is none that we gave."""
+        """The kick that the pressed button carries; None if the bot did not make that value."""
         value = self.actions[0].value if self.actions else None
         return KickId(value) if value and re.fullmatch(KICK_ID, value) else None
 
     @property
     def place(self) -> tuple[ChannelId, str] | None:
-        """Where the message stands whose button was pressed."""
-        ts = self.container.message_ts
-        return (self.channel.id, ts) if self.channel and ts else None
-
-
-def command(body: Mapping[str, Any]) -> Command:
-    """Parse a slash command."""
-    return Command.model_validate(body)
-
-
-def interaction(body: Mapping[str, Any]) -> Interaction:
-    """Parse an interaction."""
-    return Interaction.model_validate(body)
-
-
-def metadata_of(view: View) -> ViewMetadata | None:
-    """Read where a view came from; None for one that no version of this bot made."""
-    try:
-        return view.context
-    except ValidationError:
-        return None
+        """Channel and timestamp of the message whose button was pressed."""
+        is_message = self.channel_id and self.message_ts
+        return (self.channel_id, self.message_ts) if is_message else None

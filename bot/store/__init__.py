@@ -1,6 +1,6 @@
-"""Where kicks, their events, notices and drafts are kept: SQLite by default, or PostgreSQL."""
+"""The store of kicks, events, outbox messages and drafts, on SQLite or PostgreSQL."""
 
-from bot.store.engine import url
+from bot.store.database import url
 from bot.store.sql import SqlStore
 
 __all__ = ["SqlStore", "url"]

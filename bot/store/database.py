@@ -1,122 +1,225 @@
-"""Work with a database in transactions that nothing interrupts."""
+"""Connections to SQLite or PostgreSQL, and work on them in transactions."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from math import ceil
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.core.ports import StoreUnavailable
-from bot.store.engine import (
-    autocommit_engine,
-    create_engine,
-    translated_errors,
-    url,
-    writing_engine,
-)
+from bot.store.errors import translated_errors
 
-# A server that does not even give up by itself gets this much more than the patience.
-_LEEWAY = 1.25
+# If the server does not enforce its own timeout, the work is cancelled after the timeout times
+# this factor.
+_CANCEL_FACTOR = 1.25
+
+# PostgreSQL allows 100 connections by default, and reserves 3 for superusers. Ten processes take
+# at most 10 * (4 + 4) = 80. The other 17 are for `kickbot log`, an operator, and a process that
+# starts before the old one has ended.
+_OPTIONS = {"pool_size": 4, "max_overflow": 4, "hide_parameters": True}
+
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+}
+
+_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",  # readers do not wait for the writer
+    "PRAGMA synchronous = FULL",  # committed data survives a loss of power
+    "PRAGMA foreign_keys = ON",  # off by default, and per connection
+)
+_BEGIN_IMMEDIATE = "kickbot_begin_immediate"
+
+# PostgreSQL settings. The second one ends the transaction of a process that hangs within it, so
+# that its locks do not block other processes.
+_TIMEOUT_SETTINGS = ("statement_timeout", "idle_in_transaction_session_timeout")
 
 T = TypeVar("T")
 Work: TypeAlias = Callable[[AsyncConnection], Awaitable[T]]
-Where: TypeAlias = AbstractAsyncContextManager[AsyncConnection]
+_Connecting: TypeAlias = AbstractAsyncContextManager[AsyncConnection]
 
 
 class Database:
-    """Runs work on a connection: each is done as a whole or not at all.
+    """Runs work on a connection, each in a transaction of its own.
 
-    Work whose caller is cancelled goes on to its end. Connections are opened when first needed.
-    What the database can't do raises StoreUnavailable, after at most about `patience` seconds.
-    Work of a server that does not answer by then is called off, which may take some seconds more.
+    If the caller is cancelled, the work continues to its end. Connections are opened when first
+    needed. Every call may raise StoreUnavailable, after about `timeout` seconds. If a server does
+    not answer by then, the work is cancelled, which may take some seconds more.
     """
 
-    def __init__(self, database_url: str, patience: float) -> None:
+    def __init__(self, database_url: str, timeout: float) -> None:
         database = url(database_url)
-        self._engine = create_engine(database, patience)
-        self._writer = writing_engine(self._engine)
-        self._single = autocommit_engine(self._engine)
-        self._patience = patience
-        sqlite = database.get_backend_name() == "sqlite"
-        # SQLite has one writer at a time, and those who wait for it poll; a queue is fair.
-        self._queue = asyncio.Lock() if sqlite else None
-        # Its file is not a server that could fall silent.
-        self._limit = None if sqlite else patience * _LEEWAY
+        is_sqlite = database.get_backend_name() == "sqlite"
+        self._timeout = timeout
+        # SQLite has one writer at a time, and waiting writers poll. A queue is fair.
+        self._write_queue = asyncio.Lock() if is_sqlite else None
+        # A SQLite file is not a server that could stop answering.
+        self._cancel_after = None if is_sqlite else timeout * _CANCEL_FACTOR
+        if is_sqlite:
+            self._engine = _sqlite_engine(database, timeout)
+            self._writer = self._engine.execution_options(**{_BEGIN_IMMEDIATE: True})
+            self._autocommit = self._writer
+        else:
+            # A single statement needs no transaction around it: that costs two more round trips.
+            self._engine = self._autocommit = _postgresql_engine(database, timeout)
+            # Conditional updates need this level. With a stricter default, the loser of a race
+            # would get a serialization failure, not the current row.
+            self._writer = self._engine.execution_options(isolation_level="READ COMMITTED")
         self._running: set[asyncio.Task[Any]] = set()
 
     async def read(self, work: Work[T]) -> T:
-        """Do work that changes nothing."""
-        return await self._run(self.reading(), work, self._limit)
+        """Run work that changes nothing, and return its result."""
+        return await self._run(self.reading(), work, self._cancel_after)
 
     async def write(self, work: Work[T]) -> T:
-        """Do work, and commit it unless it raises."""
-        return await self._run(self.writing(), work, self._limit)
+        """Run work, commit it unless it raises, and return its result."""
+        return await self._run(self.writing(), work, self._cancel_after)
 
     async def write_autocommit(self, work: Work[T]) -> T:
-        """Do work of which one statement writes: that is done as a whole by itself."""
-        return await self._run(self.writing(self._single), work, self._limit)
+        """Run work with a single writing statement, which commits by itself."""
+        return await self._run(self.writing(self._autocommit), work, self._cancel_after)
 
     async def write_without_timeout(self, work: Work[T]) -> T:
-        """Do work that may take long, and commit it unless it raises."""
+        """Run work that may take long, and commit it unless it raises."""
         return await self._run(self.writing(), work, None)
 
     async def close(self) -> None:
-        """Let the work under way end, and close the connections."""
+        """Wait for running work, and close the connections."""
         if self._running:
             await asyncio.wait(self._running)
         await self._engine.dispose()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """Hold a connection to read from."""
+        """Yield a connection to read from."""
         with translated_errors():
             async with self._engine.connect() as db:
                 yield db
 
     @asynccontextmanager
-    async def writing(self, by: AsyncEngine | None = None) -> AsyncIterator[AsyncConnection]:
-        """Hold a connection to write to; committed at the end."""
+    async def writing(self, engine: AsyncEngine | None = None) -> AsyncIterator[AsyncConnection]:
+        """Yield a connection to write to, and commit at the end."""
         with translated_errors():
-            async with self._write_lock(), (by or self._writer).begin() as db:
+            async with self._write_lock(), (engine or self._writer).begin() as db:
                 yield db
 
-    async def _run(self, where: Where, work: Work[T], limit: float | None) -> T:
-        # A task of its own, because cancelling a driver midway ends badly: of aiosqlite's
-        # connections it leaves some with an open transaction, and so the file locked.
-        task = asyncio.create_task(_within(where, work))
+    async def _run(self, connecting: _Connecting, work: Work[T], cancel_after: float | None) -> T:
+        # In a task of its own: if aiosqlite is cancelled halfway, some of its connections keep an
+        # open transaction, and the file stays locked.
+        task = asyncio.create_task(_run_connected(connecting, work))
         self._running.add(task)
         task.add_done_callback(self._ended)
-        if limit:
-            # psycopg bears it: it calls the statement off, or closes the connection.
-            asyncio.get_running_loop().call_later(limit, task.cancel)
-        done, _ = await asyncio.wait({task}, timeout=limit)
+        if cancel_after:
+            # psycopg can be cancelled: it cancels the statement, or closes the connection.
+            asyncio.get_running_loop().call_later(cancel_after, task.cancel)
+        done, _ = await asyncio.wait({task}, timeout=cancel_after)
         if not done or task.cancelled():
             raise StoreUnavailable("the database does not answer (see that the server is well)")
         return task.result()
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
-        # Looked at, because the caller may be gone, and asyncio would complain.
+        # Read the exception, or asyncio complains if the caller was cancelled.
         if not task.cancelled():
             task.exception()
 
     @asynccontextmanager
     async def _write_lock(self) -> AsyncIterator[None]:
-        if not self._queue:
+        if not self._write_queue:
             yield
             return
         try:
-            async with asyncio.timeout(self._patience):
-                await self._queue.acquire()
+            async with asyncio.timeout(self._timeout):
+                await self._write_queue.acquire()
         except TimeoutError:
             raise StoreUnavailable("too many writes wait for the database") from None
         try:
             yield
         finally:
-            self._queue.release()
+            self._write_queue.release()
 
 
-async def _within(where: Where, work: Work[T]) -> T:
-    async with where as db:
+async def _run_connected(connecting: _Connecting, work: Work[T]) -> T:
+    async with connecting as db:
         return await work(db)
+
+
+def url(database_url: str) -> URL:
+    """Return a DATABASE_URL with the driver that this store uses.
+
+    Raises ValueError if the store can't use it. The message does not contain the password.
+    """
+    try:
+        given = make_url(database_url)
+    except (ArgumentError, ValueError):
+        # The message of these errors may quote the URL, and with it the password.
+        raise ValueError("this is not the URL of a database") from None
+    driver = _DRIVERS.get(given.drivername)
+    if not driver:
+        known = ", ".join(f"{name}://" for name in _DRIVERS)
+        raise ValueError(f"{given.drivername}:// is none of {known}")
+    in_memory = ":memory:" in (given.database or ":memory:") or given.query.get("mode") == "memory"
+    if given.drivername == "sqlite" and in_memory:
+        raise ValueError("SQLite needs a file, as in sqlite:///kickbot.db: memory forgets kicks")
+    return given.set(drivername=driver)
+
+
+def _postgresql_engine(database: URL, timeout: float) -> AsyncEngine:
+    milliseconds = ceil(timeout * 1000)
+    engine = create_async_engine(
+        database,
+        isolation_level="AUTOCOMMIT",
+        pool_pre_ping=True,
+        pool_timeout=timeout,
+        # The server may vanish without closing the connection. The user timeout is for data that
+        # it did not acknowledge, the keepalives are for its reply.
+        connect_args={
+            "connect_timeout": ceil(timeout),
+            "tcp_user_timeout": milliseconds,
+            "keepalives_idle": ceil(timeout / 2),
+            "keepalives_interval": 1,
+            "keepalives_count": ceil(timeout / 2),
+        },
+        **_OPTIONS,
+    )
+
+    def set_timeouts(connection: Any, _record: object) -> None:
+        # Not in `options` of the connection: poolers reject them, and DATABASE_URL may have some.
+        cursor = connection.cursor()
+        for setting in _TIMEOUT_SETTINGS:
+            cursor.execute(f"SET {setting} = {milliseconds}")
+        cursor.close()
+        connection.commit()
+
+    event.listen(engine.sync_engine, "connect", set_timeouts)
+    return engine
+
+
+def _sqlite_engine(database: URL, timeout: float) -> AsyncEngine:
+    engine = create_async_engine(
+        database, pool_timeout=timeout, connect_args={"timeout": timeout}, **_OPTIONS
+    )
+    event.listen(engine.sync_engine, "connect", _set_pragmas)
+    event.listen(engine.sync_engine, "begin", _begin)
+    return engine
+
+
+def _set_pragmas(connection: Any, _record: object) -> None:
+    # The driver would begin a transaction by itself, but too late for a lock. `_begin` does it.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    # Take the write lock at once: SQLite does not let a reader wait for it later. A read is one
+    # statement, which sees one state of the database anyway.
+    if connection.get_execution_options().get(_BEGIN_IMMEDIATE):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,4 +1,4 @@
-"""Values to rows and back; pure."""
+"""Values of the core as rows of the tables, and back. Pure functions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
@@ -6,39 +6,36 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from bot.core.kick import (
-    Draft,
-    Event,
-    EventKind,
-    Kick,
-    Outcome,
-    OutcomeReason,
-    SeenPeer,
-    State,
-    Target,
-)
+from bot.core.draft import Draft
+from bot.core.event import Event, EventKind
+from bot.core.kick import Kick, State
 from bot.core.outbox_message import MessageKind, OutboxMessage
 from bot.core.roster import Meeting
+from bot.core.target import Outcome, OutcomeReason, SeenPeer, Target
 from bot.store.schema import parse_iso, targets
 
 Row = Mapping[Any, Any]
 
-# Each of these fields is a column with that key, and of the same type.
-_OF_KICK = tuple(one.name for one in fields(Kick) if one.name not in {"meeting", "targets"})
-_OF_TARGET = tuple(one.name for one in fields(Target))
-_OF_EVENT = tuple(one.name for one in fields(Event))
-_OF_NOTICE = tuple(one.name for one in fields(OutboxMessage))
+# For each of these fields there is a column with the same key and type.
+_KICK_FIELDS = tuple(one.name for one in fields(Kick) if one.name not in {"meeting", "targets"})
+_TARGET_FIELDS = tuple(one.name for one in fields(Target))
+_EVENT_FIELDS = tuple(one.name for one in fields(Event))
+_MESSAGE_FIELDS = tuple(one.name for one in fields(OutboxMessage))
+
+# A draft is stored as JSON. Its names are those of the columns, so that older drafts stay
+# readable.
+_TARGET_COLUMNS = tuple(column for column in targets.c if column.key in _TARGET_FIELDS)
 
 
 def kick_row(kick: Kick) -> dict[str, Any]:
-    """Write a kick and when it is due; not its targets, nor its number: the database gives that."""
-    row = {name: getattr(kick, name) for name in _OF_KICK if name != "number"}
+    """Return the row of a kick, without its number: the database assigns it."""
+    row = {name: getattr(kick, name) for name in _KICK_FIELDS if name != "number"}
     meeting = {"meeting_id": kick.meeting.id, "meeting_title": kick.meeting.title}
     return row | meeting | {"due_at": kick.due_at}
 
 
 def target_rows(kick: Kick) -> list[dict[str, Any]]:
-    """Write the targets of a kick, in their order."""
+    """Return the rows of a kick's targets, in their order."""
     return [
         {"kick_id": kick.id, "position": position} | asdict(target)
         for position, target in enumerate(kick.targets)
@@ -46,13 +43,16 @@ def target_rows(kick: Kick) -> list[dict[str, Any]]:
 
 
 def kicks_from(rows: Iterable[Row]) -> list[Kick]:
-    """Read kicks, each from its rows side by side: one per target, or one without."""
+    """Return the kicks of these rows: one row for each target, or one for a kick without any.
+
+    The rows of one kick must be adjacent.
+    """
     return [_kick(list(group)) for _, group in groupby(rows, key=itemgetter("number"))]
 
 
 def _kick(rows: Sequence[Row]) -> Kick:
     row = rows[0]
-    values = {name: row[name] for name in _OF_KICK}
+    values = {name: row[name] for name in _KICK_FIELDS}
     values |= {
         "meeting": Meeting(row["meeting_id"], row["meeting_title"]),
         "targets": tuple(_target(one) for one in rows if one["position"] is not None),
@@ -62,7 +62,7 @@ def _kick(rows: Sequence[Row]) -> Kick:
 
 
 def _target(row: Row) -> Target:
-    values = {name: row[name] for name in _OF_TARGET}
+    values = {name: row[name] for name in _TARGET_FIELDS}
     values |= {
         "peers": tuple(
             SeenPeer(one["peer_id"], parse_iso(one["joined_at"])) for one in row["peers"]
@@ -73,62 +73,47 @@ def _target(row: Row) -> Target:
     return Target(**values)
 
 
-def event_row(event: Event, kick: Kick | None = None) -> dict[str, Any]:
-    """Write an event; one that came with a kick belongs to it, whatever it says itself."""
-    row = asdict(event)
-    if kick:
-        row |= {"kick_id": kick.id, "team_id": kick.team_id, "app_id": kick.app_id}
-    return row
+def event_row(event: Event, kick: Kick) -> dict[str, Any]:
+    """Return the row of an event, with the ids of its kick."""
+    ids = {"kick_id": kick.id, "team_id": kick.team_id, "app_id": kick.app_id}
+    return asdict(event) | ids
 
 
 def event_from(row: Row) -> Event:
-    """Read an event."""
-    values = {name: row[name] for name in _OF_EVENT}
+    """Return the event of a row."""
+    values = {name: row[name] for name in _EVENT_FIELDS}
     return Event(**values | {"kind": EventKind(row["kind"])})
 
 
-def message_row(notice: OutboxMessage) -> dict[str, Any]:
-    """Write a notice."""
-    return asdict(notice)
-
-
 def message_from(row: Row) -> OutboxMessage:
-    """Read a notice."""
-    values = {name: row[name] for name in _OF_NOTICE}
+    """Return the message of a row."""
+    values = {name: row[name] for name in _MESSAGE_FIELDS}
     return OutboxMessage(**values | {"kind": MessageKind(row["kind"])})
 
 
 def draft_row(draft: Draft) -> dict[str, Any]:
-    """Write a draft. It is short-lived, and is only read as a whole."""
-    body = _renamed(asdict(draft), _DRAFT_NAMES)
-    body["targets"] = [_renamed(one, _TARGET_NAMES) for one in body["targets"]]
+    """Return the row of a draft: its id, its date, and the whole draft as plain data."""
+    body = asdict(draft)
+    body["asks"] = body.pop("needs_approval")
+    body["targets"] = [
+        {column.name: target[column.key] for column in _TARGET_COLUMNS}
+        for target in body["targets"]
+    ]
     return {"id": draft.id, "created_at": draft.created_at, "body": body}
 
 
 def draft_from(row: Row) -> Draft:
-    """Read a draft."""
-    body = _renamed(row["body"], _inverse(_DRAFT_NAMES))
-    stored = (_renamed(one, _inverse(_TARGET_NAMES)) for one in body["targets"])
-    chosen = (
-        one | {name: parse_iso(one[name]) for name in ("called_at", "rejoined_at")}
-        for one in stored
+    """Return the draft of a row."""
+    body = dict(row["body"])
+    stored = ({one.key: target[one.name] for one in _TARGET_COLUMNS} for target in body["targets"])
+    rows = (
+        target | {name: parse_iso(target[name]) for name in ("called_at", "rejoined_at")}
+        for target in stored
     )
-    values = body | {
+    values = {
         "created_at": row["created_at"],
         "meeting": Meeting(**body["meeting"]),
-        "targets": tuple(map(_target, chosen)),
+        "targets": tuple(map(_target, rows)),
+        "needs_approval": body.pop("asks"),
     }
-    return Draft(**values)
-
-
-# A draft is JSON. Its stored names are those of the columns, so that older drafts stay readable.
-_DRAFT_NAMES = {"needs_approval": "asks"}
-_TARGET_NAMES = {column.key: column.name for column in targets.c}
-
-
-def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    return {names.get(name, name): value for name, value in values.items()}
-
-
-def _inverse(names: Mapping[str, str]) -> dict[str, str]:
-    return {new: old for old, new in names.items()}
+    return Draft(**body | values)

@@ -16,8 +16,8 @@ from bot.config import read_settings
 from tests.browser.moves import PATIENCE
 from tests.journeys.conftest import example_policy
 from tests.machine import ACKS_WITHIN
-from tests.sandbox.front import open_page
-from tests.sandbox.place import Place, open_place
+from tests.sandbox.page_server import open_page
+from tests.sandbox.sandbox import Sandbox, open_sandbox
 from tests.sandbox.tour import Tour
 
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
@@ -51,9 +51,9 @@ async def browser() -> AsyncIterator[Browser]:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A place, a bot in it, and the page; `open_as` opens a window as somebody."""
+    """A sandbox, a bot in it, and the page; `open_as` opens a window as somebody."""
 
-    place: Place
+    sandbox: Sandbox
     url: str
     open_as: Open
 
@@ -70,15 +70,15 @@ def play(browser: Browser, sqlite_url: str) -> Play:
         rules: Mapping[str, Any] | None = None, *, tour: bool = False
     ) -> AsyncIterator[Scene]:
         async with AsyncExitStack() as stack:
-            place = await stack.enter_async_context(open_place(patience=ACKS_WITHIN))
-            url = await stack.enter_async_context(open_page(place))
-            environment = place.settings(http=False, database_url=sqlite_url)
+            sandbox = await stack.enter_async_context(open_sandbox(ack_timeout=ACKS_WITHIN))
+            url = await stack.enter_async_context(open_page(sandbox))
+            environment = sandbox.settings(http=False, database_url=sqlite_url)
             policy = example_policy(**{"second_person": "bulk", **(rules or {})})
             await stack.enter_async_context(running(read_settings(environment), policy))
             if tour:
-                await Tour(place, lambda _: None).play()
-            yield Scene(place, url, _opening(browser, url, stack))
-            assert place.slack.problems == place.realtimekit.problems == []
+                await Tour(sandbox, lambda _: None).play()
+            yield Scene(sandbox, url, _opening(browser, url, stack))
+            assert sandbox.slack.problems == sandbox.realtimekit.problems == []
 
     return played
 

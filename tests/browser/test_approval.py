@@ -50,7 +50,7 @@ async def test_a_denial_takes_a_note_on_a_view_of_its_own(scene: Scene) -> None:
     await submit(mo, "Deny")
     await expect(modal(hal)).to_contain_text("Talk to them first")
     await expect(last_message(mo).get_by_role("button")).to_have_count(0)
-    assert scene.place.realtimekit.world.kicks == []
+    assert scene.sandbox.realtimekit.world.kicks == []
 
 
 async def test_taking_a_request_back_is_asked_once_more(scene: Scene) -> None:
@@ -69,7 +69,7 @@ async def test_taking_a_request_back_is_asked_once_more(scene: Scene) -> None:
     await modal(hal).get_by_role("button", name="Cancel request").click()
     await question.get_by_role("button", name="Cancel request").click()
     await expect(modal(hal)).not_to_contain_text("waits for a second person")
-    assert scene.place.realtimekit.world.kicks == []
+    assert scene.sandbox.realtimekit.world.kicks == []
 
 
 async def test_who_may_not_decide_is_told_so_and_nobody_else_is(scene: Scene) -> None:

@@ -30,11 +30,11 @@ async def search(form: Locator, typed: str, found: str) -> Locator:
 async def test_ten_thousand_people_can_be_searched(
     scene: Scene, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    scene.place.realtimekit.world.fill(scene.place.cast.ama, CROWD)
-    scene.place.realtimekit.checks_replies = False
+    scene.sandbox.realtimekit.world.fill(scene.sandbox.demo.ama, CROWD)
+    scene.sandbox.realtimekit.checks_responses = False
     page = await scene.open_as()
     await expect(tiles(page)).to_have_count(48)
-    await expect(page.locator("#rooms")).to_contain_text("10,012 live")
+    await expect(page.locator("#meetings")).to_contain_text("10,012 live")
     await type_in(page, "/kick")
     form = await titled(page, "Kick from a meeting")
     took = {}
@@ -51,4 +51,4 @@ async def test_ten_thousand_people_can_be_searched(
     await titled(page, "Review")
     await submit(page, "Kick")
     await expect(modal(page)).to_contain_text("Mallory — ✓ kicked")
-    assert len(scene.place.realtimekit.world.kicks) == 3
+    assert len(scene.sandbox.realtimekit.world.kicks) == 3

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.browser.moves import PATIENCE, kick, modal, removed
-from tests.sandbox.place import HOME
+from tests.sandbox.sandbox import ROOT
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -19,7 +19,7 @@ ADDRESS = re.compile(r"^ +(http://127\.0\.0\.1:\d+/)$")
 
 async def test_the_printed_address_is_a_page_with_a_history(browser: Browser) -> None:
     command = [sys.executable, "-m", "tests.sandbox"]
-    demo = await asyncio.create_subprocess_exec(*command, stdout=PIPE, cwd=HOME)
+    demo = await asyncio.create_subprocess_exec(*command, stdout=PIPE, cwd=ROOT)
     assert demo.stdout is not None
     try:
         async with asyncio.timeout(90):

@@ -56,7 +56,7 @@ async def test_a_kick_that_goes_wrong_says_how(scene: Scene, words: str, outcome
     await kick(page)
     await expect(modal(page)).to_contain_text(f"Mallory — {outcome}", timeout=SETTLED)
     await expect(last_message(page)).to_contain_text(f"Mallory — {outcome}", timeout=SETTLED)
-    is_out = not scene.place.realtimekit.world.kicks
+    is_out = not scene.sandbox.realtimekit.world.kicks
     await expect(tiles(page).filter(has_text="Mallory")).to_have_count(1 if is_out else 0)
 
 
@@ -132,11 +132,11 @@ async def test_a_message_whose_button_nobody_answers_says_so(scene: Scene) -> No
 
 async def test_a_new_socket_is_not_noticed(scene: Scene) -> None:
     page = await scene.open_as()
-    sockets = set(scene.place.slack.sockets.open)
+    sockets = set(scene.sandbox.slack.sockets.open)
     await turn_on(page, "Slack asks for a new socket")
     await type_in(page, "/kick help")
     await expect(page.locator("#messages > .only-you")).to_contain_text("kick")
-    await scene.place.slack.until(lambda slack: set(slack.sockets.open) - sockets)
+    await scene.sandbox.slack.until(lambda slack: set(slack.sockets.open) - sockets)
     await kick(page)
     await expect(modal(page)).to_contain_text("✓ kicked")
 
@@ -153,8 +153,8 @@ async def test_every_fault_has_a_switch(scene: Scene) -> None:
     await region.get_by_text("Everything else that can go wrong").click()
     await region.get_by_label("A switch counts for").select_option("until switched off")
     services: dict[str, Faults] = {
-        "rooms": scene.place.realtimekit.faults,
-        "slack": scene.place.slack.faults,
+        "realtimekit": scene.sandbox.realtimekit.faults,
+        "slack": scene.sandbox.slack.faults,
     }
     for of, faults in services.items():
         for name, what in faults.known.items():
@@ -181,9 +181,9 @@ async def test_the_log_shows_each_call_with_the_token_masked(scene: Scene) -> No
     await log.get_by_text("Slack", exact=True).click()
     await expect(log).to_contain_text("POST /api/views.open")
     secrets = (
-        scene.place.realtimekit.api_token,
-        scene.place.slack.bot_token,
-        scene.place.slack.app_token,
+        scene.sandbox.realtimekit.api_token,
+        scene.sandbox.slack.bot_token,
+        scene.sandbox.slack.app_token,
     )
     content = await page.content()
     assert [one for one in secrets if one in content] == []

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from bot.core.roster import display
+from bot.core.text import display
 from tests.browser.conftest import Play, Scene
 from tests.browser.moves import (
     go_to,
@@ -13,7 +13,7 @@ from tests.browser.moves import (
     titled,
     type_in,
 )
-from tests.sandbox.realtimekit.cast import HOSTILE_NAME, open_meeting
+from tests.sandbox.realtimekit import HOSTILE_NAME, open_meeting
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -46,12 +46,12 @@ async def test_everywhere_a_name_is_shown(play: Play, name: str) -> None:
 
 async def _follow(scene: Scene, name: str) -> None:
     """Follow somebody of this name, in a meeting of this title, through all that shows them."""
-    world = scene.place.realtimekit.world
+    world = scene.sandbox.realtimekit.world
     title = name[:200]
     meeting = open_meeting(world, title, ["Host", name])
     page, mo = await scene.open_as(), await scene.open_as("U0MO")
-    rooms = page.locator("#rooms > article").last
-    await assert_as_it_is(page, rooms.locator(".tile").last, name)
+    meetings = page.locator("#meetings > article").last
+    await assert_as_it_is(page, meetings.locator(".tile").last, name)
     await type_in(page, "/kick")
     form = await titled(page, "Kick from a meeting")
     await form.get_by_role("combobox", name="Meeting").click()
@@ -82,7 +82,7 @@ async def _follow(scene: Scene, name: str) -> None:
     await submit(page, "Close")
     await expect(last_message(page)).to_contain_text("✓ kicked")
     await assert_literal(page, last_message(page), name)
-    await assert_as_it_is(page, rooms.locator(".removed"), name)
+    await assert_as_it_is(page, meetings.locator(".removed"), name)
     assert [one.id for one in world.who_is_in(meeting)] == [world.records(meeting)[0].id]
 
 

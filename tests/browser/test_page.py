@@ -21,9 +21,9 @@ from tests.browser.moves import (
     to_review,
     type_in,
 )
-from tests.sandbox.front import open_page
-from tests.sandbox.slack.chat import Draft
-from tests.sandbox.slack.checks import checked_blocks, checked_view
+from tests.sandbox.page_server import open_page
+from tests.sandbox.slack import MessageContent
+from tests.sandbox.slack.block_kit import validate_blocks, validate_view
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -35,7 +35,7 @@ async def test_a_reload_in_the_middle_loses_nothing(scene: Scene) -> None:
     await choose(page, "Who", "mal", "Mallory")
     await modal(page).get_by_label("Reason").press_sequentially("Spamming")
     await expect(modal(page).get_by_label("Reason")).to_have_value("Spamming")
-    await scene.place.slack.until(
+    await scene.sandbox.slack.until(
         lambda slack: "Spamming" in slack.person("U0MAYA").modal.values.values()
     )
     await page.reload()
@@ -114,7 +114,7 @@ async def test_escape_closes_one_view_and_the_cross_all(scene: Scene) -> None:
         else:
             await modal(page).get_by_role("button", name="Close all").click()
             await expect(modal(page)).to_be_hidden()
-        assert len(scene.place.slack.person("U0MAYA").stack) == left
+        assert len(scene.sandbox.slack.person("U0MAYA").stack) == left
         await modal(page).get_by_role("button", name="Cancel").click() if left else None
         await expect(modal(page)).to_be_hidden()
 
@@ -160,8 +160,8 @@ async def test_acting_as_somebody_else_is_one_choice_away(scene: Scene) -> None:
 
 async def test_what_is_typed_survives_what_goes_on_meanwhile(scene: Scene) -> None:
     page = await scene.open_as()
-    world, ama = scene.place.realtimekit.world, scene.place.cast.ama
-    put = scene.place.slack.workspace.chat.put
+    world, ama = scene.sandbox.realtimekit.world, scene.sandbox.demo.ama
+    put = scene.sandbox.slack.workspace.chat.put
     await type_in(page, "/kick")
     form = await titled(page, "Kick from a meeting")
     reason = form.get_by_label("Reason")
@@ -169,7 +169,7 @@ async def test_what_is_typed_survives_what_goes_on_meanwhile(scene: Scene) -> No
     words = "Spamming links again"
     for letter in words:
         await page.keyboard.type(letter)
-        put("C0LIVE", Draft("Somebody talks"))
+        put("C0LIVE", MessageContent("Somebody talks"))
         world.join(world.add_participant(ama, f"Newcomer {letter}"))
     await expect(reason).to_be_focused()
     await expect(reason).to_have_value(words)
@@ -178,13 +178,13 @@ async def test_what_is_typed_survives_what_goes_on_meanwhile(scene: Scene) -> No
     cross = form.get_by_role("button", name="Remove Mallory")
     await cross.focus()
     for _ in range(5):
-        put("C0LIVE", Draft("Somebody talks on"))
+        put("C0LIVE", MessageContent("Somebody talks on"))
         await expect(last_message(page)).to_contain_text("Somebody talks on")
         await expect(cross).to_be_focused()
     await page.keyboard.press("Enter")
     tokens = form.get_by_role("list", name="Chosen").get_by_role("listitem")
     await expect(tokens).to_have_text([f"Tom{CROSS}"])
-    maya = scene.place.slack.person("U0MAYA")
+    maya = scene.sandbox.slack.person("U0MAYA")
     await maya.until(lambda sees: words in sees.modal.values.values())
 
 
@@ -250,11 +250,11 @@ async def test_a_draft_waits_in_its_channel(scene: Scene) -> None:
 
 async def test_it_says_when_the_sandbox_is_gone_and_mends_itself(scene: Scene) -> None:
     page = await scene.open_as()
-    async with open_page(scene.place) as url:
+    async with open_page(scene.sandbox) as url:
         await page.goto(url)
         await page.locator("body[data-ready]").wait_for()
     await expect(page.get_by_role("alert").filter(has_text="does not answer")).to_be_visible()
-    async with open_page(scene.place, port=urlsplit(url).port or 0):
+    async with open_page(scene.sandbox, port=urlsplit(url).port or 0):
         await expect(page.locator("#gone")).to_be_hidden()
         await to_review(page)
         await page.goto(scene.url)
@@ -307,7 +307,9 @@ MESSAGE: list[dict[str, Any]] = [
 
 async def test_messages_are_drawn_block_by_block(scene: Scene) -> None:
     page = await scene.open_as()
-    scene.place.slack.workspace.chat.put("C0LIVE", Draft("said", checked_blocks(MESSAGE)))
+    scene.sandbox.slack.workspace.chat.put(
+        "C0LIVE", MessageContent("said", validate_blocks(MESSAGE))
+    )
     said = last_message(page)
     await expect(said.get_by_role("heading", name="A header")).to_be_visible()
     await expect(said.locator(".section").first).to_have_text("bold it no c @Mo <b>")
@@ -359,8 +361,8 @@ VIEW: dict[str, Any] = {
 
 async def test_every_element_of_a_form_can_be_filled_in(scene: Scene) -> None:
     page = await scene.open_as()
-    maya = scene.place.slack.person("U0MAYA")
-    scene.place.slack.workspace.views.open("U0MAYA", checked_view(VIEW))
+    maya = scene.sandbox.slack.person("U0MAYA")
+    scene.sandbox.slack.workspace.views.open("U0MAYA", validate_view(VIEW))
     form = await titled(page, "All there is")
     await form.get_by_role("radiogroup", name="Colour").get_by_label("Blue").check()
     extras = form.get_by_role("group", name="Extras")
@@ -389,9 +391,9 @@ async def test_what_the_page_cannot_draw_is_seen(play: Play) -> None:
         page = await scene.open_as(gaps=["overflow", "video"])
         menu = {"type": "overflow", "action_id": "more", "options": _options("One", "Two")}
         text = {"type": "plain_text", "text": "A section"}
-        blocks = checked_blocks([{"type": "section", "text": text, "accessory": menu}])
-        put = scene.place.slack.workspace.chat.put
-        put("C0LIVE", Draft("said", blocks))
+        blocks = validate_blocks([{"type": "section", "text": text, "accessory": menu}])
+        put = scene.sandbox.slack.workspace.chat.put
+        put("C0LIVE", MessageContent("said", blocks))
         await expect(last_message(page)).to_contain_text("This page can't draw: overflow")
-        put("C0LIVE", Draft("said", [{"type": "video", "block_id": "v"}]))
+        put("C0LIVE", MessageContent("said", [{"type": "video", "block_id": "v"}]))
         await expect(last_message(page)).to_contain_text("This page can't draw: video")

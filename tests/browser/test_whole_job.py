@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def kicked(scene: Scene) -> list[str | None]:
-    return [effect.participant.name for effect in scene.place.realtimekit.world.kicks]
+    return [effect.participant.name for effect in scene.sandbox.realtimekit.world.kicks]
 
 
 async def test_by_mouse(scene: Scene) -> None:
@@ -106,7 +106,7 @@ async def test_by_keyboard(scene: Scene) -> None:
     await page.keyboard.press("Escape")
     await expect(modal(page)).to_be_hidden()
     await expect(composer(page)).to_be_focused()
-    assert scene.place.slack.person("U0MAYA").stack == []
+    assert scene.sandbox.slack.person("U0MAYA").stack == []
     assert kicked(scene) == ["Mallory"]
 
 

@@ -17,7 +17,7 @@ from operator import add
 from pathlib import Path
 
 from tests.faults.ledger import Tally
-from tests.sandbox.place import HOME
+from tests.sandbox.sandbox import ROOT
 
 MACHINE = "tests/test_kick_service_machine.py"
 COLUMNS = ("cases", "lost", "doubled", "misreported", "duplicates")
@@ -42,7 +42,7 @@ async def _machine(seed: int) -> list[Tally]:
     command += [f"--hypothesis-seed={seed}", "--hypothesis-show-statistics", "--timeout=0"]
     process = await asyncio.create_subprocess_exec(
         *command,
-        cwd=HOME,
+        cwd=ROOT,
         env={**os.environ, "KICKBOT_EXAMPLES": str(EXAMPLES)},
         stdout=subprocess.PIPE,
     )
@@ -88,7 +88,7 @@ async def _apart(name: str, seed: int, folder: Path) -> list[Tally]:
     """Run one in a process of its own: what it leaves behind is nobody else's."""
     began, into = time.monotonic(), folder / name
     command = [sys.executable, "-m", "tests.faults", "--only", name, "--seed", str(seed)]
-    process = await asyncio.create_subprocess_exec(*command, "--into", str(into), cwd=HOME)
+    process = await asyncio.create_subprocess_exec(*command, "--into", str(into), cwd=ROOT)
     code = await process.wait()
     _say(f"{name}: {time.monotonic() - began:.0f} s")
     if into.exists():

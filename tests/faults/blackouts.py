@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from bot.core.kick import Event, EventKind
+from bot.core.event import Event, EventKind
 from bot.core.ports import StoreUnavailable
 from bot.store import SqlStore
 

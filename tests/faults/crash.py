@@ -25,7 +25,7 @@ from tests.faults.ledger import Tally, audit, is_settled
 from tests.faults.lives import Home, Life, life
 from tests.faults.mortal import KICK
 from tests.faults.walks import DIRECT, PATIENCE, WALKS, Walk
-from tests.sandbox.place import HOME
+from tests.sandbox.sandbox import ROOT
 
 NAME = "crash"
 SQLITE, POSTGRES = "SQLite", "PostgreSQL"
@@ -133,7 +133,7 @@ async def _judged(point: Point, home: Home, turns: asyncio.Semaphore) -> Tally:
         if point.held:
             await held
         final_after = await _rest(led, awaited=bool(point.dies))
-        tally = await audit(led.place, led.store, name=NAME)
+        tally = await audit(led.sandbox, led.store, name=NAME)
     # Once told twice is what a death between the telling and the writing down can't avoid.
     tally.allowed = min(tally.duplicates, 1) if led.died.is_set() else 0
     tally.cases = 1
@@ -146,18 +146,19 @@ async def _judged(point: Point, home: Home, turns: asyncio.Semaphore) -> Tally:
 
 
 async def _kill_while_held(led: Life, held: str) -> None:
-    rooms = led.place.realtimekit
+    realtimekit = led.sandbox.realtimekit
     fault, how = HELD[held]
-    rooms.faults.switch_on(fault, op="kick", **how)
+    realtimekit.faults.switch_on(fault, op="kick", **how)
     done = fault == "slow" and not how.get("late")
-    await rooms.until(
+    await realtimekit.until(
         lambda: (
-            any(call.op == "kick" for call in rooms.calls) and bool(rooms.world.kicks or not done)
+            any(call.op == "kick" for call in realtimekit.calls)
+            and bool(realtimekit.world.kicks or not done)
         ),
         within=PATIENCE,
     )
     led.kill()
-    rooms.faults.switch_off()
+    realtimekit.faults.switch_off()
 
 
 async def _rest(led: Life, *, awaited: bool) -> float:
@@ -265,8 +266,8 @@ def unreached(recordings: Iterable[Sequence[str]]) -> list[str]:
 
 def in_the_code() -> set[str]:
     """Collect from the code what it can do to the outside: Slack's methods, and store writes."""
-    slack = {one for path in (HOME / "bot" / "slack").glob("*.py") for one in _called(path)}
-    return slack | _writes(HOME / "bot" / "store" / "sql.py")
+    slack = {one for path in (ROOT / "bot" / "slack").glob("*.py") for one in _called(path)}
+    return slack | _writes(ROOT / "bot" / "store" / "sql.py")
 
 
 def _called(path: Path) -> Iterable[str]:

@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from bot.slack import forms, menus, modals, reviews
-from tests.sandbox.place import Place
-from tests.sandbox.realtimekit.people import Participant
-from tests.sandbox.slack import CannotError, Message, Modal, Person, WaitedInVainError
+from bot.slack.views import blocks, form, review
+from tests.sandbox.realtimekit import Participant
+from tests.sandbox.sandbox import Sandbox
+from tests.sandbox.slack import ActionError, Message, Modal, Person, TimedOutError
 
 STEPS = 16  # things that somebody does about one kick before giving up
 TRIES = 3  # times that somebody begins from the start
@@ -33,7 +33,7 @@ def sight(person: Person) -> Sight:
 def is_loading(modal: Modal) -> bool:
     """Tell whether a view promises that more will come."""
     texts = [block["text"]["text"] for block in modal.blocks if block["type"] == "section"]
-    return modal.callback_id == modals.NOTE and any(text.endswith("…") for text in texts)
+    return modal.callback_id == blocks.TEXT_MODAL and any(text.endswith("…") for text in texts)
 
 
 def with_button(person: Person, channel: str, action_id: str) -> list[Message]:
@@ -70,7 +70,7 @@ class Human:
     `patience` is for how many seconds they wait for one, `pause` how long they take to read it.
     """
 
-    place: Place
+    sandbox: Sandbox
     person: Person
     rng: random.Random
     patience: float = 3.0
@@ -94,10 +94,10 @@ class Human:
 
     async def do(self, what: str, *doing: Awaitable[object]) -> bool:
         """Do something, also twice at once; tell whether something came of it soon enough."""
-        act = Act(self.person, what, sight(self.person), len(self.place.slack.calls))
+        act = Act(self.person, what, sight(self.person), len(self.sandbox.slack.calls))
         done = await asyncio.gather(*doing, return_exceptions=True)
         errors = [one for one in done if isinstance(one, BaseException)]
-        if unexpected := [one for one in errors if not isinstance(one, CannotError)]:
+        if unexpected := [one for one in errors if not isinstance(one, ActionError)]:
             raise unexpected[0]
         if len(errors) < len(done):
             # Else the client did not let them: the view closed under their hand.
@@ -107,13 +107,13 @@ class Human:
 
     async def see(self, so: Callable[[], bool]) -> bool:
         """Wait, no longer than they have patience, until something is so."""
-        with suppress(WaitedInVainError):
-            return await self.person.until(lambda _: so(), timeout=self.patience)
+        with suppress(TimedOutError):
+            return await self.person.until(lambda _: so(), within=self.patience)
         return False
 
     async def close(self) -> None:
         """Close all windows; that wants no answer."""
-        with suppress(CannotError):
+        with suppress(ActionError):
             await self.person.dismiss()
 
     async def give_up(self) -> None:
@@ -176,9 +176,9 @@ class Requester:
         elif human.waits:
             if not await human.see(lambda: not human.waits):
                 await human.give_up()
-        elif top.callback_id == forms.FORM:
+        elif top.callback_id == form.FORM:
             await self._fill_in(top)
-        elif top.callback_id == reviews.REVIEW and top.submit:
+        elif top.callback_id == review.REVIEW and top.submit:
             await self._confirm()
         else:
             # It says what is wrong, or that it is over.
@@ -194,15 +194,15 @@ class Requester:
             return
         self._at_review()
         if await self.human.submit("presses Kick"):
-            self.is_sent = self.human.top is None or self.human.top.callback_id == modals.NOTE
+            self.is_sent = self.human.top is None or self.human.top.callback_id == blocks.TEXT_MODAL
 
-    async def _fill_in(self, form: Modal) -> None:
+    async def _fill_in(self, shown: Modal) -> None:
         person = self.human.person
-        with suppress(CannotError):
-            if menus.MEETING in form.action_ids and not form.values.get(menus.MEETING):
+        with suppress(ActionError):
+            if form.MEETING in shown.action_ids and not shown.values.get(form.MEETING):
                 await self._choose_meeting()
             await self._choose_people()
-            await person.write(forms.REASON, self._wish.reason)
+            await person.write(form.REASON, self._wish.reason)
             if await self.human.submit("presses Review"):
                 return
         if self.human.top and self.human.top.errors:
@@ -210,11 +210,11 @@ class Requester:
 
     async def _choose_meeting(self) -> None:
         title = self._wish.people[0].meeting.title
-        offered = await self.human.person.type_ahead(menus.MEETING, title)
+        offered = await self.human.person.type_ahead(form.MEETING, title)
         before = sight(self.human.person)
         for option in offered:
             if option.value == self._wish.people[0].meeting.id:
-                await self.human.person.choose(menus.MEETING, option)
+                await self.human.person.choose(form.MEETING, option)
                 await self.human.see(lambda: sight(self.human.person) != before)
                 return
 
@@ -222,14 +222,14 @@ class Requester:
         person, picked = self.human.person, []
         missing = list(self._wish.people)
         for one in [] if self._wish.by_id else self._wish.people:
-            offered = await person.type_ahead(menus.WHO, one.name or one.custom_id)
+            offered = await person.type_ahead(form.WHO, one.name or one.custom_id)
             found = [option for option in offered if one.id in option.value]
             if found:
                 picked += found[:1]
                 missing.remove(one)
-                await person.choose(menus.WHO, *picked)
+                await person.choose(form.WHO, *picked)
         pasted = [self.human.rng.choice((one.id, one.custom_id)) for one in missing]
-        await person.write(forms.IDS, "\n".join(pasted))
+        await person.write(form.IDS, "\n".join(pasted))
 
 
 class Presser:
@@ -274,43 +274,43 @@ class Presser:
             await human.close()
 
 
-def unanswered(acts: Sequence[Act], place: Place) -> list[str]:
+def unanswered(acts: Sequence[Act], sandbox: Sandbox) -> list[str]:
     """Tell who acted and saw nothing come of it, though Slack would have let them be told."""
     silent = [
         f"{act.person.user.name} {act.what}, and nothing came of it"
         for act in acts
         if not act.answered and sight(act.person) == act.before
-        if not {"view", "message"} <= _failed(place, act)
+        if not {"view", "message"} <= _failed(sandbox, act)
     ]
     silent += [
         f"{act.person.user.name} {act.what}, and closed what was never filled"
         for act in acts
-        if act.left and not _was_filled(place, act)
+        if act.left and not _was_filled(sandbox, act)
     ]
     last = {act.person.user.id: act for act in acts}
     return silent + [
         f"{act.person.user.name} {act.what}, and sees for ever: {quoted(act.person.modal)}"
         for act in last.values()
-        if act.person.stack and is_loading(act.person.modal) and not _is_excused(place, act)
+        if act.person.stack and is_loading(act.person.modal) and not _is_excused(sandbox, act)
     ]
 
 
-def _was_filled(place: Place, act: Act) -> bool:
+def _was_filled(sandbox: Sandbox, act: Act) -> bool:
     """Tell whether the bot at least tried to fill a view that somebody had closed by then."""
     names = {"view_id", "external_id"}
-    calls = (one for one in place.slack.calls[act.calls :] if one.method == "views.update")
+    calls = (one for one in sandbox.slack.calls[act.calls :] if one.method == "views.update")
     return any(act.left & {one.arguments.get(name) for name in names} for one in calls)
 
 
-def _is_excused(place: Place, act: Act) -> bool:
+def _is_excused(sandbox: Sandbox, act: Act) -> bool:
     """Tell whether Slack refused the view, and they were told, or could not be, by a message."""
-    failed = _failed(place, act)
+    failed = _failed(sandbox, act)
     return "view" in failed and ("message" in failed or sight(act.person)[0] != act.before[0])
 
 
-def _failed(place: Place, act: Act) -> set[str]:
+def _failed(sandbox: Sandbox, act: Act) -> set[str]:
     """Say in which ways Slack kept the bot from answering since somebody acted."""
-    calls = place.slack.calls[act.calls :]
+    calls = sandbox.slack.calls[act.calls :]
     return {_way(call.method) for call in calls if not (call.answer or {}).get("ok")}
 
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from bot.core.kick import Kick, Outcome, State
-from bot.slack import approvals, messages, progress
+from bot.core.kick import Kick, State
+from bot.core.target import Outcome
+from bot.slack.views import approval, blocks, card, result
 from tests.faults.humans import Act, Human, Presser, Requester, Wish, with_button
 from tests.faults.weather import Bolt, draw, draw_costly, draw_for_a_kick
 from tests.faults.worlds import A_LOOK, APPROVALS, World
-from tests.sandbox.realtimekit.people import Participant
+from tests.sandbox.realtimekit import Participant
 from tests.sandbox.slack import Message, Modal
 
 ON_ITS_WAY: Final = frozenset({State.READY, State.RUNNING})
@@ -70,15 +71,15 @@ class Journey:
     def human(self, world: World, user: str) -> Human:
         """Let somebody take part."""
         rng = random.Random(f"{self.seed}/{self.number}/{user}")  # noqa: S311 - as above
-        person = world.place.slack.person(user)
-        return Human(world.place, person, rng, rng.choice((1.0, 3.0, 5.0)), acts=self.acts)
+        person = world.sandbox.slack.person(user)
+        return Human(world.sandbox, person, rng, rng.choice((1.0, 3.0, 5.0)), acts=self.acts)
 
     def strike(self, world: World, moment: str) -> None:
         """Let the faults of this moment begin, when it comes for the first time."""
         if moment not in self.struck:
             self.struck.add(moment)
             for bolt in self.bolts[moment]:
-                bolt.strike(world.place)
+                bolt.strike(world.sandbox)
 
     async def go(self, world: World) -> None:
         """Follow the wish to its end, faults and all."""
@@ -98,10 +99,10 @@ class Journey:
 
     async def _replay(self, world: World) -> None:
         """Send the last submit once more, as somebody could who has seen it."""
-        sent = [one.payload for one in world.place.slack.deliveries]
+        sent = [one.payload for one in world.sandbox.slack.deliveries]
         submits = [one for one in sent if one.get("type") == "view_submission"]
         if submits and self.habits.random() < REPLAYED:
-            await world.place.slack.deliver(submits[-1])
+            await world.sandbox.slack.deliver(submits[-1])
 
     async def _decide(self, world: World) -> None:
         kick = await self._newest(world)
@@ -114,10 +115,14 @@ class Journey:
         deciders = [one for one in DECIDERS if one != self.requester]
         user = self.requester if self.decision == "cancel" else self.habits.choice(deciders)
         human = self.human(world, user)
-        if self.decision == "cancel" and human.top and progress.CANCEL in human.top.action_ids:
-            await human.do("takes it back", human.person.press(progress.CANCEL))
+        if (
+            self.decision == "cancel"
+            and human.top
+            and blocks.CANCEL_REQUEST in human.top.action_ids
+        ):
+            await human.do("takes it back", human.person.press(blocks.CANCEL_REQUEST))
         await human.close()
-        presser = Presser(human, partial(self._card, world, user, kick), messages.REVIEW_REQUEST)
+        presser = Presser(human, partial(self._card, world, user, kick), card.REVIEW_REQUEST)
         await human.see(lambda: self._card(world, user, kick) is not None)
         await presser.go(partial(self._answer, world, human))
 
@@ -127,10 +132,10 @@ class Journey:
             user = self.habits.choice([one for one in STRANGERS if one != self.requester])
             human = self.human(world, user)
             find = partial(self._card, world, user, kick)
-            await Presser(human, find, messages.REVIEW_REQUEST).go()
+            await Presser(human, find, card.REVIEW_REQUEST).go()
 
     def _card(self, world: World, user: str, kick: Kick) -> Message | None:
-        cards = with_button(world.place.slack.person(user), APPROVALS, messages.REVIEW_REQUEST)
+        cards = with_button(world.sandbox.slack.person(user), APPROVALS, card.REVIEW_REQUEST)
         return next((one for one in cards if f"#{kick.number}:" in one.text), None)
 
     async def _answer(self, world: World, human: Human, modal: Modal) -> bool:
@@ -138,7 +143,7 @@ class Journey:
         self._people_change(world)
         if self.decision == "late":
             await _pass_by(world, EXPIRES)
-        for word in (approvals.DENY, progress.CANCEL):
+        for word in (approval.DENY, blocks.CANCEL_REQUEST):
             if word in modal.action_ids and self.decision in {"deny", "cancel"}:
                 await human.do(f"presses {word}", human.person.press(word))
         if human.top and human.top.submit:
@@ -150,9 +155,9 @@ class Journey:
         one = self.habits.choice(self.wish.people)
         match self.habits.randrange(8):
             case 0:
-                world.place.cast.world.rename(one, f"{one.name} (new)")
+                world.sandbox.demo.world.rename(one, f"{one.name} (new)")
             case 1:
-                world.place.cast.world.change_preset(one, "group_call_host")
+                world.sandbox.demo.world.change_preset(one, "group_call_host")
             case 2:
                 world.leave(one)
 
@@ -161,9 +166,9 @@ class Journey:
         kick = await self._newest(world)
         if kick is None or kick.state is not State.DONE:
             return
-        offered = [messages.AGAIN] if self.habits.random() < MANY else []
+        offered = [result.KICK_AGAIN] if self.habits.random() < MANY else []
         if any(one.outcome is Outcome.UNKNOWN for one in kick.targets):
-            offered.insert(0, messages.CHECK_AGAIN)
+            offered.insert(0, result.CHECK_AGAIN)
         for action_id in offered:
             user = self.habits.choice((self.requester, "U0LEA"))
             human = self.human(world, user)
@@ -172,7 +177,7 @@ class Journey:
             await Presser(human, find, action_id).go(partial(self._confirm, human))
 
     def _result(self, world: World, user: str, action_id: str) -> Message | None:
-        person = world.place.slack.person(user)
+        person = world.sandbox.slack.person(user)
         if self.wish.channel not in {one.id for one in person.channels()}:
             return None
         return next(iter(with_button(person, self.wish.channel, action_id)), None)
@@ -191,7 +196,7 @@ def _is_there(find: Callable[[], Message | None]) -> bool:
 
 
 def _wish(world: World, requester: str, number: int, rng: random.Random) -> Wish:
-    person = world.place.slack.person(requester)
+    person = world.sandbox.slack.person(requester)
     channels = [one.id for one in person.channels() if not one.is_archived and one.id != APPROVALS]
     people = _crowd(world, number, rng)
     return Wish(
@@ -206,10 +211,10 @@ def _wish(world: World, requester: str, number: int, rng: random.Random) -> Wish
 
 def _crowd(world: World, number: int, rng: random.Random) -> list[Participant]:
     """Let people join who will be kicked: with several tabs, or coming back, or both."""
-    app, crowd = world.place.cast.world, []
+    app, crowd = world.sandbox.demo.world, []
     for position in range(rng.choice((1, 1, 1, 2, 4, 5))):
         name = f"Mallory-{number:04}{'abcde'[position]}"
-        one = app.add_participant(world.place.cast.ama, name, custom_id=f"user-{name}")
+        one = app.add_participant(world.sandbox.demo.ama, name, custom_id=f"user-{name}")
         for _ in range(rng.choice((1, 1, 3))):
             app.join(one)
         if rng.random() < FEW:

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bot.core.kick import Event, EventKind, Kick, KickId, State
+from bot.core.event import Event, EventKind
+from bot.core.kick import Kick, KickId, State
 from bot.store import SqlStore
 from tests.faults.ledger import Tally, audit, is_settled
 from tests.faults.stage import PATIENCE, PLENTY, Stage
-from tests.sandbox.place import Place
+from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.slack import Person
 
 BY = "Approved by"
@@ -31,15 +32,15 @@ async def judge(stage: Stage, name: str, kicks: Sequence[KickId], told: Sequence
     """Judge these kicks, when all has come to rest."""
     ids = set(kicks)
     ended = {one.id: one for one in await stage.store.history(PLENTY) if one.id in ids}
-    tally = await audit(stage.place, stage.store, name=name, kicks=list(ended.values()))
-    calls = calls_by_target(stage.place)
+    tally = await audit(stage.sandbox, stage.store, name=name, kicks=list(ended.values()))
+    calls = calls_by_target(stage.sandbox)
     for kick in ended.values():
         for wrong in faults_of(kick, await stage.store.events(kick.id), calls):
             tally.find("doubled", wrong)
     for one in told:
-        for wrong in untrue(one, ended[one.kick], stage.place):
+        for wrong in untrue(one, ended[one.kick], stage.sandbox):
             tally.find("misreported", wrong)
-    problems = stage.place.slack.problems
+    problems = stage.sandbox.slack.problems
     while problems:
         tally.find("misreported", f"Slack had to do with {problems.pop()}")
     return tally
@@ -53,9 +54,9 @@ async def settled(store: SqlStore) -> None:
                 await asyncio.sleep(0.5)
 
 
-def calls_by_target(place: Place) -> Counter[str]:
+def calls_by_target(sandbox: Sandbox) -> Counter[str]:
     """Count the kick calls that came for each participant."""
-    kicks = (call for call in place.realtimekit.calls if call.op == "kick")
+    kicks = (call for call in sandbox.realtimekit.calls if call.op == "kick")
     return Counter(named for call in kicks for named in call.body["participant_ids"])
 
 
@@ -86,13 +87,13 @@ def faults_of(kick: Kick, events: Sequence[Event], calls: Mapping[str, int]) -> 
     return wrong
 
 
-def untrue(told: Told, kick: Kick, place: Place) -> list[str]:
+def untrue(told: Told, kick: Kick, sandbox: Sandbox) -> list[str]:
     """Say what is wrong with what somebody was told in the end."""
     about = f"kick #{kick.number}, {kick.state}: {told.person.user.name}"
     wrong = [f"{about} saw {one}" for one in told.strips]
     if told.text is None:
         return [*wrong, f"{about} was not answered"]
-    approver = f"@{place.slack.person(kick.approver).user.name}" if kick.approver else ""
+    approver = f"@{sandbox.slack.person(kick.approver).user.name}" if kick.approver else ""
     words = {
         State.DONE: f"{BY} {approver}",
         State.DENIED: f"Denied by {approver}",

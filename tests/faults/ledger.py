@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.core.kick import MAX_CALL_TIME, OPEN, ChannelId, EventKind, Kick, Outcome, State, Target
+from bot.core.event import EventKind
+from bot.core.kick import MAX_CALL_TIME, OPEN, ChannelId, Kick, State
 from bot.core.outbox_message import DELIVER_WITHIN, MessageKind
+from bot.core.target import Outcome, Target
 from bot.store import SqlStore
 from bot.store.schema import outbox
-from tests.sandbox.place import Place
-from tests.sandbox.realtimekit.calls import Call
-from tests.sandbox.realtimekit.people import KickEffect, Participant
+from tests.sandbox.realtimekit import Call, KickEffect, Participant
+from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.slack import Message
 
 APPROVALS = "C0MODS"
@@ -92,7 +93,7 @@ async def is_settled(store: SqlStore, *, may_wait: bool = False) -> bool:
 
 
 async def audit(
-    place: Place,
+    sandbox: Sandbox,
     store: SqlStore,
     *,
     name: str = "audit",
@@ -110,8 +111,8 @@ async def audit(
     everything = list(await store.history(1_000_000))
     judged = everything if kicks is None else list(kicks)
     tally = Tally(name, cases=len(judged))
-    said = _Said(place, everything, approvals)
-    truth = _Truth(place, everything, real_time=real_time)
+    said = _Said(sandbox, everything, approvals)
+    truth = _Truth(sandbox, everything, real_time=real_time)
     _count_calls(tally, truth)
     _count_kicked(tally, truth)
     for kick in judged:
@@ -135,14 +136,14 @@ async def audit(
 class _Truth:
     """Calls and effects of the RealtimeKit stand-in, and to which kicks they may belong."""
 
-    def __init__(self, place: Place, kicks: Iterable[Kick], *, real_time: bool) -> None:
-        self.world = place.realtimekit.world
+    def __init__(self, sandbox: Sandbox, kicks: Iterable[Kick], *, real_time: bool) -> None:
+        self.world = sandbox.realtimekit.world
         self.real_time = real_time
         self._effects: dict[str, list[KickEffect]] = {}
         for effect in self.world.kicks:
             self._effects.setdefault(effect.participant.meeting.id, []).append(effect)
         self.calls: dict[Key, list[Call]] = {}
-        for call in place.realtimekit.calls:
+        for call in sandbox.realtimekit.calls:
             # What was turned away with a 429 was not done, and may be sent again.
             if call.op == "kick" and call.status != BUSY:
                 for key in keys_of(call):
@@ -306,21 +307,21 @@ def _had_left(
 class _Said:
     """The bot's messages about each kick as they stand, and what its views have said."""
 
-    def __init__(self, place: Place, kicks: Iterable[Kick], approvals: str) -> None:
-        self._place = place
+    def __init__(self, sandbox: Sandbox, kicks: Iterable[Kick], approvals: str) -> None:
+        self._place = sandbox
         self._cards: dict[int, list[Message]] = {}
         self._others: dict[int, list[Message]] = {}
         self._views: dict[tuple[int, str], list[str]] = {}
         by_number = {kick.number: kick for kick in kicks}
         by_id = {str(kick.id): kick for kick in by_number.values()}
-        author = place.slack.workspace.cast.bot.id
-        for message in place.slack.workspace.chat._messages.values():
+        author = sandbox.slack.workspace.team.bot.id
+        for message in sandbox.slack.workspace.chat._messages.values():
             kick = _about(message, by_number, by_id) if message.author == author else None
             if kick:
                 is_card = message.channel == approvals and kick.channel_id != approvals
                 where = self._cards if is_card and kick.approval_requested else self._others
                 where.setdefault(kick.number, []).append(message)
-        for user, view in _views_shown(place):
+        for user, view in _views_shown(sandbox):
             number = _number_in(str(view.get("title")))
             if number is not None:
                 self._views.setdefault((number, user), []).append(str(view["blocks"]))
@@ -350,21 +351,21 @@ class _Said:
         return any(NOBODY_REMOVED in text.casefold() for text in [*said, *self.shown(kick)])
 
 
-def _views_shown(place: Place) -> Iterator[tuple[str, dict[str, Any]]]:
+def _views_shown(sandbox: Sandbox) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield whose view the bot has filled with what, by calls and by the answers to submits."""
     whose: dict[str, str] = {}
-    for delivered in place.slack.deliveries:
+    for delivered in sandbox.slack.deliveries:
         view = delivered.payload.get("view") or {}
         user = str((delivered.payload.get("user") or {}).get("id"))
         whose |= {view[name]: user for name in ("id", "root_view_id") if view.get(name)}
         body = delivered.outcome.body if delivered.outcome else None
         if isinstance(body, dict) and body.get("view"):
             yield user, body["view"]
-    for user in place.slack.workspace.directory.users:
-        for shown in place.slack.workspace.views.stack(user):
+    for user in sandbox.slack.workspace.directory.users:
+        for shown in sandbox.slack.workspace.views.stack(user):
             whose[shown.id] = user
             yield user, shown.content
-    for call in place.slack.calls:
+    for call in sandbox.slack.calls:
         if call.method.startswith("views.") and call.answer and call.answer.get("ok"):
             user = whose.get(call.answer["view"]["id"], "")
             yield user, call.arguments["view"]

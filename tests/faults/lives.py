@@ -1,4 +1,4 @@
-"""A bot that may die: a real process, started again when it was killed, in a place of its own."""
+"""A bot that may die: a real process, started again when it was killed, in a sandbox of its own."""
 
 import asyncio
 import multiprocessing
@@ -14,8 +14,8 @@ from bot.store import SqlStore
 from tests.faults import mortal
 from tests.faults.walks import PATIENCE, Walk
 from tests.machine import ACKS_WITHIN
-from tests.sandbox.place import Place, open_place
-from tests.sandbox.slack import CannotError, WaitedInVainError
+from tests.sandbox.sandbox import Sandbox, open_sandbox
+from tests.sandbox.slack import ActionError, TimedOutError
 
 POLICY = """\
 approvals_channel = "C0MODS"
@@ -98,10 +98,12 @@ class Turn:
 class Life:
     """The lives of one bot: it is started, and where it was killed, started once more."""
 
-    def __init__(self, place: Place, home: Home, walk: Walk, turn: Turn, dies: str = "") -> None:
-        self.place = place
+    def __init__(
+        self, sandbox: Sandbox, home: Home, walk: Walk, turn: Turn, dies: str = ""
+    ) -> None:
+        self.sandbox = sandbox
         # Whoever looks on has time: it is not their patience that is tried.
-        self.store = SqlStore(home.database_url, patience=PATIENCE)
+        self.store = SqlStore(home.database_url, timeout=PATIENCE)
         self.died = asyncio.Event()
         self._home = home
         self._walk = walk
@@ -134,8 +136,8 @@ class Life:
     async def back(self) -> None:
         """Wait until it is up again after its death."""
         # What is open before the old process's socket was missed is not the new one's.
-        await self.place.slack.until(lambda _: self._began_again, PATIENCE)
-        await self.place.slack.until(lambda slack: slack.sockets.open, PATIENCE)
+        await self.sandbox.slack.until(lambda _: self._began_again, PATIENCE)
+        await self.sandbox.slack.until(lambda slack: slack.sockets.open, PATIENCE)
 
     # Living
 
@@ -143,7 +145,7 @@ class Life:
         """Start the bot, and again once it was killed."""
         await self._live_once(mortal_=True)
         self.died.set()
-        await self.place.slack.until(lambda slack: not slack.sockets.open, PATIENCE)
+        await self.sandbox.slack.until(lambda slack: not slack.sockets.open, PATIENCE)
         self._began_again = True
         await self._live_once(mortal_=False)
         raise RuntimeError("the bot was killed twice")
@@ -164,7 +166,7 @@ class Life:
         policy = home.folder / "policy.toml"
         rules = [f"{name} = {value}" for name, value in self._walk.rules.items()]
         policy.write_text(POLICY + "\n".join(rules))
-        settings = self.place.settings(http=False, database_url=home.database_url)
+        settings = self.sandbox.settings(http=False, database_url=home.database_url)
         own = {"KICKBOT_POLICY": str(policy), "LOG_LEVEL": "INFO"}
         told = {mortal.EFFECTS: str(home.effects), mortal.DIES: self._dies} if mortal_ else {}
         process = FORKS.Process(
@@ -205,7 +207,7 @@ class Life:
 
     async def walk(self) -> None:
         """Let the people do what they came for, and again from the beginning if the bot dies."""
-        await self.place.slack.until(
+        await self.sandbox.slack.until(
             lambda slack: slack.sockets.open or self.died.is_set(), PATIENCE
         )
         if not await self._walked_unharmed():
@@ -217,7 +219,7 @@ class Life:
     async def _walk_again(self) -> None:
         """Let them begin anew; where all is slow, people try it more than once."""
         for _ in range(TRIES - 1):
-            with suppress(CannotError, WaitedInVainError):
+            with suppress(ActionError, TimedOutError):
                 await self._walk.people(self)
                 return
         await self._walk.people(self)
@@ -236,7 +238,7 @@ class Life:
     async def _came_through(self, walking: Awaitable[None], dying: Awaitable[object]) -> bool:
         try:
             await walking
-        except (CannotError, WaitedInVainError):
+        except (ActionError, TimedOutError):
             # What goes wrong because it dies may be seen before it is known to be dead.
             with suppress(TimeoutError):
                 async with asyncio.timeout(NOTICED_WITHIN):
@@ -254,8 +256,8 @@ async def life(
     """Open a place, and let a bot live in it; what goes wrong with the bot is raised at the end."""
     turn = Turn(turns)
     await turn.take()
-    async with open_place(patience=ACKS_WITHIN) as place:
-        led = Life(place, home, walk, turn, dies)
+    async with open_sandbox(ack_timeout=ACKS_WITHIN) as sandbox:
+        led = Life(sandbox, home, walk, turn, dies)
         try:
             async with asyncio.TaskGroup() as tasks:
                 also = [tasks.create_task(led.live())]

@@ -2,7 +2,7 @@
 
 `python -m tests.faults.mortal run` is `python -m bot run`, but all effects pass a turnstile: writes
 to the store, calls of Slack, kick calls, and acks. Each is named by what it does and counted by
-that name, as in `store: move claimed #1`, so that the same one is found again in the next run.
+that name, as in `store: transition claimed #1`, so that the next run finds it again.
 Two environment variables say what to do:
 
 - KICKBOT_EFFECTS: a file that gets a line `before <effect>` and a line `after <effect>` each
@@ -25,7 +25,7 @@ from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 
 from bot.__main__ import main as bot_main
 from bot.realtimekit import RealtimeKit
-from bot.slack import api, windows
+from bot.slack import api
 from bot.store.database import Database
 from tests import certificates  # noqa: F401 - read before the fork
 
@@ -77,7 +77,7 @@ def stand(turnstile: Turnstile) -> None:
     for writes in ("write", "write_autocommit", "write_without_timeout"):
         _put(turnstile, Database, writes, _write)
     _put(turnstile, api, "_reply", lambda _, method, **__: f"slack: {method}")
-    _put(turnstile, windows, "respond", lambda *_: "slack: response_url")
+    _put(turnstile, api, "post_response", lambda *_: "slack: response_url")
     _put(turnstile, RealtimeKit, "kick", lambda *_, **__: KICK)
     _put(turnstile, AsyncBaseSocketModeClient, "send_socket_mode_response", lambda *_: "ack")
 

@@ -23,14 +23,14 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 
-from bot.slack import messages
+from bot.slack.views import card
 from tests.conftest import _postgres
 from tests.faults.blackouts import LOCKED_FOR, down, full, limited, locked
 from tests.faults.humans import Act, Human, Presser, Requester, Wish, unanswered, with_button
 from tests.faults.ledger import Tally
 from tests.faults.weather import calm
 from tests.faults.worlds import APPROVALS, WHOLE, Mark, World, listening, opened
-from tests.sandbox.realtimekit.people import Participant
+from tests.sandbox.realtimekit import Participant
 from tests.sandbox.slack import Message
 
 LOCKED, FULL, RESTARTED = "file locked", "database full", "server restarted"
@@ -66,8 +66,8 @@ class Scene:
 
     def human(self, user: str) -> Human:
         """Let somebody patient take part, who does nothing twice."""
-        person = self.world.place.slack.person(user)
-        return Steady(self.world.place, person, random.Random(user), PATIENCE, PAUSE, self.acts)  # noqa: S311 - draws that repeat, not secrets
+        person = self.world.sandbox.slack.person(user)
+        return Steady(self.world.sandbox, person, random.Random(user), PATIENCE, PAUSE, self.acts)  # noqa: S311 - draws that repeat, not secrets
 
     def wish(self, count: int = 1, **how: Any) -> Wish:
         """Let people join whom somebody will want out."""
@@ -81,7 +81,7 @@ class Scene:
 
 def crowd(world: World, count: int) -> list[Participant]:
     """Let people with names of their own join."""
-    app, ama = world.place.cast.world, world.place.cast.ama
+    app, ama = world.sandbox.demo.world, world.sandbox.demo.ama
     names = [f"Mallory-{len(app.records(ama)) + one}" for one in range(count)]
     people = [app.add_participant(ama, name) for name in names]
     for one in people:
@@ -103,13 +103,17 @@ async def before_the_submit(scene: Scene) -> None:
 
 async def while_it_runs(scene: Scene) -> None:
     """Begin when the first call has arrived at RealtimeKit."""
-    maya, place = scene.human("U0MAYA"), scene.world.place
-    place.realtimekit.faults.switch_on("slow", op="kick", seconds=0.5)
+    maya, sandbox = scene.human("U0MAYA"), scene.world.sandbox
+    sandbox.realtimekit.faults.switch_on("slow", op="kick", seconds=0.5)
     # What can't be written is tried for some seconds, one after the other.
     await Requester(maya, scene.wish(2 if scene.is_full else 5), lambda: None).go()
-    await place.realtimekit.until(lambda: any(one.op == "kick" for one in place.realtimekit.calls))
+    await sandbox.realtimekit.until(
+        lambda: any(one.op == "kick" for one in sandbox.realtimekit.calls)
+    )
     async with scene.outage():
-        await place.realtimekit.until(lambda: all(one.ended_at for one in place.realtimekit.calls))
+        await sandbox.realtimekit.until(
+            lambda: all(one.ended_at for one in sandbox.realtimekit.calls)
+        )
         if scene.is_full:
             await scene.hears(maya, UNKNOWN_HERE, "execution")
 
@@ -120,7 +124,7 @@ async def while_it_is_decided(scene: Scene) -> None:
     await Requester(hal, scene.wish(), lambda: None).go()
     find = partial(_card, scene.world, "U0LEA")
     await lea.see(lambda: find() is not None)
-    presser = Presser(lea, find, messages.REVIEW_REQUEST)
+    presser = Presser(lea, find, card.REVIEW_REQUEST)
 
     async def decide_in_vain(_: object) -> bool:
         async with scene.outage():
@@ -131,12 +135,12 @@ async def while_it_is_decided(scene: Scene) -> None:
         return True
 
     await presser.go(decide_in_vain)
-    await Presser(lea, find, messages.REVIEW_REQUEST).go(partial(_approve, lea))
+    await Presser(lea, find, card.REVIEW_REQUEST).go(partial(_approve, lea))
 
 
 async def while_it_is_told(scene: Scene) -> None:
     """Begin while the result is on its way to Slack."""
-    maya, slack = scene.human("U0MAYA"), scene.world.place.slack
+    maya, slack = scene.human("U0MAYA"), scene.world.sandbox.slack
     slack.faults.switch_on("slow", method="chat.postMessage", seconds=1.0, times=1)
     await Requester(maya, scene.wish(), lambda: None).go()
     await slack.until(lambda _: not slack.faults.is_on("slow"))
@@ -154,16 +158,16 @@ async def _approve(lea: Human, _: object) -> bool:
 
 
 def _card(world: World, user: str) -> Message | None:
-    cards = with_button(world.place.slack.person(user), APPROVALS, messages.REVIEW_REQUEST)
+    cards = with_button(world.sandbox.slack.person(user), APPROVALS, card.REVIEW_REQUEST)
     return next(iter(cards), None)
 
 
 async def _judged(scene: Scene, where: str) -> Tally:
     """Let everything come to rest, and hold it against what is true."""
     world = scene.world
-    calm(world.place)
+    calm(world.sandbox)
     await world.settle()
-    for words in (*scene.wrong, *unanswered(scene.acts, world.place)):
+    for words in (*scene.wrong, *unanswered(scene.acts, world.sandbox)):
         world.find("lost", words, where)
     await world.judge(Mark(), where)
     world.tally.cases += 1
@@ -250,13 +254,13 @@ async def _dies(scene: Scene, after: float) -> None:
 
 
 async def _everybody(scene: Scene) -> None:
-    scene.world.place.realtimekit.faults.switch_on("slow", op="kick", seconds=0.2)
+    scene.world.sandbox.realtimekit.faults.switch_on("slow", op="kick", seconds=0.2)
     wishes = {user: scene.wish(count) for user, count in USERS.items()}
     await asyncio.gather(
         *(Requester(scene.human(user), wish, lambda: None).go() for user, wish in wishes.items())
     )
     lea, find = scene.human("U0LEA"), partial(_card, scene.world, "U0LEA")
-    await Presser(lea, find, messages.REVIEW_REQUEST).go(partial(_approve, lea))
+    await Presser(lea, find, card.REVIEW_REQUEST).go(partial(_approve, lea))
     for user in (*USERS, "U0LEA"):
         await scene.human(user).close()
 

@@ -11,12 +11,13 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from bot.core.kick import RECOVER_AFTER, EventKind, Kick, KickId, State, UserId
+from bot.core.event import EventKind
+from bot.core.kick import RECOVER_AFTER, Kick, KickId, State, UserId
 from tests.faults.judge import calls_by_target, judge, settled
 from tests.faults.ledger import Tally
 from tests.faults.stage import PATIENCE, PLENTY, Stage
 from tests.journeys.steps import Running
-from tests.sandbox.realtimekit.people import Participant
+from tests.sandbox.realtimekit import Participant
 
 OUTLIVED = 3.0  # seconds in which a process that goes on would do what it must not
 HOLD = """
@@ -39,13 +40,15 @@ async def race_owners(stage: Stage, *, held: int, cases: int, owners: int, sprea
     """
     # The effect of a call comes long before its answer, or right before it.
     late = stage.rng.random() < 0.5
-    stage.place.realtimekit.faults.switch_on("slow", op="kick", seconds=2, late=late)
+    stage.sandbox.realtimekit.faults.switch_on("slow", op="kick", seconds=2, late=late)
     crowd = stage.crowd(held + cases)
     stopped = [await _stopped_at_the_mark(stage, crowd[:held])] if held else []
     running = await stage.start(owners)
     for number, target in enumerate(crowd[held:]):
         await _make_ready(stage, target, begins_in=spread * number / cases)
-    await stage.place.realtimekit.until(lambda: bool(calls_by_target(stage.place)), within=PATIENCE)
+    await stage.sandbox.realtimekit.until(
+        lambda: bool(calls_by_target(stage.sandbox)), within=PATIENCE
+    )
     await asyncio.gather(*(_stop(bot, stage.rng.uniform(0, spread)) for bot in running))
     await stage.start(1)
     early = asyncio.create_task(_go_on(running[-1], after=stage.rng.uniform(15.5, 20)))

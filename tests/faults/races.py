@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from bot.core.kick import Kick, KickId
-from bot.slack.messages import REVIEW_REQUEST
+from bot.slack.views.card import REVIEW_REQUEST
 from tests.conftest import _postgres as postgres
 from tests.faults.judge import BY, Told, judge, settled
 from tests.faults.ledger import Tally
 from tests.faults.owners import race_owners
 from tests.faults.stage import Stage, stage
-from tests.sandbox.realtimekit.people import Participant
+from tests.sandbox.realtimekit import Participant
 from tests.sandbox.slack import Message, Modal, Person
 
 # Duels
@@ -107,9 +107,9 @@ async def _act(move: Move, at: datetime) -> None:
 async def _redeliver(stage: Stage, *people: Person) -> None:
     """Deliver once more something that one of these people did a moment ago."""
     ids = {one.user.id for one in people}
-    recent = stage.place.slack.deliveries[-500:]
+    recent = stage.sandbox.slack.deliveries[-500:]
     theirs = [one for one in recent if one.payload["user"]["id"] in ids]
-    await stage.place.slack.deliver(stage.rng.choice(theirs).payload)
+    await stage.sandbox.slack.deliver(stage.rng.choice(theirs).payload)
 
 
 async def _told(stage: Stage, kick: Kick, move: Move, card: Message) -> Told:

@@ -19,16 +19,17 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 
-from bot.core.kick import ChannelId, Event, EventKind, Kick, KickId, State, Target, TeamId, UserId
+from bot.core.event import Event, EventKind
+from bot.core.kick import ChannelId, Kick, KickId, State, TeamId, UserId
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, SessionId
-from bot.slack.messages import REVIEW_REQUEST
+from bot.core.target import Target
+from bot.slack.views.card import REVIEW_REQUEST
 from bot.store import SqlStore
 from tests.journeys.steps import Running, process
 from tests.machine import ACKS_WITHIN
-from tests.sandbox.place import Place, open_place
-from tests.sandbox.realtimekit.gateway import Budget
-from tests.sandbox.realtimekit.people import Participant
-from tests.sandbox.slack import Channel, Message, Modal, Person, RefusedError, SlackStandIn, User
+from tests.sandbox.realtimekit import Participant, RateLimit
+from tests.sandbox.sandbox import Sandbox, open_sandbox
+from tests.sandbox.slack import ApiError, Channel, Message, Modal, Person, SlackStandIn, User
 
 APPROVALS, LIVE = "C0MODS", "C0LIVE"
 PATIENCE = 60.0  # seconds in which whatever is awaited must come
@@ -63,7 +64,7 @@ class Watch:
 
     async def run(self) -> None:
         while True:
-            await self._slack.until(lambda slack: len(slack.calls) > self._seen, timeout=3600)
+            await self._slack.until(lambda slack: len(slack.calls) > self._seen, within=3600)
             fresh = self._slack.calls[self._seen :]
             self._seen += len(fresh)
             for call in fresh:
@@ -74,7 +75,7 @@ class Watch:
             self._found(answer["ts"])
         elif method.startswith("views.") and answer.get("ok"):
             # One that is closed by now is nobody's to look at.
-            with suppress(RefusedError):
+            with suppress(ApiError):
                 user = self._slack.workspace.views.find(answer["view"]["id"]).user
                 self._views.pop(user, asyncio.Event()).set()
 
@@ -110,9 +111,9 @@ def _value_of(message: Message) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A place with processes of the bot in it, and people who act side by side."""
+    """A sandbox with processes of the bot in it, and people who act side by side."""
 
-    place: Place
+    sandbox: Sandbox
     store: SqlStore
     database: str
     environment: dict[str, str]
@@ -131,11 +132,11 @@ class Stage:
 
     def person(self, number: int) -> Person:
         """Take one of the people who may decide."""
-        return self.place.slack.person(_user(number).id)
+        return self.sandbox.slack.person(_user(number).id)
 
     def crowd(self, count: int) -> list[Participant]:
         """Let so many people join, in meetings of moderate size that do not end with them."""
-        world = self.place.cast.world
+        world = self.sandbox.demo.world
         crowd: list[Participant] = []
         while len(crowd) < count:
             meeting = world.add_meeting(f"Meeting {len(world.meetings)}")
@@ -154,13 +155,13 @@ class Stage:
         """Make a kick that somebody asked for."""
         now = datetime.now(UTC)
         meeting = people[0].meeting
-        session = self.place.cast.world.live_session(meeting)
+        session = self.sandbox.demo.world.live_session(meeting)
         assert session is not None
         return Kick(
             id=KickId(uuid4().hex),
             idempotency_key=uuid4().hex,
             team_id=TeamId("T0KICK"),
-            app_id=self.place.realtimekit.app_id,
+            app_id=self.sandbox.realtimekit.app_id,
             channel_id=ChannelId(LIVE),
             meeting=Meeting(MeetingId(meeting.id), meeting.title),
             session_id=SessionId(session.id),
@@ -188,26 +189,26 @@ def _user(number: int) -> User:
 
 @asynccontextmanager
 async def stage(server: Any, *, people: int, seed: int) -> AsyncIterator[Stage]:
-    """Open a place of its own on an empty database, with people who may all decide."""
+    """Open a sandbox of its own on an empty database, with people who may all decide."""
     name = f"races_{uuid4().hex}"
     with psycopg.connect(server.get_uri(), autocommit=True) as db:
         db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     database = server.get_uri(database=name)
-    store = SqlStore(database, patience=60)
-    async with open_place(patience=ACKS_WITHIN) as place, AsyncExitStack() as crew:
+    store = SqlStore(database, timeout=60)
+    async with open_sandbox(ack_timeout=ACKS_WITHIN) as sandbox, AsyncExitStack() as crew:
         folder = Path(crew.enter_context(tempfile.TemporaryDirectory(prefix="kickbot-")))
         # These are measured against the contract elsewhere, and cost more than making them.
-        place.realtimekit.checks_replies = False
-        place.realtimekit.budget = Budget(place.cast.world.clock, limit=PLENTY)
-        environment = place.settings(http=False, database_url=database)
-        environment |= {"KICKBOT_POLICY": str(_policy(place.slack, folder, people))}
+        sandbox.realtimekit.checks_responses = False
+        sandbox.realtimekit.rate_limit = RateLimit(sandbox.demo.world.clock, limit=PLENTY)
+        environment = sandbox.settings(http=False, database_url=database)
+        environment |= {"KICKBOT_POLICY": str(_policy(sandbox.slack, folder, people))}
         await store.start()
         crew.push_async_callback(store.close)
-        watch = Watch(place.slack)
+        watch = Watch(sandbox.slack)
         watching = asyncio.create_task(watch.run())
         try:
             rng = random.Random(seed)  # noqa: S311 - a game, no secret
-            yield Stage(place, store, database, environment, watch, rng, crew)
+            yield Stage(sandbox, store, database, environment, watch, rng, crew)
         finally:
             watching.cancel()
             with suppress(asyncio.CancelledError):
@@ -217,10 +218,10 @@ async def stage(server: Any, *, people: int, seed: int) -> AsyncIterator[Stage]:
 def _policy(slack: SlackStandIn, folder: Path, people: int) -> Path:
     users = [_user(number) for number in range(people)]
     for user in users:
-        slack.recast(user)
+        slack.upsert(user)
     members = tuple(user.id for user in users)
-    slack.recast(Channel(APPROVALS, "mods", members, bot_is_member=True))
-    slack.recast(Channel(LIVE, "live-ops", members, bot_is_member=True))
+    slack.upsert(Channel(APPROVALS, "mods", members, bot_is_member=True))
+    slack.upsert(Channel(LIVE, "live-ops", members, bot_is_member=True))
     policy = folder / "policy.toml"
     policy.write_text(
         POLICY.format(channel=APPROVALS, who=list(members), plenty=PLENTY), encoding="utf-8"

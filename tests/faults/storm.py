@@ -23,7 +23,7 @@ from tests.faults.worlds import World, listening, opened
 
 NAME: Final = "storm"
 JOURNEYS: Final = 500
-IN_A_WORLD: Final = 8  # journeys one after the other, in one place with one bot
+IN_A_WORLD: Final = 8  # journeys one after the other, in one sandbox with one bot
 SIDE_BY_SIDE: Final = 12  # worlds at once in each process
 PROCESSES: Final = 2
 LISTENS: Final = 80  # looks for an answer that waits because Slack asked for it
@@ -34,7 +34,7 @@ async def travel(world: World, journey: Journey) -> None:
     """Let one journey run its course, wait until nothing is left to do, and judge it."""
     since, where = await world.mark(), f"--seed {journey.seed} {journey}"
     await journey.go(world)
-    calm(world.place)
+    calm(world.sandbox)
     await world.settle()
     for words in await _silence(world, journey):
         world.find("lost", words, where)
@@ -50,10 +50,10 @@ async def travel(world: World, journey: Journey) -> None:
 async def _silence(world: World, journey: Journey) -> list[str]:
     """Find what was not answered; answers may wait for a second, because Slack asked for it."""
     for _ in range(LISTENS):
-        if not unanswered(journey.acts, world.place):
+        if not unanswered(journey.acts, world.sandbox):
             break
         await asyncio.sleep(0.1)
-    return unanswered(journey.acts, world.place)
+    return unanswered(journey.acts, world.sandbox)
 
 
 async def weather(seed: int, numbers: Sequence[int]) -> Tally:

@@ -17,7 +17,7 @@ from tests.faults.ledger import Tally
 from tests.faults.mortal import DIES, EFFECTS
 from tests.faults.walks import LOST_ANSWER, WALKS
 from tests.machine import ACKS_WITHIN
-from tests.sandbox.place import HOME, open_place
+from tests.sandbox.sandbox import ROOT, open_sandbox
 
 STRIDE, OFFSET = 22, 9
 """Which of the points are played here: every so many, one at least of each walk, and from where the
@@ -70,7 +70,7 @@ def test_every_effect_in_the_code_is_reached_by_some_walk(short: tuple[Tally, Re
 
 def test_an_effect_that_no_walk_reaches_is_found() -> None:
     assert "slack: chat.postMessage" in crash.in_the_code()
-    assert {"store: add", "store: transition", "store: record_event"} <= crash.in_the_code()
+    assert {"store: add", "store: transition", "store: update_message"} <= crash.in_the_code()
     assert set(crash.unreached([["before store: add ready #1"]])) == (
         crash.in_the_code() | {"kick call"}
     ) - {"store: add"}
@@ -85,10 +85,10 @@ def test_what_nothing_outside_can_tell_apart_is_one_point() -> None:
 async def test_the_turnstile_kills_the_bot_where_it_is_told_to(
     tmp_path: Path, sqlite_url: str
 ) -> None:
-    async with open_place(patience=ACKS_WITHIN) as place:
+    async with open_sandbox(ack_timeout=ACKS_WITHIN) as sandbox:
         effects = tmp_path / "effects"
-        told = {EFFECTS: str(effects), DIES: DIES_AT, "PYTHONPATH": str(HOME)}
-        environment = place.settings(http=False, database_url=sqlite_url) | told
+        told = {EFFECTS: str(effects), DIES: DIES_AT, "PYTHONPATH": str(ROOT)}
+        environment = sandbox.settings(http=False, database_url=sqlite_url) | told
         command = (sys.executable, "-m", "tests.faults.mortal", "run")
         bot = await asyncio.create_subprocess_exec(*command, env=environment)
         code = await bot.wait()

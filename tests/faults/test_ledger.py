@@ -8,35 +8,25 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import SecretStr
 
-from bot.core.kick import (
-    ChannelId,
-    Event,
-    EventKind,
-    Kick,
-    KickId,
-    Outcome,
-    OutcomeReason,
-    State,
-    Target,
-    TeamId,
-    UserId,
-)
+from bot.core.event import Event, EventKind
+from bot.core.kick import ChannelId, Kick, KickId, State, TeamId, UserId
 from bot.core.ports import NotFound
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, Peer, PeerId, SessionId
+from bot.core.target import Outcome, OutcomeReason, Target
 from bot.realtimekit import App, RealtimeKit, http_client
-from bot.slack import cards, messages
+from bot.slack.views import blocks, card, result
 from bot.store import SqlStore
 from tests.faults.ledger import BLINK, Tally, audit, is_settled
-from tests.sandbox.place import Place, open_place
-from tests.sandbox.realtimekit.people import Participant
-from tests.sandbox.slack.chat import Draft
+from tests.sandbox.realtimekit import Participant
+from tests.sandbox.sandbox import Sandbox, open_sandbox
+from tests.sandbox.slack import MessageContent
 
 
 class Case:
     """One kick of Mallory as it should be: asked for, approved, called once, told."""
 
-    def __init__(self, place: Place, store: SqlStore) -> None:
-        self.place = place
+    def __init__(self, sandbox: Sandbox, store: SqlStore) -> None:
+        self.sandbox = sandbox
         self.store = store
         self.outcome, self.why = Outcome.KICKED, OutcomeReason.CONFIRMED
         self.calls = self.results = self.cards = 1
@@ -46,7 +36,7 @@ class Case:
         """Play it, and ask the ledger."""
         kick = await self.asked(State.WAITING, expires_in=600)
         for _ in range(self.cards):
-            self.post("C0MODS", cards.card(kick))
+            self.post("C0MODS", card.card(kick))
         kick = await self.move(kick, kick.approve(UserId("U0MO"), now()), EventKind.APPROVED)
         kick = await self.move(kick, kick.claim("me", now(), kick.session_id), EventKind.CLAIMED)
         kick = await self._marked(kick)
@@ -56,33 +46,33 @@ class Case:
         kick = await self.move(kick, settled, EventKind.SETTLED)
         kick = await self.move(kick, kick.finish(now()), EventKind.FINISHED)
         self._tell(kick)
-        cards_there = self.place.slack.workspace.chat.visible("C0MODS", "U0MO")
+        cards_there = self.sandbox.slack.workspace.chat.visible("C0MODS", "U0MO")
         ts = cards_there[-1].ts if self.knows_cards else None
         for notice in await self.store.pending_messages(kick.id) if self.delivers else ():
             await self.store.update_message(notice, notice.delivered(ChannelId("C0MODS"), ts))
-        return await audit(self.place, self.store)
+        return await audit(self.sandbox, self.store)
 
     def _tell(self, kick: Kick) -> None:
         for _ in range(self.results):
-            self.post("C0LIVE", messages.result(kick))
-        chat, card = self.place.slack.workspace.chat, cards.card(kick)
+            self.post("C0LIVE", result.result(kick))
+        chat, posted = self.sandbox.slack.workspace.chat, card.card(kick)
         if self.settles_cards:
             for message in chat.visible("C0MODS", "U0MO")[-1:]:
-                chat.change(message, Draft(card["text"], card["blocks"]))
+                chat.replace(message, MessageContent(posted["text"], posted["blocks"]))
 
     async def asked(self, state: State, *, expires_in: float = 0, ago: float = 0) -> Kick:
         """Store a kick of Mallory that somebody asked for."""
-        place, mallory = self.place, self.place.cast.mallory
-        session = place.cast.world.live_session(place.cast.ama)
+        sandbox, mallory = self.sandbox, self.sandbox.demo.mallory
+        session = sandbox.demo.world.live_session(sandbox.demo.ama)
         assert session is not None
         about = (ParticipantId(mallory.id), CustomId(mallory.custom_id), "Mallory", mallory.preset)
         kick = Kick(
             id=KickId("0" * 32),
             idempotency_key="V0REVIEW",
             team_id=TeamId("T0KICK"),
-            app_id=place.realtimekit.app_id,
+            app_id=sandbox.realtimekit.app_id,
             channel_id=ChannelId("C0LIVE"),
-            meeting=Meeting(MeetingId(place.cast.ama.id), place.cast.ama.title),
+            meeting=Meeting(MeetingId(sandbox.demo.ama.id), sandbox.demo.ama.title),
             session_id=SessionId(session.id),
             requester=UserId("U0MAYA"),
             reason="spamming links",
@@ -98,9 +88,9 @@ class Case:
     async def _marked(self, kick: Kick) -> Kick:
         peers = tuple(
             Peer(PeerId(one.id), None, None, "Mallory", None, one.joined_at, None)
-            for session in self.place.cast.world.sessions
+            for session in self.sandbox.demo.world.sessions
             for one in session.peers
-            if one.participant is self.place.cast.mallory
+            if one.participant is self.sandbox.demo.mallory
         )
         marked = kick.mark_called(kick.targets[0], peers, now())
         return await self.move(kick, marked, EventKind.CALLED)
@@ -111,20 +101,20 @@ class Case:
 
     async def call(self, person: Participant | None = None) -> None:
         """Call RealtimeKit as the bot does; whether anybody was there does not matter."""
-        rooms = self.place.realtimekit
-        app = App(rooms.account_id, rooms.app_id, SecretStr(rooms.api_token))
-        async with http_client(rooms.url) as http:
+        realtimekit = self.sandbox.realtimekit
+        app = App(realtimekit.account_id, realtimekit.app_id, SecretStr(realtimekit.api_token))
+        async with http_client(realtimekit.url) as http:
             try:
                 await RealtimeKit(http, app).kick(
-                    MeetingId(self.place.cast.ama.id),
-                    participant_ids=[ParticipantId((person or self.place.cast.mallory).id)],
+                    MeetingId(self.sandbox.demo.ama.id),
+                    participant_ids=[ParticipantId((person or self.sandbox.demo.mallory).id)],
                 )
             except NotFound:
                 return
 
-    def post(self, channel: str, message: messages.Message) -> None:
-        draft = Draft(message["text"], message["blocks"])
-        self.place.slack.workspace.chat.put(channel, draft)
+    def post(self, channel: str, message: blocks.Message) -> None:
+        draft = MessageContent(message["text"], message["blocks"])
+        self.sandbox.slack.workspace.chat.put(channel, draft)
 
 
 def now() -> datetime:
@@ -135,8 +125,8 @@ def now() -> datetime:
 async def case(sqlite_url: str) -> AsyncIterator[Case]:
     store = SqlStore(sqlite_url)
     await store.start()
-    async with open_place() as place:
-        yield Case(place, store)
+    async with open_sandbox() as sandbox:
+        yield Case(sandbox, store)
     await store.close()
 
 
@@ -160,13 +150,13 @@ async def test_a_second_call_is_caught(case: Case) -> None:
 
 
 async def test_a_call_for_somebody_who_was_not_asked_for_is_caught(case: Case) -> None:
-    await case.call(case.place.cast.host)
+    await case.call(case.sandbox.demo.host)
 
     assert counts(await case.play()) == (0, 1, 0, 0)
 
 
 async def test_a_call_that_was_turned_away_may_be_sent_again(case: Case) -> None:
-    case.place.realtimekit.faults.switch_on("rate_limited", op="kick", times=1, retry_after=0)
+    case.sandbox.realtimekit.faults.switch_on("rate_limited", op="kick", times=1, retry_after=0)
 
     assert counts(await case.play()) == (0, 0, 0, 0)
 
@@ -187,12 +177,12 @@ async def test_a_false_outcome_is_caught(case: Case, outcome: Outcome, why: Outc
 async def test_somebody_who_left_after_they_were_called_gone_was_not(case: Case) -> None:
     case.outcome, case.why, case.calls = Outcome.GONE, OutcomeReason.LEFT, 0
     await case.play()
-    world, mallory = case.place.cast.world, case.place.cast.mallory
+    world, mallory = case.sandbox.demo.world, case.sandbox.demo.mallory
     peers = [one for all_ in world.sessions for one in all_.peers if one.participant is mallory]
     await asyncio.sleep(2 * BLINK.total_seconds())
     world.leave(peers[0])
 
-    assert counts(await audit(case.place, case.store)) == (0, 0, 1, 0)
+    assert counts(await audit(case.sandbox, case.store)) == (0, 0, 1, 0)
 
 
 async def test_a_failure_that_had_an_effect_is_caught(case: Case) -> None:
@@ -203,7 +193,7 @@ async def test_a_failure_that_had_an_effect_is_caught(case: Case) -> None:
 
 async def test_nobody_was_removed_is_no_word_for_a_kick_with_an_effect(case: Case) -> None:
     case.outcome, case.why = Outcome.UNKNOWN, OutcomeReason.NO_ANSWER
-    case.post("C0LIVE", messages.whisper("Kick #1 expired: nobody was removed."))
+    case.post("C0LIVE", blocks.text_message("Kick #1 expired: nobody was removed."))
 
     tally = await case.play()
 
@@ -213,12 +203,12 @@ async def test_nobody_was_removed_is_no_word_for_a_kick_with_an_effect(case: Cas
 async def test_words_that_differ_from_the_store_are_caught(case: Case) -> None:
     tally = await case.play()
     assert tally.is_clean
-    chat = case.place.slack.workspace.chat
+    chat = case.sandbox.slack.workspace.chat
     posted = chat.visible("C0LIVE", "U0MAYA")[0]
     told = str(posted.blocks).replace("✓ kicked", "✗ failed: busy")
-    chat.change(posted, Draft(posted.text, ast.literal_eval(told)))
+    chat.replace(posted, MessageContent(posted.text, ast.literal_eval(told)))
 
-    assert counts(await audit(case.place, case.store)) == (0, 0, 1, 0)
+    assert counts(await audit(case.sandbox, case.store)) == (0, 0, 1, 0)
 
 
 async def test_a_result_that_was_never_posted_is_lost(case: Case) -> None:
@@ -254,7 +244,7 @@ async def test_what_is_told_twice_is_a_duplicate(case: Case) -> None:
 async def test_a_kick_that_nobody_went_on_with_is_lost(case: Case) -> None:
     kick = await case.asked(State.READY)
 
-    tally = await audit(case.place, case.store)
+    tally = await audit(case.sandbox, case.store)
 
     assert counts(tally) == (1, 0, 0, 0), tally.findings
     assert f"#{kick.number} is ready" in tally.findings[0]
@@ -262,16 +252,16 @@ async def test_a_kick_that_nobody_went_on_with_is_lost(case: Case) -> None:
 
 async def test_a_request_may_wait_as_long_as_its_time_is_not_over(case: Case) -> None:
     await case.asked(State.WAITING, expires_in=10)
-    case.post("C0MODS", messages.whisper("Kick #1: may 1 person be removed?"))
+    case.post("C0MODS", blocks.text_message("Kick #1: may 1 person be removed?"))
 
-    assert (await audit(case.place, case.store, may_wait=True)).lost == 1
-    assert (await audit(case.place, case.store)).lost == 1 + 1
+    assert (await audit(case.sandbox, case.store, may_wait=True)).lost == 1
+    assert (await audit(case.sandbox, case.store)).lost == 1 + 1
 
 
 async def test_a_request_whose_card_never_came_is_lost(case: Case) -> None:
     await case.asked(State.WAITING, expires_in=10, ago=60)
 
-    tally = await audit(case.place, case.store, may_wait=True)
+    tally = await audit(case.sandbox, case.store, may_wait=True)
 
     assert "its card was never posted" in " ".join(tally.findings)
 
@@ -279,13 +269,13 @@ async def test_a_request_whose_card_never_came_is_lost(case: Case) -> None:
 async def test_a_refusal_is_told_by_a_view(case: Case) -> None:
     kick = await case.asked(State.READY)
     await case.move(kick, kick.refuse("No.", now()), EventKind.REFUSED)
-    silent = await audit(case.place, case.store)
+    silent = await audit(case.sandbox, case.store)
     view = {"title": {"type": "plain_text", "text": "Kick #1"}, "type": "modal"}
-    blocks = messages.whisper("Nobody was removed. No.")["blocks"]
-    case.place.slack.workspace.views.open("U0MAYA", view | {"blocks": blocks})
+    shown = blocks.text_message("Nobody was removed. No.")["blocks"]
+    case.sandbox.slack.workspace.views.open("U0MAYA", view | {"blocks": shown})
 
     assert "nobody was told" in " ".join(silent.findings)
-    assert "nobody was told" not in " ".join((await audit(case.place, case.store)).findings)
+    assert "nobody was told" not in " ".join((await audit(case.sandbox, case.store)).findings)
 
 
 async def test_tallies_add_up(case: Case) -> None:

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from bot.core.kick import Event, EventKind
+from bot.core.event import Event, EventKind
 from bot.core.ports import StoreUnavailable
-from bot.slack import texts
+from bot.slack.views import failures
 from tests.faults import outages
 from tests.faults.blackouts import full, limited
 from tests.faults.humans import Requester
@@ -47,7 +47,7 @@ class TestARun:
                 await world.store.record_event(event)
 
     async def test_finds_words_that_say_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(texts, "unconfirmed", lambda _: "Something went wrong.")
+        monkeypatch.setattr(failures, "submit_unconfirmed", lambda _: "Something went wrong.")
         monkeypatch.setattr(outages, "PATIENCE", 1.0)
         with limited() as pages:
             tally = await outages.with_a_file(outages.before_the_submit, outages.FULL, pages)

@@ -10,15 +10,17 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from bot.core.kick import Event, EventKind, Kick, Outcome, OutcomeReason, State, UserId
+from bot.core.event import Event, EventKind
+from bot.core.kick import Kick, State, UserId
 from bot.core.ports import NotFound
 from bot.core.roster import MeetingId, ParticipantId
+from bot.core.target import Outcome, OutcomeReason
 from bot.realtimekit import App, RealtimeKit, http_client
 from tests.faults.judge import Told, faults_of, judge, untrue
 from tests.faults.owners import race_owners, undisturbed
 from tests.faults.races import judge_all, lanes_of, race_against_time, races_of_people
 from tests.faults.stage import Stage, stage
-from tests.sandbox.realtimekit.people import Participant
+from tests.sandbox.realtimekit import Participant
 
 SEED = 3
 
@@ -75,9 +77,9 @@ async def carried_out(bare: Stage, target: Participant) -> Kick:
 
 async def call(bare: Stage, target: Participant) -> None:
     """Call RealtimeKit as a bot does."""
-    rooms = bare.place.realtimekit
-    async with http_client(rooms.url) as http:
-        app = App(rooms.account_id, rooms.app_id, SecretStr(rooms.api_token))
+    realtimekit = bare.sandbox.realtimekit
+    async with http_client(realtimekit.url) as http:
+        app = App(realtimekit.account_id, realtimekit.app_id, SecretStr(realtimekit.api_token))
         with suppress(NotFound):
             await RealtimeKit(http, app).kick(
                 MeetingId(target.meeting.id), participant_ids=[ParticipantId(target.id)]
@@ -167,6 +169,6 @@ async def test_what_was_told_and_is_not_so_is_found(
     kick = bare.kick(bare.person(0), target)
     kick = replace(kick, state=state, approver=UserId(bare.person(1).user.id))
     told = Told(kick.id, bare.person(2), text)
-    assert (untrue(told, kick, bare.place) == []) is is_true
+    assert (untrue(told, kick, bare.sandbox) == []) is is_true
     seen = replace(told, strips=("We had some trouble connecting. Try again?",))
-    assert "trouble" in untrue(seen, kick, bare.place)[0]
+    assert "trouble" in untrue(seen, kick, bare.sandbox)[0]

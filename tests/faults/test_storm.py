@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from bot.core import runner
-from bot.core.kick import Outcome, OutcomeReason, Target
 from bot.core.outbox import Outbox
 from bot.core.outbox_message import MessageKind, OutboxMessage
 from bot.core.ports import GatewayError
 from bot.core.runner import KickRunner
-from bot.slack.channel import SlackNotices
-from bot.slack.windows import Windows
+from bot.core.target import Outcome, OutcomeReason, Target
+from bot.slack.modals import Modals
+from bot.slack.notifier import SlackNotifier
 from tests.clocks import HastyClock
 from tests.faults import storm
 from tests.faults.humans import Wish
@@ -31,8 +31,8 @@ from tests.faults.weather import (
     draw,
 )
 from tests.faults.worlds import World, listening, opened
-from tests.sandbox.realtimekit.server import FAULTS
-from tests.sandbox.slack.known_faults import KNOWN_FAULTS
+from tests.sandbox.realtimekit import REALTIMEKIT_FAULTS
+from tests.sandbox.slack import SLACK_FAULTS
 
 
 async def test_a_storm_leaves_nothing_behind() -> None:
@@ -43,10 +43,10 @@ async def test_a_storm_leaves_nothing_behind() -> None:
 
 class TestTheWeather:
     def test_knows_every_fault_of_slack(self) -> None:
-        assert set(SLACK) == set(KNOWN_FAULTS)
+        assert set(SLACK) == set(SLACK_FAULTS)
 
     def test_knows_every_fault_of_realtimekit(self) -> None:
-        assert {*ROOMS, *COSTLY, *NOT_PLAYED} == set(FAULTS)
+        assert {*ROOMS, *COSTLY, *NOT_PLAYED} == set(REALTIMEKIT_FAULTS)
         assert set(AT_A_KICK) <= set(ROOMS)
 
     def test_repeats_with_its_seed(self) -> None:
@@ -99,7 +99,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 async def played(world: World, *bolts: Bolt) -> Tally:
     """Play a journey of one kick, while these faults strike its call."""
-    person = world.place.cast.mallory
+    person = world.sandbox.demo.mallory
     wish = Wish("C0LIVE", [person], "spamming links")
     strikes: dict[str, list[Bolt]] = {moment: [] for moment in MOMENTS}
     strikes["kick"] += bolts
@@ -112,7 +112,7 @@ class TestAPlantedFaultIsFound:
     async def test_not_where_there_is_none(self, world: World) -> None:
         tally = await played(world, Bolt("rooms", "closed_after", 1, {"op": "kick"}))
         assert tally.findings == []
-        assert len(world.place.cast.world.kicks) == 1
+        assert len(world.sandbox.demo.world.kicks) == 1
 
     async def test_a_call_that_is_sent_twice(
         self, world: World, monkeypatch: pytest.MonkeyPatch
@@ -136,7 +136,7 @@ class TestAPlantedFaultIsFound:
 
         async def drop(self: Outbox, notice: OutboxMessage) -> None:
             if notice.kind is MessageKind.RESULT:
-                await self._store.update_message(notice, notice.delivered(None, None))
+                await self.store.update_message(notice, notice.delivered(None, None))
             else:
                 await deliver(self, notice)
 
@@ -160,7 +160,7 @@ class TestAPlantedFaultIsFound:
         async def never(*_: Any) -> None:
             return None
 
-        monkeypatch.setattr(Windows, "fill", never)
+        monkeypatch.setattr(Modals, "show", never)
         monkeypatch.setattr("tests.faults.humans.TRIES", 1)
         tally = await played(world)
         assert tally.lost >= 1
@@ -172,7 +172,7 @@ class TestAPlantedFaultIsFound:
         async def stumble(*_: Any) -> None:
             raise KeyError("nobody expected that")
 
-        monkeypatch.setattr(SlackNotices, "update_modals", stumble)
+        monkeypatch.setattr(SlackNotifier, "update_modals", stumble)
         monkeypatch.setattr(storm, "LISTENS", 2)
         tally = await played(world)
         assert any("a fault of the bot" in one for one in tally.findings)

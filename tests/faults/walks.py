@@ -8,13 +8,15 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from bot.core.kick import OPEN, Kick, Outcome, State
-from bot.slack.approvals import DENY
-from bot.slack.messages import CHECK_AGAIN, REVIEW_REQUEST
-from bot.slack.progress import CANCEL
+from bot.core.kick import OPEN, Kick, State
+from bot.core.target import Outcome
+from bot.slack.views.approval import DENY
+from bot.slack.views.blocks import CANCEL_REQUEST
+from bot.slack.views.card import REVIEW_REQUEST
+from bot.slack.views.result import CHECK_AGAIN
 from tests.faults.ledger import APPROVALS, buttons
 from tests.journeys.steps import choose, to_review
-from tests.sandbox.place import Place
+from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.slack import Message, Person
 
 LIVE = "C0LIVE"
@@ -27,7 +29,7 @@ Doing: TypeAlias = Coroutine[Any, Any, None]
 class Scene(Protocol):
     """Where a walk takes place."""
 
-    place: Place
+    sandbox: Sandbox
 
     async def kick(self) -> Kick | None:
         """Read the newest kick."""
@@ -102,54 +104,56 @@ async def _deny(person: Person) -> None:
 
 
 async def _cancel(person: Person) -> None:
-    await person.press(CANCEL)
+    await person.press(CANCEL_REQUEST)
 
 
 async def _two(scene: Scene) -> None:
-    await _ask(scene, scene.place.slack.person("U0MAYA"), "Tom", "Ana")
+    await _ask(scene, scene.sandbox.slack.person("U0MAYA"), "Tom", "Ana")
 
 
 async def _approved(scene: Scene) -> None:
-    await _ask(scene, scene.place.slack.person("U0HAL"), "mallory")
-    await _decide(scene, scene.place.slack.person("U0MO"), _approve)
+    await _ask(scene, scene.sandbox.slack.person("U0HAL"), "mallory")
+    await _decide(scene, scene.sandbox.slack.person("U0MO"), _approve)
 
 
 async def _denied(scene: Scene) -> None:
     """Let somebody without a role press the button first."""
-    await _ask(scene, scene.place.slack.person("U0MAYA"), "mallory")
-    await _decide(scene, scene.place.slack.person("U0STAN"), None)
-    await _decide(scene, scene.place.slack.person("U0MO"), _deny)
+    await _ask(scene, scene.sandbox.slack.person("U0MAYA"), "mallory")
+    await _decide(scene, scene.sandbox.slack.person("U0STAN"), None)
+    await _decide(scene, scene.sandbox.slack.person("U0MO"), _deny)
 
 
 async def _cancelled(scene: Scene) -> None:
-    hal = scene.place.slack.person("U0HAL")
+    hal = scene.sandbox.slack.person("U0HAL")
     await _ask(scene, hal, "mallory")
     await _decide(scene, hal, _cancel)
 
 
 async def _expired(scene: Scene) -> None:
-    await _ask(scene, scene.place.slack.person("U0HAL"), "mallory")
+    await _ask(scene, scene.sandbox.slack.person("U0HAL"), "mallory")
     await scene.until(lambda kick: kick.state not in OPEN)
 
 
 async def _answer_lost(scene: Scene) -> None:
     """Lose the answer to the kick, and all lists of people from then on."""
-    rooms = scene.place.realtimekit
+    realtimekit = scene.sandbox.realtimekit
     # Slow, so that the lists are away before the bot reads them.
-    rooms.faults.switch_on("slow", op="kick", seconds=0.5)
-    rooms.faults.switch_on("reset_after", op="kick", times=1)
+    realtimekit.faults.switch_on("slow", op="kick", seconds=0.5)
+    realtimekit.faults.switch_on("reset_after", op="kick", times=1)
     # Where the bot dies before it calls, this is never so.
-    await rooms.until(lambda: any(call.op == "kick" for call in rooms.calls), within=3600)
-    rooms.faults.switch_on("server_error", op="participants")
+    await realtimekit.until(
+        lambda: any(call.op == "kick" for call in realtimekit.calls), within=3600
+    )
+    realtimekit.faults.switch_on("server_error", op="participants")
 
 
 async def _unknown(scene: Scene) -> None:
-    maya = scene.place.slack.person("U0MAYA")
+    maya = scene.sandbox.slack.person("U0MAYA")
     await _ask(scene, maya, "mallory")
     kick = await scene.until(lambda kick: kick.state not in OPEN)
     if _is_unknown(kick):
         told = (await maya.until(_checkable, PATIENCE))[-1]
-        scene.place.realtimekit.faults.switch_off()
+        scene.sandbox.realtimekit.faults.switch_off()
         await maya.click(told, CHECK_AGAIN)
         await scene.until(lambda kick: not _is_unknown(kick))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tests.clocks import HastyClock
-from tests.sandbox.place import Place
+from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.slack import Clock as SlackClock
 
 How = dict[str, Any]
@@ -38,9 +38,9 @@ class Bolt:
     times: int | None
     how: Mapping[str, Any]
 
-    def strike(self, place: Place) -> None:
+    def strike(self, sandbox: Sandbox) -> None:
         """Switch it on."""
-        faults = place.slack.faults if self.service == "slack" else place.realtimekit.faults
+        faults = sandbox.slack.faults if self.service == "slack" else sandbox.realtimekit.faults
         faults.switch_on(self.name, times=self.times, **self.how)
 
     def __str__(self) -> str:
@@ -203,7 +203,7 @@ def draw_costly(rng: random.Random) -> Bolt:
     return Bolt("rooms", name, 1, COSTLY[name])
 
 
-def calm(place: Place) -> None:
+def calm(sandbox: Sandbox) -> None:
     """Switch everything off."""
-    place.slack.faults.switch_off()
-    place.realtimekit.faults.switch_off()
+    sandbox.slack.faults.switch_off()
+    sandbox.realtimekit.faults.switch_off()

@@ -19,11 +19,8 @@ from tests.clocks import HastyClock
 from tests.faults.ledger import Tally, audit, is_settled
 from tests.faults.weather import SlackTime, calm
 from tests.machine import ACKS_WITHIN
-from tests.sandbox.place import EXAMPLE_POLICY, MANIFEST, Place
-from tests.sandbox.realtimekit.cast import weekly_ama
-from tests.sandbox.realtimekit.gateway import Budget
-from tests.sandbox.realtimekit.people import Participant
-from tests.sandbox.realtimekit.server import RealtimeKitStandIn
+from tests.sandbox.realtimekit import Participant, RateLimit, RealtimeKitStandIn, weekly_ama
+from tests.sandbox.sandbox import EXAMPLE_POLICY, MANIFEST, Sandbox
 from tests.sandbox.slack import SlackStandIn
 
 APPROVALS: Final = "C0MODS"
@@ -45,9 +42,9 @@ _NUMBER = re.compile(r"Kick #(\d+)")
 
 @dataclass(slots=True)
 class World:
-    """A place with one bot in it, and what was found there; findings are told once."""
+    """A sandbox with one bot in it, and what was found there; findings are told once."""
 
-    place: Place
+    sandbox: Sandbox
     clock: HastyClock
     store: SqlStore
     tally: Tally
@@ -78,9 +75,9 @@ class World:
             seen = now
 
     def _traffic(self) -> tuple[int, int, int]:
-        calls = self.place.realtimekit.calls
+        calls = self.sandbox.realtimekit.calls
         unanswered = sum(one.ended_at is None for one in calls)
-        return len(self.place.slack.calls), len(calls), unanswered
+        return len(self.sandbox.slack.calls), len(calls), unanswered
 
     async def judge(self, since: "Mark", where: str, *, refreshed: bool = False) -> None:
         """Audit what has happened since; all of it must have come to rest.
@@ -88,19 +85,19 @@ class World:
         `refreshed`: sockets were replaced, which costs the SDK an answer now and then.
         """
         kicks = [one for one in await self.store.history(WHOLE) if one.id not in since.kicks]
-        report = await audit(self.place, self.store, name=self.tally.name, kicks=kicks)
+        report = await audit(self.sandbox, self.store, name=self.tally.name, kicks=kicks)
         for finding in report.findings:
             column, _, words = finding.partition(": ")
             if not self._was_refused(words):
                 self.find(column, words, where)
-        slack = self.place.slack
+        slack = self.sandbox.slack
         bodies = [str(one.outcome.body) for one in slack.deliveries[since.sent :] if one.outcome]
         promised = {int(one) for body in bodies for one in _NUMBER.findall(body)}
         for number in promised - {one.number for one in kicks} - since.numbers:
             self.find("lost", f"kick #{number} was promised, and is not stored", where)
         for words in self.stumbled:
             self.find("lost", f"a fault of the bot: {words}", where)
-        for words in (*slack.problems, *self.place.realtimekit.problems):
+        for words in (*slack.problems, *self.sandbox.realtimekit.problems):
             if not (refreshed and "no answer within" in words):
                 self.find("lost", f"a problem of the bot's answers: {words}", where)
         slack.problems.clear()
@@ -112,7 +109,7 @@ class World:
         asked = f"#{about[1]}:" if about else None
         posts = [
             one
-            for one in self.place.slack.calls
+            for one in self.sandbox.slack.calls
             if one.arguments.get("channel") == APPROVALS
             and asked
             and asked in str(one.arguments.get("text"))
@@ -125,21 +122,21 @@ class World:
         return Mark(
             frozenset(one.id for one in kicks),
             frozenset(one.number for one in kicks),
-            len(self.place.slack.deliveries),
+            len(self.sandbox.slack.deliveries),
         )
 
     async def reconnect(self) -> None:
         """Close what a bot left open that was refused a new socket, as Slack does after a while."""
-        slack = self.place.slack
+        slack = self.sandbox.slack
         if slack.http is None and not slack.sockets.open:
             await slack.sockets.close()
-            await slack.until(lambda slack: slack.sockets.open, timeout=RECONNECTS_WITHIN)
+            await slack.until(lambda slack: slack.sockets.open, within=RECONNECTS_WITHIN)
 
     def leave(self, person: Participant) -> None:
         """Let somebody leave by themselves."""
-        session = self.place.cast.world.live_session(person.meeting)
+        session = self.sandbox.demo.world.live_session(person.meeting)
         for peer in list(session.present.get(person.id, ())) if session else ():
-            self.place.cast.world.leave(peer)
+            self.sandbox.demo.world.leave(peer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,24 +179,24 @@ async def opened(
     """Open a world in which a bot runs on this database; to be entered in a task of its own."""
     clock, stumbled = HastyClock(), list[str]()
     _STUMBLED.set(stumbled)
-    cast = weekly_ama(clock.now)
+    demo = weekly_ama(clock.now)
     async with (
-        SlackStandIn(MANIFEST, clock=SlackTime(clock), ack_limit=ACKS_WITHIN) as slack,
-        RealtimeKitStandIn(cast.world) as rooms,
+        SlackStandIn(MANIFEST, clock=SlackTime(clock), ack_timeout=ACKS_WITHIN) as slack,
+        RealtimeKitStandIn(demo.world) as realtimekit,
     ):
         # Checking the stand-in's own replies is done elsewhere, and takes a tenth of the time.
-        rooms.checks_replies = False
-        rooms.budget = Budget(clock.now, limit=WHOLE)
-        place = Place(slack, rooms, cast)
-        settings = read_settings(place.settings(http=http, database_url=database))
+        realtimekit.checks_responses = False
+        realtimekit.rate_limit = RateLimit(clock.now, limit=WHOLE)
+        sandbox = Sandbox(slack, realtimekit, demo)
+        settings = read_settings(sandbox.settings(http=http, database_url=database))
         async with running(settings, policy(**rules), clock=clock) as bot:
             if http:
                 slack.deliver_to(f"http://127.0.0.1:{bot.port}/slack/events")
             store = SqlStore(database)
             try:
-                yield World(place, clock, store, Tally(name), stumbled)
+                yield World(sandbox, clock, store, Tally(name), stumbled)
             finally:
-                calm(place)
+                calm(sandbox)
                 await store.close()
 
 

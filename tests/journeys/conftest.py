@@ -14,7 +14,7 @@ from bot.core.policy import Policy
 from bot.core.ports import Clock
 from bot.policy_file import parse_policy
 from tests.machine import ACKS_WITHIN
-from tests.sandbox.place import EXAMPLE_POLICY, Place, open_place
+from tests.sandbox.sandbox import EXAMPLE_POLICY, Sandbox, open_sandbox
 
 Start = Callable[..., AbstractAsyncContextManager[Bot]]
 
@@ -25,8 +25,8 @@ def transport(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[Place]:
-    async with open_place(patience=ACKS_WITHIN) as opened:
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with open_sandbox(ack_timeout=ACKS_WITHIN) as opened:
         yield opened
         assert opened.slack.problems == []
         assert opened.realtimekit.problems == []
@@ -40,7 +40,7 @@ def example_policy(**rules: Any) -> Policy:
 
 
 @pytest.fixture
-def start(place: Place, transport: str, sqlite_url: str) -> Start:
+def start(sandbox: Sandbox, transport: str, sqlite_url: str) -> Start:
     """Return how to start the bot: with rules of the policy and settings changed.
 
     Who may kick does so alone, however many: a journey about a second person passes the rule
@@ -52,11 +52,11 @@ def start(place: Place, transport: str, sqlite_url: str) -> Start:
         rules: Mapping[str, Any] | None = None, *, clock: Clock | None = None, **settings: str
     ) -> AsyncIterator[Bot]:
         http = transport == "http"
-        environment = place.settings(http=http, database_url=sqlite_url) | settings
+        environment = sandbox.settings(http=http, database_url=sqlite_url) | settings
         policy = example_policy(**rules or {})
         async with running(read_settings(environment), policy, clock=clock) as bot:
             if http:
-                place.slack.deliver_to(f"http://127.0.0.1:{bot.port}/slack/events")
+                sandbox.slack.deliver_to(f"http://127.0.0.1:{bot.port}/slack/events")
             yield bot
 
     return started

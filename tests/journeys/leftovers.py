@@ -4,41 +4,31 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
-from bot.core.kick import (
-    ChannelId,
-    Event,
-    EventKind,
-    Kick,
-    KickId,
-    Outcome,
-    OutcomeReason,
-    State,
-    Target,
-    TeamId,
-    UserId,
-)
+from bot.core.event import Event, EventKind
+from bot.core.kick import ChannelId, Kick, KickId, State, TeamId, UserId
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, Peer, PeerId, SessionId
+from bot.core.target import Outcome, OutcomeReason, Target
 from bot.store import SqlStore
-from tests.sandbox.place import Place
-from tests.sandbox.realtimekit.people import Participant, Session
+from tests.sandbox.realtimekit import Participant, Session
+from tests.sandbox.sandbox import Sandbox
 
 
-def session_of(place: Place) -> Session:
-    session = place.cast.world.live_session(place.cast.ama)
+def session_of(sandbox: Sandbox) -> Session:
+    session = sandbox.demo.world.live_session(sandbox.demo.ama)
     assert session is not None
     return session
 
 
-def asked(place: Place, *people: Participant, ago: float = 0) -> Kick:
+def asked(sandbox: Sandbox, *people: Participant, ago: float = 0) -> Kick:
     """Make the kick that Maya asked for so many seconds ago; nobody has begun it."""
     return Kick(
         id=KickId("0" * 32),
         idempotency_key="V0REVIEW",
         team_id=TeamId("T0KICK"),
-        app_id=place.realtimekit.app_id,
+        app_id=sandbox.realtimekit.app_id,
         channel_id=ChannelId("C0LIVE"),
-        meeting=Meeting(MeetingId(place.cast.ama.id), place.cast.ama.title),
-        session_id=SessionId(session_of(place).id),
+        meeting=Meeting(MeetingId(sandbox.demo.ama.id), sandbox.demo.ama.title),
+        session_id=SessionId(session_of(sandbox).id),
         requester=UserId("U0MAYA"),
         reason="spamming links",
         targets=tuple(
@@ -64,7 +54,7 @@ async def leave_ready(sqlite_url: str, kick: Kick) -> None:
         await store.add(kick, happened(kick, EventKind.ASKED))
 
 
-async def leave_running(place: Place, sqlite_url: str, kick: Kick, *called: str) -> None:
+async def leave_running(sandbox: Sandbox, sqlite_url: str, kick: Kick, *called: str) -> None:
     """Leave the kick as a process does that died when it had called for some of its targets."""
     async with storing(sqlite_url) as store:
         kick = await store.add(kick, happened(kick, EventKind.ASKED))
@@ -72,13 +62,13 @@ async def leave_running(place: Place, sqlite_url: str, kick: Kick, *called: str)
         kick = await store.transition(kick, claimed, happened(kick, EventKind.CLAIMED))
         for target in kick.targets:
             if target.name in called:
-                marked = kick.mark_called(target, peers_of(place, target), kick.created_at)
+                marked = kick.mark_called(target, peers_of(sandbox, target), kick.created_at)
                 kick = await store.transition(kick, marked, happened(kick, EventKind.CALLED))
 
 
-async def leave_done(place: Place, sqlite_url: str, kick: Kick) -> Kick:
+async def leave_done(sandbox: Sandbox, sqlite_url: str, kick: Kick) -> Kick:
     """Leave the kick as a process does that died when all went, before it told anybody."""
-    await leave_running(place, sqlite_url, kick, *(one.name for one in kick.targets))
+    await leave_running(sandbox, sqlite_url, kick, *(one.name for one in kick.targets))
     async with storing(sqlite_url) as store:
         running = await store.get_kick(kick.id)
         assert running is not None
@@ -93,7 +83,7 @@ def happened(kick: Kick, what: EventKind) -> Event:
     return Event(kick.created_at, what, None, "", kick.id)
 
 
-def peers_of(place: Place, target: Target) -> tuple[Peer, ...]:
+def peers_of(sandbox: Sandbox, target: Target) -> tuple[Peer, ...]:
     return tuple(
         Peer(
             PeerId(peer.id),
@@ -104,5 +94,5 @@ def peers_of(place: Place, target: Target) -> tuple[Peer, ...]:
             peer.joined_at,
             None,
         )
-        for peer in session_of(place).present[str(target.participant_id)]
+        for peer in session_of(sandbox).present[str(target.participant_id)]
     )

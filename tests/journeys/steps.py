@@ -12,11 +12,12 @@ from typing import Final, TypeVar
 
 import pytest
 
-from bot.core.kick import Event, Kick
+from bot.core.event import Event
+from bot.core.kick import Kick
 from bot.core.outbox_message import MessageKind, OutboxMessage
 from bot.store import SqlStore
-from tests.sandbox.place import HOME, Place
-from tests.sandbox.realtimekit.calls import Call
+from tests.sandbox.realtimekit import Call
+from tests.sandbox.sandbox import ROOT, Sandbox
 from tests.sandbox.slack import Message, Option, Person
 
 T = TypeVar("T")
@@ -107,14 +108,14 @@ async def _owed_when(sqlite_url: str, predicate: Callable[[Sequence[OutboxMessag
         return found
 
 
-def kick_calls(place: Place) -> list[Call]:
+def kick_calls(sandbox: Sandbox) -> list[Call]:
     """List the kick calls that reached RealtimeKit."""
-    return [call for call in place.realtimekit.calls if call.op == "kick"]
+    return [call for call in sandbox.realtimekit.calls if call.op == "kick"]
 
 
-def assert_in_plain_words(place: Place) -> None:
+def assert_in_plain_words(sandbox: Sandbox) -> None:
     """Check that nobody in the workspace has the inside of a program before them."""
-    everybody = [place.slack.person(user.id) for user in place.slack.workspace.cast.users]
+    everybody = [sandbox.slack.person(user.id) for user in sandbox.slack.workspace.team.users]
     inside = re.compile(r'Traceback|File "|[a-z]Error\b|Exception|object at 0x|httpx|aiohttp')
     found = [line for one in everybody for line in one.screen().split("\n") if inside.search(line)]
     assert found == []
@@ -209,7 +210,7 @@ async def process(
         "-m",
         module,
         *arguments,
-        env={"PYTHONPATH": str(HOME), **environment},
+        env={"PYTHONPATH": str(ROOT), **environment},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

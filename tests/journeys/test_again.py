@@ -17,13 +17,13 @@ from tests.journeys.steps import (
     stored,
     to_review,
 )
-from tests.sandbox.place import Place
+from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.slack import Message, Person
 
 
 @pytest.fixture
-def maya(place: Place) -> Person:
-    return place.slack.person("U0MAYA")
+def maya(sandbox: Sandbox) -> Person:
+    return sandbox.slack.person("U0MAYA")
 
 
 async def kicked(person: Person) -> Message:
@@ -51,18 +51,18 @@ def with_button(message: Message, **button: Any) -> Message:
 
 @pytest.mark.parametrize("who", ["U0MAYA", "U0MO", "U0LEA"])
 async def test_whoever_came_back_is_kicked_again_in_two_taps(
-    place: Place, bot: Bot, maya: Person, sqlite_url: str, who: str
+    sandbox: Sandbox, bot: Bot, maya: Person, sqlite_url: str, who: str
 ) -> None:
     posted = await kicked(maya)
-    place.cast.world.join(place.cast.mallory)
-    person = place.slack.person(who)
+    sandbox.demo.world.join(sandbox.demo.mallory)
+    person = sandbox.slack.person(who)
     await again(person, posted)
     assert "Mallory" in person.modal
     assert "Reason: spamming links" in person.modal
     assert (person.modal.submit, person.modal.close) == ("Kick", "Cancel")
     await person.submit()
     await person.until(lambda sees: len(sees.messages("C0LIVE")) == 2)
-    assert place.cast.mallory not in place.cast.world.who_is_in(place.cast.ama)
+    assert sandbox.demo.mallory not in sandbox.demo.world.who_is_in(sandbox.demo.ama)
     first, second = await stored(sqlite_url, 1), await stored(sqlite_url, 2)
     assert second.repeats == first.number
     assert second.requester == who
@@ -72,11 +72,11 @@ async def test_whoever_came_back_is_kicked_again_in_two_taps(
 
 @ONE_TRANSPORT
 async def test_whoever_may_only_ask_asks_for_it_again(
-    place: Place, bot: Bot, maya: Person, sqlite_url: str
+    sandbox: Sandbox, bot: Bot, maya: Person, sqlite_url: str
 ) -> None:
-    hal = place.slack.person("U0HAL")
+    hal = sandbox.slack.person("U0HAL")
     posted = await kicked(maya)
-    place.cast.world.join(place.cast.mallory)
+    sandbox.demo.world.join(sandbox.demo.mallory)
     await again(hal, posted)
     assert hal.modal.submit == "Ask for approval"
     await hal.submit()
@@ -85,11 +85,11 @@ async def test_whoever_may_only_ask_asks_for_it_again(
         card
     )
     assert kicks_stored(sqlite_url) == ["done", "waiting"]
-    assert len(kick_calls(place)) == 1
+    assert len(kick_calls(sandbox)) == 1
 
 
 async def test_whoever_stayed_away_is_not_kicked_again(
-    place: Place, bot: Bot, maya: Person
+    sandbox: Sandbox, bot: Bot, maya: Person
 ) -> None:
     await again(maya, await kicked(maya))
     assert "Has already left." in maya.modal
@@ -98,11 +98,11 @@ async def test_whoever_stayed_away_is_not_kicked_again(
 
 
 async def test_an_old_message_works_after_a_restart(
-    place: Place, start: Start, maya: Person, sqlite_url: str
+    sandbox: Sandbox, start: Start, maya: Person, sqlite_url: str
 ) -> None:
     async with start():
         posted = await kicked(maya)
-    place.cast.world.join(place.cast.mallory)
+    sandbox.demo.world.join(sandbox.demo.mallory)
     async with start():
         await again(maya, posted)
         await maya.submit()
@@ -110,20 +110,35 @@ async def test_an_old_message_works_after_a_restart(
     assert kicks_stored(sqlite_url) == ["done", "done"]
 
 
-@pytest.mark.parametrize("value", ["0" * 32, "1", "' OR 1=1 --", "x" * 2000])
 @ONE_TRANSPORT
 async def test_a_kick_that_nobody_knows_is_answered(
-    place: Place, bot: Bot, maya: Person, value: str
+    sandbox: Sandbox, bot: Bot, maya: Person
 ) -> None:
-    forged = with_button(await kicked(maya), value=value)
+    forged = with_button(await kicked(maya), value="0" * 32)
     await maya.click(forged, "kick_again", force=True)
     words = "That kick is not in this bot's record any more."
     await maya.until(lambda sees: words in sees.modal)
-    assert len(kick_calls(place)) == 1
+    assert len(kick_calls(sandbox)) == 1
+
+
+@pytest.mark.parametrize("value", ["1", "' OR 1=1 --", "x" * 2000])
+@ONE_TRANSPORT
+async def test_a_value_that_is_no_id_of_a_kick_is_answered(
+    sandbox: Sandbox, bot: Bot, maya: Person, value: str
+) -> None:
+    forged = with_button(await kicked(maya), value=value)
+    await maya.click(forged, "kick_again", force=True)
+    await maya.until(
+        lambda sees: "This belongs to an older version" in sees.read(sees.messages("C0LIVE")[-1])
+    )
+    assert maya.stack == []
+    assert len(kick_calls(sandbox)) == 1
 
 
 @ONE_TRANSPORT
-async def test_a_button_without_a_kick_is_answered(place: Place, bot: Bot, maya: Person) -> None:
+async def test_a_button_without_a_kick_is_answered(
+    sandbox: Sandbox, bot: Bot, maya: Person
+) -> None:
     posted = await kicked(maya)
     button = dict(posted.blocks[-1]["elements"][0])
     del button["value"]
@@ -135,25 +150,25 @@ async def test_a_button_without_a_kick_is_answered(place: Place, bot: Bot, maya:
 
 
 async def test_a_double_click_and_two_taps_kick_once(
-    place: Place, start: Start, maya: Person, sqlite_url: str
+    sandbox: Sandbox, start: Start, maya: Person, sqlite_url: str
 ) -> None:
     async with start(clock=TirelessClock()):
         posted = await kicked(maya)
-        place.cast.world.join(place.cast.mallory)
+        sandbox.demo.world.join(sandbox.demo.mallory)
         await asyncio.gather(maya.click(posted, "kick_again"), maya.click(posted, "kick_again"))
         await maya.until(lambda sees: sees.modal.submit == "Kick")
         await asyncio.gather(maya.submit(), maya.submit())
         await maya.until(lambda sees: len(sees.messages("C0LIVE")) == 2)
     assert kicks_stored(sqlite_url) == ["done", "done"]
-    assert len(kick_calls(place)) == 2
+    assert len(kick_calls(sandbox)) == 2
 
 
 @ONE_TRANSPORT
 async def test_a_click_that_slack_took_too_long_over_is_answered(
-    place: Place, bot: Bot, maya: Person
+    sandbox: Sandbox, bot: Bot, maya: Person
 ) -> None:
     posted = await kicked(maya)
-    place.slack.faults.switch_on("expired_trigger", times=1)
+    sandbox.slack.faults.switch_on("expired_trigger", times=1)
     await maya.click(posted, "kick_again")
     await maya.until(
         lambda sees: "did not open the form in time" in sees.read(sees.messages("C0LIVE")[-1])
@@ -163,7 +178,7 @@ async def test_a_click_that_slack_took_too_long_over_is_answered(
 
 @ONE_TRANSPORT
 async def test_the_button_works_in_the_direct_message_as_well(
-    place: Place, start: Start, maya: Person
+    sandbox: Sandbox, start: Start, maya: Person
 ) -> None:
     clock = HastyClock()
     async with start(clock=clock):
@@ -172,7 +187,7 @@ async def test_the_button_works_in_the_direct_message_as_well(
         await clock.sleep(30 * 60)
         await maya.submit()
         message = (await maya.until(lambda sees: sees.dm()))[0]
-        place.cast.world.join(place.cast.mallory)
+        sandbox.demo.world.join(sandbox.demo.mallory)
         await maya.click(message, "kick_again")
         await maya.until(lambda sees: sees.modal.title == "Review")
         await maya.submit()

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from bot.app import Bot
-from bot.core.kick import EventKind, Outcome, UserId
+from bot.core.event import EventKind
+from bot.core.kick import UserId
+from bot.core.target import Outcome
 from tests.clocks import HastyClock, TirelessClock
 from tests.journeys.conftest import Start, database_of
 from tests.journeys.steps import (
@@ -25,9 +27,8 @@ from tests.journeys.steps import (
     stored,
     to_review,
 )
-from tests.sandbox.place import Place
-from tests.sandbox.slack import Message, Person
-from tests.sandbox.slack.cast import User
+from tests.sandbox.sandbox import Sandbox
+from tests.sandbox.slack import Message, Person, User
 
 Json = dict[str, Any]
 
@@ -49,26 +50,26 @@ NOBODIES = {
 
 
 @pytest.fixture(autouse=True)
-def robo(place: Place) -> None:
-    place.slack.recast(ROBO)
+def robo(sandbox: Sandbox) -> None:
+    sandbox.slack.upsert(ROBO)
     for name in ("C0LIVE", "C0MODS"):
-        channel = place.slack.workspace.directory.channels[name]
-        place.slack.recast(replace(channel, members=(*channel.members, ROBO.id)))
+        channel = sandbox.slack.workspace.directory.channels[name]
+        sandbox.slack.upsert(replace(channel, members=(*channel.members, ROBO.id)))
 
 
 @pytest.fixture
-def maya(place: Place) -> Person:
-    return place.slack.person("U0MAYA")
+def maya(sandbox: Sandbox) -> Person:
+    return sandbox.slack.person("U0MAYA")
 
 
 @pytest.fixture
-def mo(place: Place) -> Person:
-    return place.slack.person("U0MO")
+def mo(sandbox: Sandbox) -> Person:
+    return sandbox.slack.person("U0MO")
 
 
 @pytest.fixture
-def lea(place: Place) -> Person:
-    return place.slack.person("U0LEA")
+def lea(sandbox: Sandbox) -> Person:
+    return sandbox.slack.person("U0LEA")
 
 
 @pytest.fixture
@@ -131,9 +132,9 @@ def with_button(message: Message, **button: Any) -> Message:
     return replace(message, blocks=blocks)
 
 
-def submission(place: Place, callback_id: str) -> Json:
+def submission(sandbox: Sandbox, callback_id: str) -> Json:
     """Find what Slack sent when a view of this kind was submitted last."""
-    payloads = [one.payload for one in place.slack.deliveries]
+    payloads = [one.payload for one in sandbox.slack.deliveries]
     return next(
         one
         for one in reversed(payloads)
@@ -145,10 +146,10 @@ def submission(place: Place, callback_id: str) -> Json:
 
 
 async def test_a_second_person_approves(
-    place: Place, careful: Bot, maya: Person, mo: Person, sqlite_url: str
+    sandbox: Sandbox, careful: Bot, maya: Person, mo: Person, sqlite_url: str
 ) -> None:
     card = await asked(maya)
-    assert kick_calls(place) == []
+    assert kick_calls(sandbox) == []
     assert maya.messages("C0LIVE") == []
     await to_request(mo, card)
     assert mo.modal.submit == "Approve"
@@ -162,18 +163,18 @@ async def test_a_second_person_approves(
     await sees_in_all_views(mo, "✓ kicked")
     await sees_in_all_views(maya, "✓ kicked")
     await settled(maya, "✓ Approved by @Mo.")
-    assert len(kick_calls(place)) == 1
+    assert len(kick_calls(sandbox)) == 1
     kick = await stored(sqlite_url)
     assert (kick.requester, kick.approver) == ("U0MAYA", "U0MO")
     assert mo.strips == maya.strips == []
-    assert_in_plain_words(place)
+    assert_in_plain_words(sandbox)
 
 
 @ONE_TRANSPORT
 async def test_a_helper_asks_and_a_moderator_decides(
-    place: Place, start: Start, maya: Person
+    sandbox: Sandbox, start: Start, maya: Person
 ) -> None:
-    hal = place.slack.person("U0HAL")
+    hal = sandbox.slack.person("U0HAL")
     async with start():
         await to_review(hal)
         assert "A helper may ask; a moderator decides." in hal.modal
@@ -186,7 +187,7 @@ async def test_a_helper_asks_and_a_moderator_decides(
 
 @ONE_TRANSPORT
 async def test_only_more_than_the_policy_lets_go_need_a_second_person(
-    place: Place, start: Start, maya: Person, mo: Person
+    sandbox: Sandbox, start: Start, maya: Person, mo: Person
 ) -> None:
     async with start(rules={"second_person": "bulk", "bulk": 2}):
         await choose(maya, "Tom", "Ana")
@@ -201,7 +202,7 @@ async def test_only_more_than_the_policy_lets_go_need_a_second_person(
 
 
 async def test_the_form_under_a_request_is_covered_and_closes_with_it(
-    place: Place, careful: Bot, maya: Person
+    sandbox: Sandbox, careful: Bot, maya: Person
 ) -> None:
     await choose(maya, "Mallory")
     await sent(maya)
@@ -214,32 +215,32 @@ async def test_the_form_under_a_request_is_covered_and_closes_with_it(
 
 @ONE_TRANSPORT
 async def test_two_who_approve_at_once_kick_once_and_the_later_one_hears_who_was_first(
-    place: Place, careful: Bot, maya: Person, mo: Person, lea: Person
+    sandbox: Sandbox, careful: Bot, maya: Person, mo: Person, lea: Person
 ) -> None:
     card = await asked(maya)
     await asyncio.gather(to_request(mo, card), to_request(lea, card))
     await asyncio.gather(mo.submit(), lea.submit())
     await sees_in_all_views(mo, "Mallory — ✓ kicked")
     await sees_in_all_views(lea, "Mallory — ✓ kicked")
-    assert len(kick_calls(place)) == 1
+    assert len(kick_calls(sandbox)) == 1
     [first] = {by for by in ("@Mo", "@Lea") if f"Approved by {by} at " in mo.modal}
     assert f"Approved by {first} at " in lea.modal
 
 
 @ONE_TRANSPORT
 async def test_two_taps_on_approve_are_one(
-    place: Place, careful: Bot, maya: Person, mo: Person
+    sandbox: Sandbox, careful: Bot, maya: Person, mo: Person
 ) -> None:
     await to_request(mo, await asked(maya))
     await asyncio.gather(mo.submit(), mo.submit())
     await sees_in_all_views(mo, "Mallory — ✓ kicked")
     assert AFTER_ALL not in mo.modal
-    assert len(kick_calls(place)) == 1
+    assert len(kick_calls(sandbox)) == 1
 
 
 @ONE_TRANSPORT
 async def test_a_request_already_decided_says_how_it_stands(
-    place: Place, careful: Bot, maya: Person, mo: Person, lea: Person
+    sandbox: Sandbox, careful: Bot, maya: Person, mo: Person, lea: Person
 ) -> None:
     card = await asked(maya)
     await to_request(lea, card)
@@ -254,19 +255,19 @@ async def test_a_request_already_decided_says_how_it_stands(
     # An old card, as a client that was asleep still shows it.
     await lea.click(card, "review_request", force=True)
     await sees_in_all_views(lea, "Approved by @Mo at ")
-    assert len(kick_calls(place)) == 1
+    assert len(kick_calls(sandbox)) == 1
 
 
 @ONE_TRANSPORT
 async def test_a_card_that_kept_its_button_loses_it_when_it_is_pressed(
-    place: Place, careful: Bot, maya: Person, mo: Person, lea: Person
+    sandbox: Sandbox, careful: Bot, maya: Person, mo: Person, lea: Person
 ) -> None:
     card = await asked(maya)
-    place.slack.faults.switch_on("refused", method="chat.update", error="message_not_found")
+    sandbox.slack.faults.switch_on("refused", method="chat.update", error="message_not_found")
     await to_request(mo, card)
     await mo.submit()
     await sees_in_all_views(mo, "✓ kicked")
-    place.slack.faults.switch_off()
+    sandbox.slack.faults.switch_off()
     await lea.click(card, "review_request")
     await sees_in_all_views(lea, "Approved by @Mo at ")
     await settled(lea, "Approved by @Mo")
@@ -274,10 +275,10 @@ async def test_a_card_that_kept_its_button_loses_it_when_it_is_pressed(
 
 @ONE_TRANSPORT
 async def test_who_looks_at_a_kick_on_its_way_sees_how_it_ends(
-    place: Place, careful: Bot, maya: Person, mo: Person, lea: Person
+    sandbox: Sandbox, careful: Bot, maya: Person, mo: Person, lea: Person
 ) -> None:
     card = await asked(maya)
-    place.realtimekit.faults.switch_on("slow", op="kick", seconds=1.5)
+    sandbox.realtimekit.faults.switch_on("slow", op="kick", seconds=1.5)
     await to_request(mo, card)
     await mo.submit()
     await mo.until(lambda sees: "Removing" in sees.modal)
@@ -288,10 +289,10 @@ async def test_who_looks_at_a_kick_on_its_way_sees_how_it_ends(
 
 @ONE_TRANSPORT
 async def test_what_is_shown_late_does_not_stay(
-    place: Place, careful: Bot, maya: Person, mo: Person
+    sandbox: Sandbox, careful: Bot, maya: Person, mo: Person
 ) -> None:
     await to_request(mo, await asked(maya))
-    place.slack.faults.switch_on("slow", method="views.update", seconds=0.5, times=1)
+    sandbox.slack.faults.switch_on("slow", method="views.update", seconds=0.5, times=1)
     await mo.submit()
     await result(maya)
     await mo.until(lambda sees: "Removing 1 person" in sees.modal)
@@ -300,10 +301,10 @@ async def test_what_is_shown_late_does_not_stay(
 
 @ONE_TRANSPORT
 async def test_whoever_can_not_be_shown_a_view_is_told_in_the_channel(
-    place: Place, careful: Bot, maya: Person, mo: Person
+    sandbox: Sandbox, careful: Bot, maya: Person, mo: Person
 ) -> None:
     await to_request(mo, await asked(maya))
-    place.slack.faults.switch_on("server_error", method="views.update")
+    sandbox.slack.faults.switch_on("server_error", method="views.update")
     await mo.submit()
     await mo.until(lambda sees: "did not show what should come next" in told(sees))
     assert "Mallory — ✓ kicked" in maya.read(await result(maya))
@@ -314,44 +315,44 @@ async def test_whoever_can_not_be_shown_a_view_is_told_in_the_channel(
 
 @ONE_TRANSPORT
 async def test_who_has_another_name_by_now_is_shown_again(
-    place: Place, careful: Bot, maya: Person, mo: Person
+    sandbox: Sandbox, careful: Bot, maya: Person, mo: Person
 ) -> None:
     await to_request(mo, await asked(maya))
-    place.cast.world.rename(place.cast.mallory, "Priya")
+    sandbox.demo.world.rename(sandbox.demo.mallory, "Priya")
     await mo.submit()
     await mo.until(lambda sees: "This changed since you looked: read it again." in sees.modal)
     assert "Priya" in mo.modal
     assert "Was Mallory when asked for." in mo.modal
-    assert kick_calls(place) == []
+    assert kick_calls(sandbox) == []
     await mo.submit()
     await sees_in_all_views(mo, "✓ kicked")
-    assert len(kick_calls(place)) == 1
+    assert len(kick_calls(sandbox)) == 1
 
 
 @ONE_TRANSPORT
 async def test_who_is_protected_by_now_can_only_be_denied(
-    place: Place, careful: Bot, maya: Person, mo: Person
+    sandbox: Sandbox, careful: Bot, maya: Person, mo: Person
 ) -> None:
     await to_request(mo, await asked(maya))
-    place.cast.world.change_preset(place.cast.mallory, "group_call_host")
+    sandbox.demo.world.change_preset(sandbox.demo.mallory, "group_call_host")
     await mo.submit()
     await mo.until(lambda sees: "The policy protects everybody in it by now." in sees.modal)
     assert "Protected by the policy (group_call_host)." in mo.modal
     assert mo.modal.submit is None
     assert mo.modal.action_ids == ["deny"]
-    assert kick_calls(place) == []
+    assert kick_calls(sandbox) == []
 
 
 @ONE_TRANSPORT
 async def test_who_left_is_no_reason_to_ask_again(
-    place: Place, careful: Bot, maya: Person, mo: Person
+    sandbox: Sandbox, careful: Bot, maya: Person, mo: Person
 ) -> None:
     card = await asked(maya)
     await to_request(mo, card)
-    world = place.cast.world
-    session = world.live_session(place.cast.ama)
+    world = sandbox.demo.world
+    session = world.live_session(sandbox.demo.ama)
     assert session
-    for peer in list(session.present[place.cast.mallory.id]):
+    for peer in list(session.present[sandbox.demo.mallory.id]):
         world.leave(peer)
     await to_request(mo, card)
     await mo.until(lambda sees: "Has already left." in sees.modal)
@@ -361,10 +362,10 @@ async def test_who_left_is_no_reason_to_ask_again(
 
 @ONE_TRANSPORT
 async def test_a_session_that_is_over_can_only_be_denied(
-    place: Place, careful: Bot, maya: Person, mo: Person
+    sandbox: Sandbox, careful: Bot, maya: Person, mo: Person
 ) -> None:
     card = await asked(maya)
-    place.cast.world.end_session(place.cast.ama)
+    sandbox.demo.world.end_session(sandbox.demo.ama)
     await to_request(mo, card)
     assert "That session is over." in mo.modal
     assert "Mallory" in mo.modal
@@ -373,14 +374,14 @@ async def test_a_session_that_is_over_can_only_be_denied(
 
 @ONE_TRANSPORT
 async def test_who_can_not_be_looked_for_can_be_denied_but_not_approved(
-    place: Place, careful: Bot, maya: Person, mo: Person
+    sandbox: Sandbox, careful: Bot, maya: Person, mo: Person
 ) -> None:
     card = await asked(maya)
-    place.realtimekit.faults.switch_on("server_error", op="participants")
+    sandbox.realtimekit.faults.switch_on("server_error", op="participants")
     await to_request(mo, card)
     assert "RealtimeKit could not be read" in mo.modal
     assert (mo.modal.submit, mo.modal.action_ids) == (None, ["deny"])
-    place.realtimekit.faults.switch_off()
+    sandbox.realtimekit.faults.switch_off()
     await to_request(mo, card)
     await mo.until(lambda sees: sees.modal.submit == "Approve")
 
@@ -389,7 +390,7 @@ async def test_who_can_not_be_looked_for_can_be_denied_but_not_approved(
 
 
 async def test_a_second_person_denies_and_says_why(
-    place: Place, careful: Bot, maya: Person, mo: Person, sqlite_url: str
+    sandbox: Sandbox, careful: Bot, maya: Person, mo: Person, sqlite_url: str
 ) -> None:
     await to_request(mo, await asked(maya))
     await mo.press("deny")
@@ -399,7 +400,7 @@ async def test_a_second_person_denies_and_says_why(
     await sees_in_all_views(mo, "Denied by @Mo at ")
     await sees_in_all_views(maya, "Note: Talk to her first")
     await settled(maya, "✗ Denied by @Mo: Talk to her first")
-    assert kick_calls(place) == []
+    assert kick_calls(sandbox) == []
     assert maya.messages("C0LIVE") == []
     kick = await stored(sqlite_url)
     assert (kick.state, kick.approver, kick.refusal) == ("denied", "U0MO", "Talk to her first")
@@ -407,7 +408,7 @@ async def test_a_second_person_denies_and_says_why(
 
 @ONE_TRANSPORT
 async def test_whoever_goes_back_can_still_approve(
-    place: Place, careful: Bot, maya: Person, mo: Person
+    sandbox: Sandbox, careful: Bot, maya: Person, mo: Person
 ) -> None:
     await to_request(mo, await asked(maya))
     await mo.press("deny")
@@ -420,7 +421,7 @@ async def test_whoever_goes_back_can_still_approve(
 
 @ONE_TRANSPORT
 async def test_whoever_asked_and_closed_the_view_hears_of_a_denial_directly(
-    place: Place, careful: Bot, maya: Person, mo: Person
+    sandbox: Sandbox, careful: Bot, maya: Person, mo: Person
 ) -> None:
     card = await asked(maya)
     await maya.dismiss()
@@ -435,7 +436,7 @@ async def test_whoever_asked_and_closed_the_view_hears_of_a_denial_directly(
 
 @ONE_TRANSPORT
 async def test_a_denial_that_comes_too_late_says_so(
-    place: Place, careful: Bot, maya: Person, mo: Person, lea: Person
+    sandbox: Sandbox, careful: Bot, maya: Person, mo: Person, lea: Person
 ) -> None:
     card = await asked(maya)
     await to_request(lea, card)
@@ -451,10 +452,10 @@ async def test_a_denial_that_comes_too_late_says_so(
 
 @ONE_TRANSPORT
 async def test_a_deny_button_that_slack_took_too_long_over_is_answered(
-    place: Place, careful: Bot, maya: Person, mo: Person
+    sandbox: Sandbox, careful: Bot, maya: Person, mo: Person
 ) -> None:
     await to_request(mo, await asked(maya))
-    place.slack.faults.switch_on("expired_trigger", times=1)
+    sandbox.slack.faults.switch_on("expired_trigger", times=1)
     await mo.press("deny")
     await mo.until(lambda sees: "did not open the request in time" in told(sees))
 
@@ -463,7 +464,7 @@ async def test_a_deny_button_that_slack_took_too_long_over_is_answered(
 
 
 async def test_whoever_asked_takes_it_back_where_they_wait(
-    place: Place, careful: Bot, maya: Person, mo: Person, sqlite_url: str
+    sandbox: Sandbox, careful: Bot, maya: Person, mo: Person, sqlite_url: str
 ) -> None:
     card = await asked(maya)
     await to_request(mo, card)
@@ -472,13 +473,13 @@ async def test_whoever_asked_takes_it_back_where_they_wait(
     await settled(maya, "Taken back by @Maya")
     await mo.submit()
     await sees_in_all_views(mo, "It was taken back.")
-    assert kick_calls(place) == []
+    assert kick_calls(sandbox) == []
     assert kicks_stored(sqlite_url) == ["cancelled"]
 
 
 @ONE_TRANSPORT
 async def test_whoever_asked_can_take_it_back_at_the_card_and_nothing_else(
-    place: Place, careful: Bot, maya: Person
+    sandbox: Sandbox, careful: Bot, maya: Person
 ) -> None:
     card = await asked(maya)
     await maya.dismiss()
@@ -491,7 +492,7 @@ async def test_whoever_asked_can_take_it_back_at_the_card_and_nothing_else(
 
 @ONE_TRANSPORT
 async def test_what_was_approved_can_not_be_taken_back(
-    place: Place, careful: Bot, maya: Person, mo: Person
+    sandbox: Sandbox, careful: Bot, maya: Person, mo: Person
 ) -> None:
     card = await asked(maya)
     await to_request(maya, card)
@@ -510,9 +511,9 @@ async def test_what_was_approved_can_not_be_taken_back(
 @pytest.mark.parametrize(("user", "words"), NOBODIES.items())
 @ONE_TRANSPORT
 async def test_whoever_may_not_decide_hears_so_alone_and_it_is_on_record(
-    place: Place, start: Start, sqlite_url: str, user: str, words: str
+    sandbox: Sandbox, start: Start, sqlite_url: str, user: str, words: str
 ) -> None:
-    maya, person = place.slack.person("U0MAYA"), place.slack.person(user)
+    maya, person = sandbox.slack.person("U0MAYA"), sandbox.slack.person(user)
     async with start(rules=ALWAYS):
         card = await asked(maya)
         await person.click(card, "review_request", force=True)
@@ -524,15 +525,15 @@ async def test_whoever_may_not_decide_hears_so_alone_and_it_is_on_record(
         user
     ]
     assert kicks_stored(sqlite_url) == ["waiting"]
-    assert_in_plain_words(place)
+    assert_in_plain_words(sandbox)
 
 
 @pytest.mark.parametrize("deed", ["approval", "denial"])
 @ONE_TRANSPORT
 async def test_whoever_asked_can_not_decide_even_with_a_forged_view(
-    place: Place, start: Start, maya: Person, sqlite_url: str, deed: str
+    sandbox: Sandbox, start: Start, maya: Person, sqlite_url: str, deed: str
 ) -> None:
-    mo = place.slack.person("U0MO")
+    mo = sandbox.slack.person("U0MO")
     async with start(rules=ALWAYS):
         await to_request(mo, await asked(maya))
         if deed == "denial":
@@ -541,7 +542,7 @@ async def test_whoever_asked_can_not_decide_even_with_a_forged_view(
         metadata = mo.modal.private_metadata
         await maya.dismiss()
         await to_request(maya, cards(maya)[0])
-        tamper(place, maya, callback_id=deed, private_metadata=metadata)
+        tamper(sandbox, maya, callback_id=deed, private_metadata=metadata)
         await maya.submit(force=True)
         await maya.until(lambda sees: "You asked for this kick" in sees.modal)
         assert "Mallory" not in maya.modal
@@ -549,19 +550,19 @@ async def test_whoever_asked_can_not_decide_even_with_a_forged_view(
     assert kicks_stored(sqlite_url) == ["waiting"]
 
 
-def tamper(place: Place, person: Person, **content: str) -> None:
+def tamper(sandbox: Sandbox, person: Person, **content: str) -> None:
     """Change the view that a person has before them, as only a forger's client would."""
-    place.slack.workspace.views.stack(person.user.id)[-1].content.update(content)
+    sandbox.slack.workspace.views.stack(person.user.id)[-1].content.update(content)
 
 
 @ONE_TRANSPORT
 async def test_somebody_elsewhere_decides_nothing(
-    place: Place, start: Start, maya: Person, mo: Person, sqlite_url: str
+    sandbox: Sandbox, start: Start, maya: Person, mo: Person, sqlite_url: str
 ) -> None:
     async with start(rules=ALWAYS):
         await to_request(mo, await asked(maya))
         # The same id, but of somebody elsewhere: ids are unique within a workspace only.
-        place.slack.recast(replace(mo.user, team_id="T0OTHER"))
+        sandbox.slack.upsert(replace(mo.user, team_id="T0OTHER"))
         await mo.press("deny")
         await mo.until(lambda sees: ELSEWHERE in sees.modal)
     assert refusals(sqlite_url) == [("U0MO", ELSEWHERE)]
@@ -572,11 +573,11 @@ async def test_somebody_elsewhere_decides_nothing(
 
 @ONE_TRANSPORT
 async def test_an_approval_from_elsewhere_is_refused(
-    place: Place, start: Start, maya: Person, mo: Person, sqlite_url: str
+    sandbox: Sandbox, start: Start, maya: Person, mo: Person, sqlite_url: str
 ) -> None:
     async with start(rules=ALWAYS):
         await to_request(mo, await asked(maya))
-        place.slack.recast(replace(mo.user, team_id="T0OTHER"))
+        sandbox.slack.upsert(replace(mo.user, team_id="T0OTHER"))
         await mo.submit()
         assert ELSEWHERE in mo.modal
         assert "Mallory" not in mo.modal
@@ -586,12 +587,12 @@ async def test_an_approval_from_elsewhere_is_refused(
 
 @ONE_TRANSPORT
 async def test_a_role_lost_with_the_request_open_decides_nothing(
-    place: Place, start: Start, maya: Person, mo: Person, sqlite_url: str
+    sandbox: Sandbox, start: Start, maya: Person, mo: Person, sqlite_url: str
 ) -> None:
     clock = HastyClock()
     async with start(rules=ALWAYS, clock=clock):
         await to_request(mo, await asked(maya))
-        place.slack.recast(replace(mo.user, deleted=True))
+        sandbox.slack.upsert(replace(mo.user, deleted=True))
         await clock.sleep(61)
         await mo.submit()
         await mo.until(lambda sees: NOBODIES["U0DEE"] in sees.modal)
@@ -614,9 +615,9 @@ async def test_a_role_lost_with_the_request_open_decides_nothing(
 )
 @ONE_TRANSPORT
 async def test_a_forged_button_is_answered_and_changes_nothing(
-    place: Place, start: Start, sqlite_url: str, value: str, words: str
+    sandbox: Sandbox, start: Start, sqlite_url: str, value: str, words: str
 ) -> None:
-    maya, mo = place.slack.person("U0MAYA"), place.slack.person("U0MO")
+    maya, mo = sandbox.slack.person("U0MAYA"), sandbox.slack.person("U0MO")
     async with start(rules=ALWAYS):
         card = await asked(maya)
         await mo.click(with_button(card, value=value), "review_request", force=True)
@@ -629,16 +630,16 @@ async def test_a_forged_button_is_answered_and_changes_nothing(
 @pytest.mark.parametrize("metadata", ["", "{}", '{"channel": "C0MODS", "kick": "12"}'])
 @ONE_TRANSPORT
 async def test_a_view_of_another_version_is_answered(
-    place: Place, careful: Bot, mo: Person, callback_id: str, metadata: str
+    sandbox: Sandbox, careful: Bot, mo: Person, callback_id: str, metadata: str
 ) -> None:
-    await to_request(mo, await asked(place.slack.person("U0MAYA")))
-    tamper(place, mo, callback_id=callback_id, private_metadata=metadata)
+    await to_request(mo, await asked(sandbox.slack.person("U0MAYA")))
+    tamper(sandbox, mo, callback_id=callback_id, private_metadata=metadata)
     await mo.submit()
     assert NOT_OURS in mo.modal
 
 
 async def test_what_is_sent_twice_is_done_once(
-    place: Place, start: Start, maya: Person, mo: Person, sqlite_url: str
+    sandbox: Sandbox, start: Start, maya: Person, mo: Person, sqlite_url: str
 ) -> None:
     async with start(rules=ALWAYS, clock=TirelessClock()):
         await to_request(mo, await asked(maya))
@@ -646,19 +647,19 @@ async def test_what_is_sent_twice_is_done_once(
         await sees_in_all_views(mo, "✓ kicked")
         await result(maya)
         for _ in range(2):
-            await place.slack.deliver(submission(place, "approval"))
+            await sandbox.slack.deliver(submission(sandbox, "approval"))
         await sees_in_all_views(mo, "✓ kicked")
     assert kicks_stored(sqlite_url) == ["done"]
-    assert len(kick_calls(place)) == 1
+    assert len(kick_calls(sandbox)) == 1
     events = [one.kind for one in await record(sqlite_url)]
     assert events.count(EventKind.APPROVED) == 1
 
 
 @ONE_TRANSPORT
 async def test_one_card_never_decides_another_request(
-    place: Place, careful: Bot, maya: Person, mo: Person, sqlite_url: str
+    sandbox: Sandbox, careful: Bot, maya: Person, mo: Person, sqlite_url: str
 ) -> None:
-    lea = place.slack.person("U0LEA")
+    lea = sandbox.slack.person("U0LEA")
     first = await asked(maya, "/kick tom spam")
     await maya.dismiss()
     second = await asked(maya)
@@ -669,13 +670,13 @@ async def test_one_card_never_decides_another_request(
     await sees_in_all_views(lea, "Mallory — ✓ kicked")
     assert (await stored(sqlite_url, 1)).state == "waiting"
     # What was seen of one request is not what is to be seen of the other.
-    metadata = submission(place, "approval")["view"]["private_metadata"]
+    metadata = submission(sandbox, "approval")["view"]["private_metadata"]
     other, this = (await stored(sqlite_url, 2)).id, (await stored(sqlite_url, 1)).id
-    tamper(place, mo, private_metadata=metadata.replace(other, this))
+    tamper(sandbox, mo, private_metadata=metadata.replace(other, this))
     await mo.submit()
     await mo.until(lambda sees: "This changed since you looked" in sees.modal)
     assert (await stored(sqlite_url, 1)).state == "waiting"
-    assert len(kick_calls(place)) == 1
+    assert len(kick_calls(sandbox)) == 1
 
 
 # Time
@@ -683,7 +684,7 @@ async def test_one_card_never_decides_another_request(
 
 @ONE_TRANSPORT
 async def test_what_nobody_decided_expires_and_everybody_hears(
-    place: Place, start: Start, maya: Person, mo: Person, sqlite_url: str
+    sandbox: Sandbox, start: Start, maya: Person, mo: Person, sqlite_url: str
 ) -> None:
     clock = HastyClock()
     async with start(rules=ALWAYS, clock=clock):
@@ -694,13 +695,13 @@ async def test_what_nobody_decided_expires_and_everybody_hears(
         await sees_in_all_views(mo, "Nobody decided in time, so it expired.")
         await sees_in_all_views(maya, "Nobody decided in time, so it expired.")
         await settled(maya, "Nobody decided in time.")
-    assert kick_calls(place) == []
+    assert kick_calls(sandbox) == []
     assert kicks_stored(sqlite_url) == ["expired"]
 
 
 @ONE_TRANSPORT
 async def test_the_keeper_lets_expire_what_nobody_looked_at(
-    place: Place, start: Start, maya: Person, sqlite_url: str
+    sandbox: Sandbox, start: Start, maya: Person, sqlite_url: str
 ) -> None:
     clock = HastyClock()
     async with start(rules=ALWAYS, clock=clock):
@@ -718,7 +719,7 @@ async def test_the_keeper_lets_expire_what_nobody_looked_at(
 
 @ONE_TRANSPORT
 async def test_a_decision_that_the_database_did_not_confirm_is_not_called_one(
-    place: Place, careful: Bot, maya: Person, mo: Person, sqlite_url: str
+    sandbox: Sandbox, careful: Bot, maya: Person, mo: Person, sqlite_url: str
 ) -> None:
     card = await asked(maya)
     await to_request(mo, card)
@@ -728,7 +729,7 @@ async def test_a_decision_that_the_database_did_not_confirm_is_not_called_one(
         words = "whether your decision was recorded is not known. Look at the card again."
         await mo.until(lambda sees: words in sees.modal)
         other.rollback()
-    assert kick_calls(place) == []
+    assert kick_calls(sandbox) == []
     await to_request(mo, card)
     await mo.until(lambda sees: sees.modal.submit == "Approve")
     await mo.submit()
@@ -737,7 +738,7 @@ async def test_a_decision_that_the_database_did_not_confirm_is_not_called_one(
 
 @ONE_TRANSPORT
 async def test_a_submit_that_the_database_did_not_confirm_promises_nothing(
-    place: Place, careful: Bot, maya: Person, sqlite_url: str
+    sandbox: Sandbox, careful: Bot, maya: Person, sqlite_url: str
 ) -> None:
     await to_review(maya)
     with closing(sqlite3.connect(database_of(sqlite_url))) as other:
@@ -750,14 +751,14 @@ async def test_a_submit_that_the_database_did_not_confirm_promises_nothing(
 
 @ONE_TRANSPORT
 async def test_who_decides_can_not_be_checked(
-    place: Place, start: Start, maya: Person, mo: Person, sqlite_url: str
+    sandbox: Sandbox, start: Start, maya: Person, mo: Person, sqlite_url: str
 ) -> None:
     clock = HastyClock()
     async with start(rules=ALWAYS, clock=clock):
         card = await asked(maya)
         await to_request(mo, card)
         await clock.sleep(61)
-        place.slack.faults.switch_on("server_error", method="users.info")
+        sandbox.slack.faults.switch_on("server_error", method="users.info")
         await mo.submit()
         await mo.until(lambda sees: "Nothing was decided. Try again." in sees.modal)
         await mo.click(card, "review_request")
@@ -767,10 +768,10 @@ async def test_who_decides_can_not_be_checked(
 
 @ONE_TRANSPORT
 async def test_a_request_that_slack_does_not_open_is_answered(
-    place: Place, careful: Bot, maya: Person, mo: Person
+    sandbox: Sandbox, careful: Bot, maya: Person, mo: Person
 ) -> None:
     card = await asked(maya)
-    place.slack.faults.switch_on("expired_trigger", times=1)
+    sandbox.slack.faults.switch_on("expired_trigger", times=1)
     await mo.click(card, "review_request")
     await mo.until(lambda sees: "did not open the request in time" in told(sees))
 
@@ -779,27 +780,27 @@ async def test_a_request_that_slack_does_not_open_is_answered(
 
 
 @pytest.fixture
-async def unknown(place: Place, start: Start, maya: Person) -> AsyncIterator[Message]:
+async def unknown(sandbox: Sandbox, start: Start, maya: Person) -> AsyncIterator[Message]:
     """Let a kick end with nothing known, and RealtimeKit be well again."""
     clock = HastyClock()
     async with start(clock=clock):
         await to_review(maya)
         clock.awake.clear()
-        place.realtimekit.faults.switch_on("reset_after", op="kick", times=1)
+        sandbox.realtimekit.faults.switch_on("reset_after", op="kick", times=1)
         await asyncio.gather(
-            maya.submit(), place.realtimekit.until(lambda: bool(kick_calls(place)))
+            maya.submit(), sandbox.realtimekit.until(lambda: bool(kick_calls(sandbox)))
         )
-        place.realtimekit.faults.switch_on("server_error", op="participants")
+        sandbox.realtimekit.faults.switch_on("server_error", op="participants")
         await maya.until(lambda sees: "Looking" in sees.modal)
         clock.awake.set()
         posted = await result(maya)
-        place.realtimekit.faults.switch_off()
+        sandbox.realtimekit.faults.switch_off()
         yield posted
 
 
 @ONE_TRANSPORT
 async def test_what_was_not_known_is_looked_into_again(
-    place: Place, unknown: Message, maya: Person, sqlite_url: str
+    sandbox: Sandbox, unknown: Message, maya: Person, sqlite_url: str
 ) -> None:
     assert "? unknown" in maya.read(unknown)
     await maya.click(unknown, "check_again")
@@ -808,14 +809,14 @@ async def test_what_was_not_known_is_looked_into_again(
     await maya.until(lambda sees: "○ gone" in sees.read(sees.messages("C0LIVE")[0]))
     assert "check_again" not in str(maya.messages("C0LIVE")[0].blocks)
     assert (await stored(sqlite_url)).targets[0].outcome is Outcome.GONE
-    assert len(kick_calls(place)) == 1
+    assert len(kick_calls(sandbox)) == 1
 
 
 @ONE_TRANSPORT
 async def test_what_is_still_not_known_is_said_to_be_so(
-    place: Place, unknown: Message, maya: Person
+    sandbox: Sandbox, unknown: Message, maya: Person
 ) -> None:
-    place.realtimekit.faults.switch_on("server_error", op="participants")
+    sandbox.realtimekit.faults.switch_on("server_error", op="participants")
     await maya.click(unknown, "check_again")
     words = "Still not known: Mallory."
     await maya.until(lambda sees: words in sees.read(sees.messages("C0LIVE")[-1]))
@@ -824,17 +825,17 @@ async def test_what_is_still_not_known_is_said_to_be_so(
 
 @ONE_TRANSPORT
 async def test_whoever_has_no_role_is_not_told_what_became_of_whom(
-    place: Place, unknown: Message
+    sandbox: Sandbox, unknown: Message
 ) -> None:
-    stan = place.slack.person(UserId("U0STAN"))
+    stan = sandbox.slack.person(UserId("U0STAN"))
     await stan.click(unknown, "check_again")
     await stan.until(lambda sees: NOBODIES["U0STAN"] in sees.read(sees.messages("C0LIVE")[-1]))
 
 
 @ONE_TRANSPORT
-async def test_whose_role_can_not_be_read_is_told_so(place: Place, unknown: Message) -> None:
-    mo = place.slack.person("U0MO")
-    place.slack.faults.switch_on("server_error", method="users.info")
+async def test_whose_role_can_not_be_read_is_told_so(sandbox: Sandbox, unknown: Message) -> None:
+    mo = sandbox.slack.person("U0MO")
+    sandbox.slack.faults.switch_on("server_error", method="users.info")
     await mo.click(unknown, "check_again")
     words = "Your role could not be checked with Slack (users.info: HTTP 500). Nothing was changed."
     await mo.until(lambda sees: words in sees.read(sees.messages("C0LIVE")[-1]))

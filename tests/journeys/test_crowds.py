@@ -9,7 +9,7 @@ import pytest
 
 from bot.app import Bot
 from bot.core.kick import State
-from bot.core.roster import NO_NAME, display
+from bot.core.text import NO_NAME, display
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
     ONE_TRANSPORT,
@@ -20,35 +20,35 @@ from tests.journeys.steps import (
     stored,
     to_form,
 )
-from tests.sandbox.place import Place
-from tests.sandbox.realtimekit.people import Meeting, Participant
+from tests.sandbox.realtimekit import Meeting, Participant
+from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.slack import Person
 
 PARTICIPANT = "group_call_participant"
 
 
 @pytest.fixture
-def maya(place: Place) -> Person:
-    return place.slack.person("U0MAYA")
+def maya(sandbox: Sandbox) -> Person:
+    return sandbox.slack.person("U0MAYA")
 
 
-def gather(place: Place, *names: str | None, title: str = "Launch") -> list[Participant]:
+def gather(sandbox: Sandbox, *names: str | None, title: str = "Launch") -> list[Participant]:
     """End the AMA, and let these people come together in the only live meeting."""
-    meeting = only_meeting(place, title)
-    people = [place.cast.world.add_participant(meeting, name) for name in names]
-    join_one_by_one(place, people)
+    meeting = only_meeting(sandbox, title)
+    people = [sandbox.demo.world.add_participant(meeting, name) for name in names]
+    join_one_by_one(sandbox, people)
     return people
 
 
-def join_one_by_one(place: Place, people: Sequence[Participant]) -> None:
-    now = place.cast.world.clock()
+def join_one_by_one(sandbox: Sandbox, people: Sequence[Participant]) -> None:
+    now = sandbox.demo.world.clock()
     for number, one in enumerate(people):
-        place.cast.world.join(one, at=now - timedelta(minutes=1, seconds=len(people) - number))
+        sandbox.demo.world.join(one, at=now - timedelta(minutes=1, seconds=len(people) - number))
 
 
-def only_meeting(place: Place, title: str = "Launch") -> Meeting:
-    place.cast.world.end_session(place.cast.ama)
-    return place.cast.world.add_meeting(title)
+def only_meeting(sandbox: Sandbox, title: str = "Launch") -> Meeting:
+    sandbox.demo.world.end_session(sandbox.demo.ama)
+    return sandbox.demo.world.add_meeting(title)
 
 
 # How many
@@ -57,9 +57,9 @@ def only_meeting(place: Place, title: str = "Launch") -> Meeting:
 @pytest.mark.parametrize("count", [1, 99, 100, 101])
 @ONE_TRANSPORT
 async def test_the_newest_hundred_are_offered_and_a_search_finds_anyone(
-    place: Place, maya: Person, bot: Bot, count: int
+    sandbox: Sandbox, maya: Person, bot: Bot, count: int
 ) -> None:
-    gather(place, *(f"Guest {number}" for number in range(1, count + 1)))
+    gather(sandbox, *(f"Guest {number}" for number in range(1, count + 1)))
     await to_form(maya)
     newest_first = [f"Guest {number}" for number in range(count, 0, -1)]
     assert [one.text for one in await maya.type_ahead("who")] == newest_first[:100]
@@ -68,14 +68,14 @@ async def test_the_newest_hundred_are_offered_and_a_search_finds_anyone(
 
 @ONE_TRANSPORT
 async def test_anyone_of_ten_thousand_is_found_and_kicked(
-    place: Place, maya: Person, bot: Bot
+    sandbox: Sandbox, maya: Person, bot: Bot
 ) -> None:
     # The stand-in holds each row against the contract, which is slower than all else here.
-    place.realtimekit.checks_replies = False
-    guests = place.cast.world.fill(only_meeting(place), 10_000)
+    sandbox.realtimekit.checks_responses = False
+    guests = sandbox.demo.world.fill(only_meeting(sandbox), 10_000)
     await to_form(maya)
     await maya.type_ahead("who")
-    await place.realtimekit.until(lambda: pages_read(place) == 50)
+    await sandbox.realtimekit.until(lambda: pages_read(sandbox) == 50)
     assert len(await maya.type_ahead("who")) == 100
     last = guests[9_998]
     for query in ("guest 9999", last.custom_id, last.id):
@@ -86,22 +86,23 @@ async def test_anyone_of_ten_thousand_is_found_and_kicked(
     await maya.until(lambda sees: sees.modal.submit == "Kick")
     await maya.submit()
     await maya.until(lambda sees: "Guest 9999 — ✓ kicked" in sees.modal)
-    assert [effect.participant for effect in place.cast.world.kicks] == [last]
-    assert len(kick_calls(place)) == 1
+    assert [effect.participant for effect in sandbox.demo.world.kicks] == [last]
+    assert len(kick_calls(sandbox)) == 1
 
 
-def pages_read(place: Place) -> int:
+def pages_read(sandbox: Sandbox) -> int:
     return sum(
-        call.op == "participants" and call.ended_at is not None for call in place.realtimekit.calls
+        call.op == "participants" and call.ended_at is not None
+        for call in sandbox.realtimekit.calls
     )
 
 
 @pytest.mark.parametrize("count", [25, 26])
 @ONE_TRANSPORT
 async def test_at_most_twenty_five_people_at_once(
-    place: Place, maya: Person, start: Start, count: int
+    sandbox: Sandbox, maya: Person, start: Start, count: int
 ) -> None:
-    guests = place.cast.world.fill(only_meeting(place), count)
+    guests = sandbox.demo.world.fill(only_meeting(sandbox), count)
     async with start(rules={"max_targets": "100/10m"}):
         await to_form(maya)
         await maya.write("ids", "\n".join(one.id for one in guests))
@@ -114,12 +115,14 @@ async def test_at_most_twenty_five_people_at_once(
         assert "25 people to remove from Launch" in maya.modal
         await maya.submit()
         assert "removed 25 people from Launch" in maya.read(await result(maya))
-        assert len(place.cast.world.kicks) == len(kick_calls(place)) == 25
+        assert len(sandbox.demo.world.kicks) == len(kick_calls(sandbox)) == 25
 
 
 @ONE_TRANSPORT
-async def test_ids_and_chosen_people_count_together(place: Place, maya: Person, bot: Bot) -> None:
-    guests = place.cast.world.fill(only_meeting(place), 26)
+async def test_ids_and_chosen_people_count_together(
+    sandbox: Sandbox, maya: Person, bot: Bot
+) -> None:
+    guests = sandbox.demo.world.fill(only_meeting(sandbox), 26)
     await to_form(maya)
     await pick(maya, "Guest 26")
     await maya.write("ids", "\n".join(one.id for one in guests[:25]))
@@ -129,7 +132,7 @@ async def test_ids_and_chosen_people_count_together(place: Place, maya: Person, 
 
 
 async def test_a_moderator_who_removed_as_many_as_the_policy_allows_is_stopped(
-    place: Place, maya: Person, start: Start, sqlite_url: str
+    sandbox: Sandbox, maya: Person, start: Start, sqlite_url: str
 ) -> None:
     async with start(rules={"max_targets": "2/10m"}):
         await choose(maya, "Tom", "Ana")
@@ -139,14 +142,14 @@ async def test_a_moderator_who_removed_as_many_as_the_policy_allows_is_stopped(
         words = "That would be 3 people within 10 minutes; the policy allows one moderator 2."
         await maya.until(lambda sees: words in sees.modal)
         assert maya.modal.submit is None
-        lea = place.slack.person("U0LEA")
+        lea = sandbox.slack.person("U0LEA")
         await lea.command("C0LIVE", "/kick mallory spam")
         await lea.until(lambda sees: sees.modal.submit == "Kick")
-    assert len(kick_calls(place)) == 2
+    assert len(kick_calls(sandbox)) == 2
 
 
 async def test_the_limit_counts_what_was_asked_for_between_review_and_kick(
-    place: Place, maya: Person, start: Start, sqlite_url: str
+    sandbox: Sandbox, maya: Person, start: Start, sqlite_url: str
 ) -> None:
     async with start(rules={"max_targets": "1/10m"}):
         await maya.command("C0LIVE", "/kick mallory spam")
@@ -157,16 +160,16 @@ async def test_the_limit_counts_what_was_asked_for_between_review_and_kick(
         assert review.id == maya.modal.id
         await maya.command("C0LIVE", "/kick tom spam")
         await maya.until(lambda sees: "the policy allows one moderator 1" in sees.modal)
-    assert len(kick_calls(place)) == 1
+    assert len(kick_calls(sandbox)) == 1
 
 
 # Alike
 
 
 async def test_two_of_one_name_are_told_apart_in_the_list_and_in_the_review(
-    place: Place, maya: Person, bot: Bot
+    sandbox: Sandbox, maya: Person, bot: Bot
 ) -> None:
-    twins = gather(place, "Sam", "Sam", "Sam Smith")
+    twins = gather(sandbox, "Sam", "Sam", "Sam Smith")
     await to_form(maya)
     offered = await maya.type_ahead("who", "sam")
     assert [one.text for one in offered] == ["Sam Smith", "Sam", "Sam"]
@@ -181,15 +184,15 @@ async def test_two_of_one_name_are_told_apart_in_the_list_and_in_the_review(
     assert "Not to be confused with another person of this name." in maya.modal
     await maya.submit()
     await maya.until(lambda sees: "✓ kicked" in sees.modal)
-    assert [effect.participant for effect in place.cast.world.kicks] == [twins[0]]
+    assert [effect.participant for effect in sandbox.demo.world.kicks] == [twins[0]]
 
 
 @ONE_TRANSPORT
 @pytest.mark.parametrize("other", ["SAM", "Sam\u200b", "\u202eSam", " Sam ", "\uff33am"], ids=ascii)
 async def test_names_that_look_alike_are_one_name(
-    place: Place, maya: Person, bot: Bot, other: str
+    sandbox: Sandbox, maya: Person, bot: Bot, other: str
 ) -> None:
-    gather(place, "Sam", other)
+    gather(sandbox, "Sam", other)
     await to_form(maya)
     await maya.type_ahead("who", "sam")
     await maya.choose("who", (await maya.type_ahead("who"))[1])
@@ -200,9 +203,9 @@ async def test_names_that_look_alike_are_one_name(
 
 
 async def test_a_text_that_fits_several_opens_the_form_and_says_so(
-    place: Place, maya: Person, bot: Bot
+    sandbox: Sandbox, maya: Person, bot: Bot
 ) -> None:
-    gather(place, "Sam", "Sam")
+    gather(sandbox, "Sam", "Sam")
     await to_form(maya, "/kick sam spam")
     assert "2 people fit “sam”: choose below." in maya.modal
     assert maya.modal.values["reason"] == "spam"
@@ -240,9 +243,9 @@ HOSTILE_TITLES = [HOSTILE[4], HOSTILE[10], HOSTILE[18]]
 
 
 async def test_names_are_shown_as_they_are_and_do_nothing(
-    place: Place, maya: Person, start: Start
+    sandbox: Sandbox, maya: Person, start: Start
 ) -> None:
-    gather(place, *HOSTILE)
+    gather(sandbox, *HOSTILE)
     # Half a pair is no text that could be sent on.
     shown = sorted(display((name or "").replace("\ud83d ", "? "), 75) for name in HOSTILE)
     async with start(rules={"max_targets": "100/10m"}):
@@ -258,7 +261,7 @@ async def test_names_are_shown_as_they_are_and_do_nothing(
         assert sorted(bullets(maya.read(await result(maya)), " — ✓ kicked")) == shown
         await maya.until(lambda sees: "✓ kicked" in sees.modal)
         assert sorted(bullets(str(maya.modal), " — ✓ kicked")) == shown
-    assert_inert(place)
+    assert_inert(sandbox)
 
 
 def bullets(text: str, end: str) -> list[str]:
@@ -269,9 +272,9 @@ def bullets(text: str, end: str) -> list[str]:
 @ONE_TRANSPORT
 @pytest.mark.parametrize("title", HOSTILE_TITLES, ids=lambda title: ascii(title)[:30])
 async def test_a_meeting_s_title_is_shown_as_it_is_and_does_nothing(
-    place: Place, maya: Person, bot: Bot, title: str
+    sandbox: Sandbox, maya: Person, bot: Bot, title: str
 ) -> None:
-    gather(place, "Troll", title=title)
+    gather(sandbox, "Troll", title=title)
     await to_form(maya)
     assert f"{display(title, 60)} · 1 live" in maya.modal
     await maya.press("other_meeting")
@@ -284,17 +287,17 @@ async def test_a_meeting_s_title_is_shown_as_it_is_and_does_nothing(
     await maya.submit()
     told = f"removed 1 person from {display(title, 75)} · kick #1"
     assert told in maya.read(await result(maya))
-    assert_inert(place)
+    assert_inert(sandbox)
 
 
 def test_a_name_without_a_visible_character_is_said_to_be_none() -> None:
     assert display(" \u200b\u202e ", 75) == display("", 75) == NO_NAME
 
 
-def assert_inert(place: Place) -> None:
+def assert_inert(sandbox: Sandbox) -> None:
     """Check that nothing the bot ever sent can ping, link or break lines by a name in it."""
-    sent: list[Any] = [call.arguments for call in place.slack.calls]
-    sent += [one.outcome.body for one in place.slack.deliveries if one.outcome]
+    sent: list[Any] = [call.arguments for call in sandbox.slack.calls]
+    sent += [one.outcome.body for one in sandbox.slack.deliveries if one.outcome]
     pieces = [piece for one in sent for piece in walk(one)]
     kinds = {piece["type"] for piece in pieces if isinstance(piece.get("type"), str)}
     assert not kinds & {"mrkdwn", "link", "broadcast", "usergroup", "channel", "emoji"}
@@ -367,9 +370,9 @@ PASTED = {
 @ONE_TRANSPORT
 @pytest.mark.parametrize("pasted", PASTED.values(), ids=PASTED.keys())
 async def test_a_pasted_id_means_exactly_whom_it_names(
-    place: Place, maya: Person, bot: Bot, pasted: Pasted
+    sandbox: Sandbox, maya: Person, bot: Bot, pasted: Pasted
 ) -> None:
-    world, ama = place.cast.world, place.cast.ama
+    world, ama = sandbox.demo.world, sandbox.demo.ama
     for name, custom_id in (
         ("Uuidia", UUID),
         ("Double", "twice"),
@@ -380,8 +383,8 @@ async def test_a_pasted_id_means_exactly_whom_it_names(
     world.add_participant(ama, "Absent", custom_id="absent")
     session = world.live_session(ama)
     assert session is not None
-    peer = session.present[place.cast.mallory.id][0].id
-    text = pasted.text.format(mallory=place.cast.mallory.id, host=place.cast.host.id, peer=peer)
+    peer = session.present[sandbox.demo.mallory.id][0].id
+    text = pasted.text.format(mallory=sandbox.demo.mallory.id, host=sandbox.demo.host.id, peer=peer)
     await to_form(maya)
     await maya.write("ids", text)
     await maya.write("reason", "spam")
@@ -396,16 +399,16 @@ async def test_a_pasted_id_means_exactly_whom_it_names(
         return
     await maya.submit()
     posted = maya.read(await result(maya))
-    assert posted.count("✓ kicked") == len(place.cast.world.kicks)
-    assert len(kick_calls(place)) == len(pasted.going)
-    assert place.cast.host in world.who_is_in(ama)
-    assert_inert(place)
+    assert posted.count("✓ kicked") == len(sandbox.demo.world.kicks)
+    assert len(kick_calls(sandbox)) == len(pasted.going)
+    assert sandbox.demo.host in world.who_is_in(ama)
+    assert_inert(sandbox)
 
 
 async def test_an_id_found_nowhere_takes_a_lead_or_a_second_person(
-    place: Place, maya: Person, bot: Bot, sqlite_url: str
+    sandbox: Sandbox, maya: Person, bot: Bot, sqlite_url: str
 ) -> None:
-    for person in (maya, place.slack.person("U0LEA")):
+    for person in (maya, sandbox.slack.person("U0LEA")):
         await to_form(person)
         await person.write("ids", "custom:ghost-7")
         await person.write("reason", "spam")
@@ -418,18 +421,18 @@ async def test_an_id_found_nowhere_takes_a_lead_or_a_second_person(
     assert "custom:ghost-7" in maya.read(card)
     assert "protection not checked" in maya.read(card)
     assert (await stored(sqlite_url)).state is State.WAITING
-    assert kick_calls(place) == []
-    lea = place.slack.person("U0LEA")
+    assert kick_calls(sandbox) == []
+    lea = sandbox.slack.person("U0LEA")
     assert lea.modal.submit == "Kick"
     await lea.submit()
     told = "custom:ghost-7 — ✗ failed: nobody with this id in the session"
     assert told in lea.read(await result(lea))
-    assert [call.body for call in kick_calls(place)] == [{"custom_participant_ids": ["ghost-7"]}]
+    assert [call.body for call in kick_calls(sandbox)] == [{"custom_participant_ids": ["ghost-7"]}]
     assert (await stored(sqlite_url, 2)).state is State.DONE
     assert (await stored(sqlite_url)).state is State.WAITING
 
 
-async def test_one_with_three_tabs_is_one_line(place: Place, maya: Person, bot: Bot) -> None:
+async def test_one_with_three_tabs_is_one_line(sandbox: Sandbox, maya: Person, bot: Bot) -> None:
     await to_form(maya)
     [option] = await maya.type_ahead("who", "yusuf")
     assert "3 connections" in str(option.description)

@@ -18,16 +18,16 @@ from tests.journeys.steps import (
     to_form,
     to_review,
 )
-from tests.sandbox.place import Place
-from tests.sandbox.realtimekit.cast import open_meeting
+from tests.sandbox.realtimekit import open_meeting
+from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.slack import Message, Person
 
 Json = dict[str, Any]
 
 
 @pytest.fixture
-def maya(place: Place) -> Person:
-    return place.slack.person("U0MAYA")
+def maya(sandbox: Sandbox) -> Person:
+    return sandbox.slack.person("U0MAYA")
 
 
 async def whisper(person: Person, channel: str = "C0LIVE") -> Message:
@@ -38,9 +38,9 @@ async def whisper(person: Person, channel: str = "C0LIVE") -> Message:
     return found[-1]
 
 
-def last_submission(place: Place) -> Json:
+def last_submission(sandbox: Sandbox) -> Json:
     """Return the newest submit that the bot was sent, to be replayed or forged."""
-    sent = [one.payload for one in place.slack.deliveries]
+    sent = [one.payload for one in sandbox.slack.deliveries]
     return copy.deepcopy(
         next(one for one in reversed(sent) if one.get("type") == "view_submission")
     )
@@ -64,9 +64,9 @@ async def choose_someone(person: Person, query: str = "mall") -> None:
 )
 @ONE_TRANSPORT
 async def test_help_says_what_this_person_may_do(
-    place: Place, bot: Bot, user: str, words: str
+    sandbox: Sandbox, bot: Bot, user: str, words: str
 ) -> None:
-    person = place.slack.person(user)
+    person = sandbox.slack.person(user)
     await person.command("C0LIVE", "/kick  HELP ")
     told = person.read(await whisper(person))
     assert words in told
@@ -84,15 +84,15 @@ async def test_help_says_what_this_person_may_do(
 )
 @ONE_TRANSPORT
 async def test_help_says_when_a_second_person_is_needed(
-    place: Place, start: Start, rules: dict[str, str], words: str
+    sandbox: Sandbox, start: Start, rules: dict[str, str], words: str
 ) -> None:
-    maya = place.slack.person("U0MAYA")
+    maya = sandbox.slack.person("U0MAYA")
     async with start(rules=rules):
         await maya.command("C0LIVE", "/kick help")
         assert words in maya.read(await whisper(maya))
 
 
-async def test_a_bare_command_opens_an_empty_form(place: Place, bot: Bot, maya: Person) -> None:
+async def test_a_bare_command_opens_an_empty_form(sandbox: Sandbox, bot: Bot, maya: Person) -> None:
     await to_form(maya)
     assert maya.modal.values == {"who": [], "ids": None, "reason": None}
     assert "Weekly AMA · 12 live" in maya.modal
@@ -111,7 +111,7 @@ async def test_a_bare_command_opens_an_empty_form(place: Place, bot: Bot, maya: 
 )
 @ONE_TRANSPORT
 async def test_the_form_opens_with_what_the_command_says(  # noqa: PLR0917 - a table's columns
-    place: Place, bot: Bot, maya: Person, line: str, words: str, chosen: int, reason: str | None
+    sandbox: Sandbox, bot: Bot, maya: Person, line: str, words: str, chosen: int, reason: str | None
 ) -> None:
     await to_form(maya, line)
     assert words in maya.modal
@@ -120,13 +120,13 @@ async def test_the_form_opens_with_what_the_command_says(  # noqa: PLR0917 - a t
 
 
 async def test_one_match_and_a_reason_open_the_review_at_once(
-    place: Place, bot: Bot, maya: Person
+    sandbox: Sandbox, bot: Bot, maya: Person
 ) -> None:
     await to_review(maya)
     assert len(maya.stack) == 1
     assert (maya.modal.submit, maya.modal.close) == ("Kick", "Cancel")
     assert "Reason: spamming links" in maya.modal
-    assert kick_calls(place) == []
+    assert kick_calls(sandbox) == []
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ async def test_one_match_and_a_reason_open_the_review_at_once(
 )
 @ONE_TRANSPORT
 async def test_the_command_takes_a_reason_of_500_characters(
-    place: Place, bot: Bot, maya: Person, reason: str, opens: str
+    sandbox: Sandbox, bot: Bot, maya: Person, reason: str, opens: str
 ) -> None:
     await maya.command("C0LIVE", f"/kick mallory {reason}")
     await maya.until(lambda sees: sees.modal.title == opens)
@@ -155,7 +155,7 @@ async def test_the_command_takes_a_reason_of_500_characters(
     ids=["0", "blank", "501"],
 )
 async def test_a_forged_reason_is_refused_at_its_question(
-    place: Place, bot: Bot, maya: Person, reason: str, complaint: str
+    sandbox: Sandbox, bot: Bot, maya: Person, reason: str, complaint: str
 ) -> None:
     await to_form(maya, "/kick mallory")
     await maya.write("reason", reason, force=True)
@@ -167,7 +167,7 @@ async def test_a_forged_reason_is_refused_at_its_question(
 @pytest.mark.parametrize("reason", ["x", "x" * 500], ids=["1", "500"])
 @ONE_TRANSPORT
 async def test_a_reason_as_long_as_allowed_reaches_the_channel(
-    place: Place, bot: Bot, maya: Person, reason: str
+    sandbox: Sandbox, bot: Bot, maya: Person, reason: str
 ) -> None:
     await to_form(maya, "/kick mallory")
     await maya.write("reason", reason)
@@ -187,7 +187,7 @@ async def test_a_reason_as_long_as_allowed_reaches_the_channel(
 )
 @ONE_TRANSPORT
 async def test_the_policys_reasons_are_buttons(  # noqa: PLR0917 - a table's columns
-    place: Place, start: Start, maya: Person, option: str, typed: str | None, shown: str
+    sandbox: Sandbox, start: Start, maya: Person, option: str, typed: str | None, shown: str
 ) -> None:
     async with start({"reasons": ["Spam", "Harassment"]}):
         await to_form(maya, "/kick mallory")
@@ -201,7 +201,9 @@ async def test_the_policys_reasons_are_buttons(  # noqa: PLR0917 - a table's col
 
 
 @ONE_TRANSPORT
-async def test_other_without_words_is_no_reason(place: Place, start: Start, maya: Person) -> None:
+async def test_other_without_words_is_no_reason(
+    sandbox: Sandbox, start: Start, maya: Person
+) -> None:
     async with start({"reasons": ["Spam"]}):
         await to_form(maya, "/kick mallory")
         await maya.choose("reasons", "Other")
@@ -211,7 +213,7 @@ async def test_other_without_words_is_no_reason(place: Place, start: Start, maya
 
 @ONE_TRANSPORT
 async def test_a_reason_typed_in_the_command_stands_under_other(
-    place: Place, start: Start, maya: Person
+    sandbox: Sandbox, start: Start, maya: Person
 ) -> None:
     async with start({"reasons": ["Spam"]}):
         await to_form(maya, "/kick camille rude")
@@ -221,7 +223,7 @@ async def test_a_reason_typed_in_the_command_stands_under_other(
 
 @ONE_TRANSPORT
 async def test_where_the_policy_says_so_no_reason_is_needed(
-    place: Place, start: Start, maya: Person
+    sandbox: Sandbox, start: Start, maya: Person
 ) -> None:
     async with start({"reason": "optional"}):
         await to_form(maya, "/kick mallory")
@@ -231,7 +233,9 @@ async def test_where_the_policy_says_so_no_reason_is_needed(
         assert "Reason: none" in maya.read(await result(maya))
 
 
-async def test_nobody_chosen_is_said_at_the_question(place: Place, bot: Bot, maya: Person) -> None:
+async def test_nobody_chosen_is_said_at_the_question(
+    sandbox: Sandbox, bot: Bot, maya: Person
+) -> None:
     await to_form(maya)
     await maya.write("reason", "spam")
     await maya.submit()
@@ -240,9 +244,9 @@ async def test_nobody_chosen_is_said_at_the_question(place: Place, bot: Bot, may
 
 @ONE_TRANSPORT
 async def test_25_people_can_be_chosen_and_26_cannot(
-    place: Place, start: Start, maya: Person
+    sandbox: Sandbox, start: Start, maya: Person
 ) -> None:
-    place.cast.world.fill(place.cast.ama, 26)
+    sandbox.demo.world.fill(sandbox.demo.ama, 26)
     async with start({"max_targets": "99/10m"}):
         await to_form(maya)
         offered = await maya.type_ahead("who", "guest")
@@ -260,7 +264,7 @@ async def test_25_people_can_be_chosen_and_26_cannot(
         assert "25 people to remove from Weekly AMA" in maya.modal
 
 
-async def test_the_form_is_kept_under_the_review(place: Place, bot: Bot, maya: Person) -> None:
+async def test_the_form_is_kept_under_the_review(sandbox: Sandbox, bot: Bot, maya: Person) -> None:
     await to_form(maya)
     await choose_someone(maya)
     await maya.write("reason", "spam")
@@ -276,7 +280,9 @@ async def test_the_form_is_kept_under_the_review(place: Place, bot: Bot, maya: P
     await maya.until(lambda sees: "Reason: spam, twice" in sees.modal)
 
 
-async def test_after_the_kick_no_live_form_is_left(place: Place, bot: Bot, maya: Person) -> None:
+async def test_after_the_kick_no_live_form_is_left(
+    sandbox: Sandbox, bot: Bot, maya: Person
+) -> None:
     await to_form(maya)
     await choose_someone(maya)
     await maya.write("reason", "spam")
@@ -288,29 +294,29 @@ async def test_after_the_kick_no_live_form_is_left(place: Place, bot: Bot, maya:
 
 
 async def test_a_double_tap_kicks_once(
-    place: Place, start: Start, maya: Person, sqlite_url: str
+    sandbox: Sandbox, start: Start, maya: Person, sqlite_url: str
 ) -> None:
     async with start():
         await to_review(maya)
         await asyncio.gather(maya.submit(), maya.submit())
         await result(maya)
         await maya.until(lambda sees: "✓ kicked" in sees.modal)
-    assert len(kick_calls(place)) == 1
+    assert len(kick_calls(sandbox)) == 1
     assert len(maya.messages("C0LIVE")) == 1
     assert kicks_stored(sqlite_url) == ["done"]
     assert maya.strips == []
 
 
 async def test_a_replayed_review_is_answered_with_what_became_of_it(
-    place: Place, start: Start, maya: Person, sqlite_url: str
+    sandbox: Sandbox, start: Start, maya: Person, sqlite_url: str
 ) -> None:
     async with start():
         await to_review(maya)
         await maya.submit()
         await maya.until(lambda sees: "✓ kicked" in sees.modal)
-        answer = await place.slack.deliver(last_submission(place))
+        answer = await sandbox.slack.deliver(last_submission(sandbox))
         assert "✓ kicked" in str(answer.body)
-    assert len(kick_calls(place)) == 1
+    assert len(kick_calls(sandbox)) == 1
     assert len(maya.messages("C0LIVE")) == 1
     assert kicks_stored(sqlite_url) == ["done"]
 
@@ -337,7 +343,7 @@ def with_draft(payload: Json, draft: object) -> Json:
 
 
 async def test_a_used_view_with_another_draft_is_refused(
-    place: Place, start: Start, maya: Person, sqlite_url: str
+    sandbox: Sandbox, start: Start, maya: Person, sqlite_url: str
 ) -> None:
     async with start():
         await to_review(maya, "/kick tom rude")
@@ -346,10 +352,10 @@ async def test_a_used_view_with_another_draft_is_refused(
         await to_review(maya)
         await maya.submit()
         await maya.until(lambda sees: "✓ kicked" in sees.modal)
-        answer = await place.slack.deliver(with_draft(last_submission(place), other))
+        answer = await sandbox.slack.deliver(with_draft(last_submission(sandbox), other))
         used = "This review was already used for something else."
         assert used in str(answer.body)
-    assert len(kick_calls(place)) == 1
+    assert len(kick_calls(sandbox)) == 1
     assert kicks_stored(sqlite_url) == ["done"]
     assert refusals(sqlite_url) == [("U0MAYA", used)]
 
@@ -357,33 +363,33 @@ async def test_a_used_view_with_another_draft_is_refused(
 @pytest.mark.parametrize("draft", ["f" * 32, "", 7, None, {"id": "x"}], ids=str)
 @ONE_TRANSPORT
 async def test_a_forged_draft_kicks_nobody(
-    place: Place, start: Start, maya: Person, sqlite_url: str, draft: object
+    sandbox: Sandbox, start: Start, maya: Person, sqlite_url: str, draft: object
 ) -> None:
     async with start():
         await to_review(maya)
         payload = forged(maya, "view_submission", metadata=maya.modal.private_metadata)
-        answer = await place.slack.deliver(with_draft(payload, draft))
+        answer = await sandbox.slack.deliver(with_draft(payload, draft))
         assert answer.body["response_action"] == "update"
         assert "submit" not in answer.body["view"]
-    assert kick_calls(place) == []
+    assert kick_calls(sandbox) == []
     assert kicks_stored(sqlite_url) == []
 
 
 async def test_somebody_elses_draft_is_refused(
-    place: Place, start: Start, maya: Person, sqlite_url: str
+    sandbox: Sandbox, start: Start, maya: Person, sqlite_url: str
 ) -> None:
     async with start():
         await to_review(maya)
         drafted = json.loads(maya.modal.private_metadata)["draft"]
-        mo = place.slack.person("U0MO")
+        mo = sandbox.slack.person("U0MO")
         await to_review(mo, "/kick tom rude")
         await mo.submit()
         await mo.until(lambda sees: "✓ kicked" in sees.modal)
-        payload = with_draft(last_submission(place), drafted)
+        payload = with_draft(last_submission(sandbox), drafted)
         payload["view"]["id"] = "V0FORGED"
-        answer = await place.slack.deliver(payload)
+        answer = await sandbox.slack.deliver(payload)
         assert "This review is not yours" in str(answer.body)
-    assert [effect.participant.name for effect in place.cast.world.kicks] == ["Tom"]
+    assert [effect.participant.name for effect in sandbox.demo.world.kicks] == ["Tom"]
     assert refusals(sqlite_url)[0][0] == "U0MO"
 
 
@@ -401,16 +407,16 @@ async def test_somebody_elses_draft_is_refused(
 )
 @ONE_TRANSPORT
 async def test_a_view_of_an_older_version_is_answered(
-    place: Place, bot: Bot, maya: Person, callback_id: str, metadata: str
+    sandbox: Sandbox, bot: Bot, maya: Person, callback_id: str, metadata: str
 ) -> None:
     await to_review(maya)
     payload = forged(maya, "view_submission", callback_id=callback_id, metadata=metadata)
-    answer = await place.slack.deliver(payload)
+    answer = await sandbox.slack.deliver(payload)
     assert "This belongs to an older version of the bot." in str(answer.body)
 
 
 async def test_an_unknown_button_in_a_message_is_answered_for_its_presser_only(
-    place: Place, bot: Bot, maya: Person
+    sandbox: Sandbox, bot: Bot, maya: Person
 ) -> None:
     await to_review(maya)
     await maya.submit()
@@ -428,26 +434,26 @@ def _with_blocks(message: Message, blocks: list[Json]) -> Message:
 
 @ONE_TRANSPORT
 async def test_an_unknown_button_in_a_view_replaces_that_view(
-    place: Place, bot: Bot, maya: Person
+    sandbox: Sandbox, bot: Bot, maya: Person
 ) -> None:
     await to_form(maya)
     button = {"type": "button", "action_id": "kick_v0", "block_id": "b", "action_ts": "1.0"}
-    await place.slack.deliver(forged(maya, "block_actions", actions=[button]))
+    await sandbox.slack.deliver(forged(maya, "block_actions", actions=[button]))
     await maya.until(lambda sees: "This belongs to an older version of the bot." in sees.modal)
 
 
 @ONE_TRANSPORT
-async def test_an_unknown_menu_offers_nothing(place: Place, bot: Bot, maya: Person) -> None:
+async def test_an_unknown_menu_offers_nothing(sandbox: Sandbox, bot: Bot, maya: Person) -> None:
     await to_form(maya)
     menu = {"action_id": "kick_v0", "block_id": "b", "value": ""}
     asked = forged(maya, "block_suggestion", **menu)
-    assert (await place.slack.deliver(asked)).body == {"options": []}
+    assert (await sandbox.slack.deliver(asked)).body == {"options": []}
 
 
 async def test_with_several_meetings_the_form_asks_and_redraws(
-    place: Place, bot: Bot, maya: Person
+    sandbox: Sandbox, bot: Bot, maya: Person
 ) -> None:
-    open_meeting(place.cast.world, "Evening show", ["Ed", "Troll"])
+    open_meeting(sandbox.demo.world, "Evening show", ["Ed", "Troll"])
     await to_form(maya)
     assert await maya.type_ahead("who") == []
     live, *_ = await maya.type_ahead("meeting", "even")

@@ -15,6 +15,9 @@ import pytest
 from aiohttp import web
 
 from bot.app import Bot
+from bot.slack.handlers.approval import ApprovalHandlers
+from bot.slack.handlers.kick import KickHandlers
+from bot.slack.handlers.result import ResultHandlers
 from bot.slack.listeners import Listeners
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
@@ -25,20 +28,20 @@ from tests.journeys.steps import (
     result,
     to_form,
 )
-from tests.sandbox.place import Place
+from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.slack import Person
 
 
 @pytest.fixture
-def maya(place: Place) -> Person:
-    return place.slack.person("U0MAYA")
+def maya(sandbox: Sandbox) -> Person:
+    return sandbox.slack.person("U0MAYA")
 
 
 # Connections
 
 
 async def test_connections_are_kept_from_one_kick_to_the_next(
-    place: Place, maya: Person, bot: Bot
+    sandbox: Sandbox, maya: Person, bot: Bot
 ) -> None:
     opened: list[tuple[int, int]] = []
     for number, name in enumerate(("mallory", "tom", "ana", "jun", "olu"), start=1):
@@ -47,7 +50,7 @@ async def test_connections_are_kept_from_one_kick_to_the_next(
         await maya.submit()
         await maya.until(lambda sees: "✓ kicked" in sees.modal)
         await told(maya, number)
-        opened.append((place.slack.connections, place.realtimekit.connections))
+        opened.append((sandbox.slack.connections, sandbox.realtimekit.connections))
     assert opened == opened[:1] * 5
 
 
@@ -55,13 +58,15 @@ async def told(person: Person, count: int) -> None:
     await person.until(lambda sees: len(sees.messages("C0LIVE")) == count)
 
 
-async def test_a_call_costs_no_connection_of_its_own(place: Place, maya: Person, bot: Bot) -> None:
+async def test_a_call_costs_no_connection_of_its_own(
+    sandbox: Sandbox, maya: Person, bot: Bot
+) -> None:
     for _ in range(5):
         await to_form(maya)
         await maya.type_ahead("who", "mal")
         await maya.dismiss()
-    assert place.realtimekit.connections <= 2
-    assert place.slack.connections <= 2
+    assert sandbox.realtimekit.connections <= 2
+    assert sandbox.slack.connections <= 2
 
 
 # Before the ack
@@ -106,16 +111,16 @@ class Gate:
 
 
 @pytest.fixture
-async def gates(place: Place, start: Start) -> AsyncIterator[tuple[Gate, Gate]]:
-    async with Gate(place.slack.url) as slack, Gate(place.realtimekit.origin) as rooms:
+async def gates(sandbox: Sandbox, start: Start) -> AsyncIterator[tuple[Gate, Gate]]:
+    async with Gate(sandbox.slack.url) as slack, Gate(sandbox.realtimekit.origin) as realtimekit:
         behind = {
             "SLACK_API_URL": f"{slack.url}/api/",
-            "CLOUDFLARE_BASE_URL": place.realtimekit.url.replace(
-                place.realtimekit.origin, rooms.url
+            "CLOUDFLARE_BASE_URL": sandbox.realtimekit.url.replace(
+                sandbox.realtimekit.origin, realtimekit.url
             ),
         }
         async with start(**behind):
-            yield slack, rooms
+            yield slack, realtimekit
 
 
 @asynccontextmanager
@@ -129,7 +134,7 @@ async def closed(gates: Iterable[Gate]) -> AsyncIterator[None]:
 
 
 async def test_every_ack_goes_out_without_a_remote_call_from_the_first_request_on(
-    place: Place, maya: Person, gates: tuple[Gate, Gate]
+    sandbox: Sandbox, maya: Person, gates: tuple[Gate, Gate]
 ) -> None:
     async with closed(gates):
         await maya.command("C0LIVE", "/kick")
@@ -143,8 +148,8 @@ async def test_every_ack_goes_out_without_a_remote_call_from_the_first_request_o
     await maya.until(lambda sees: "meeting" in sees.modal.action_ids)
     await maya.type_ahead("meeting")
     async with closed(gates):
-        await maya.choose("meeting", place.cast.ama.id)
-    await maya.until(lambda sees: place.cast.ama.id in sees.modal.private_metadata)
+        await maya.choose("meeting", sandbox.demo.ama.id)
+    await maya.until(lambda sees: sandbox.demo.ama.id in sees.modal.private_metadata)
     await maya.type_ahead("who", "mallory")
     await maya.choose("who", "Mallory")
     async with closed(gates):
@@ -154,24 +159,25 @@ async def test_every_ack_goes_out_without_a_remote_call_from_the_first_request_o
     async with closed(gates):
         await maya.submit()
         assert "Removing 1 person" in maya.modal
-        assert kick_calls(place) == []
+        assert kick_calls(sandbox) == []
     message = await result(maya)
     async with closed(gates):
         await maya.click(message, "kick_again")
     await maya.until(lambda sees: sees.modal.title == "Review")
     assert maya.strips == maya.notices == []
-    assert all(one.outcome and not one.outcome.failure for one in place.slack.deliveries)
+    assert all(one.outcome and not one.outcome.failure for one in sandbox.slack.deliveries)
 
 
 @pytest.mark.parametrize("line", ["/kick help", "/kick mallory spam"])
 async def test_the_first_request_of_all_is_acked_without_a_remote_call(
-    place: Place, maya: Person, gates: tuple[Gate, Gate], line: str
+    sandbox: Sandbox, maya: Person, gates: tuple[Gate, Gate], line: str
 ) -> None:
     async with closed(gates):
         await maya.command("C0LIVE", line)
     await maya.until(lambda sees: sees.stack or sees.messages("C0LIVE"))
 
 
+OF_EACH_KIND = ("command", "menu", "button", "submit")
 ACKED, NOT_YET, TOO_LATE = "acked", "not yet", "something is awaited after the ack"
 
 
@@ -206,7 +212,8 @@ def after(node: ast.AST, states: set[str]) -> set[str]:
     for one in ast.walk(node):
         if isinstance(one, ast.Await):
             call = one.value
-            is_ack = isinstance(call, ast.Call) and ast.unparse(call.func) == "ack"
+            # What a handler gets, it must ack itself: handlers are followed, too.
+            is_ack = isinstance(call, ast.Call) and ast.unparse(call.func) in {"ack", "handler"}
             states = {
                 (ACKED if is_ack else NOT_YET) if state == NOT_YET else TOO_LATE for state in states
             }
@@ -214,12 +221,15 @@ def after(node: ast.AST, states: set[str]) -> set[str]:
 
 
 def listeners() -> dict[str, ast.AsyncFunctionDef]:
-    [house] = ast.parse(inspect.getsource(Listeners)).body
-    assert isinstance(house, ast.ClassDef)
-    methods = [one for one in house.body if isinstance(one, ast.AsyncFunctionDef)]
-    return {
-        one.name: one for one in methods if "ack" in [argument.arg for argument in one.args.args]
-    }
+    """Find every function that gets an ack: Bolt's listeners and the handlers behind them."""
+    found: dict[str, ast.AsyncFunctionDef] = {}
+    for owner in (Listeners, KickHandlers, ApprovalHandlers, ResultHandlers):
+        tree = ast.parse(inspect.getsource(owner))
+        for one in ast.walk(tree):
+            arguments = one.args.args if isinstance(one, ast.AsyncFunctionDef) else []
+            if isinstance(one, ast.AsyncFunctionDef) and "ack" in [it.arg for it in arguments]:
+                found[f"{owner.__name__}.{one.name}:{one.lineno}"] = one
+    return found
 
 
 @pytest.mark.parametrize("name", listeners())
@@ -229,31 +239,34 @@ def test_the_ack_is_a_listener_s_last_await_on_every_path(name: str) -> None:
 
 
 def test_no_listener_is_left_out() -> None:
-    registered = re.findall(r"\(self\.([a-z]\w+)\)", inspect.getsource(Listeners.register))
-    assert set(registered) == set(listeners())
+    source = inspect.getsource(Listeners.register)
+    registered = re.findall(r"\((?:self|kick|approvals|results)\.(\w+)[,)]", source)
+    followed = {re.split("[.:]", name)[1] for name in listeners()}
+    assert set(registered) == followed - {"listener"}
+    assert len([name for name in listeners() if "listener" in name]) == len(OF_EACH_KIND)
 
 
 # Calls and reads
 
 
 async def test_a_kick_is_one_call_per_target_each_with_one_id(
-    place: Place, maya: Person, bot: Bot
+    sandbox: Sandbox, maya: Person, bot: Bot
 ) -> None:
     await choose(maya, "Tom", "Ana", "Yusuf")
     await maya.submit()
     await result(maya)
-    tom, ana = place.cast.crowd[:2]
-    bodies = [call.body for call in kick_calls(place)]
-    wanted = [{"participant_ids": [one.id]} for one in (tom, ana, place.cast.three_tabs)]
+    tom, ana = sandbox.demo.crowd[:2]
+    bodies = [call.body for call in kick_calls(sandbox)]
+    wanted = [{"participant_ids": [one.id]} for one in (tom, ana, sandbox.demo.three_tabs)]
     assert sorted(bodies, key=str) == sorted(wanted, key=str)
 
 
 @ONE_TRANSPORT
 async def test_of_twenty_five_calls_eight_are_in_flight(
-    place: Place, maya: Person, start: Start
+    sandbox: Sandbox, maya: Person, start: Start
 ) -> None:
-    guests = place.cast.world.fill(place.cast.ama, 25)
-    place.realtimekit.faults.switch_on("slow", op="kick", seconds=1, times=8)
+    guests = sandbox.demo.world.fill(sandbox.demo.ama, 25)
+    sandbox.realtimekit.faults.switch_on("slow", op="kick", seconds=1, times=8)
     async with start(rules={"max_targets": "100/10m"}):
         await to_form(maya)
         await maya.write("ids", "\n".join(one.id for one in guests))
@@ -262,48 +275,48 @@ async def test_of_twenty_five_calls_eight_are_in_flight(
         await maya.until(lambda sees: sees.modal.submit == "Kick")
         await maya.submit()
         assert "removed 25 people" in maya.read(await result(maya))
-    assert place.realtimekit.peak == 8
-    assert len(kick_calls(place)) == 25
+    assert sandbox.realtimekit.peak == 8
+    assert len(kick_calls(sandbox)) == 25
 
 
-async def test_many_type_aheads_at_once_share_one_read(place: Place, bot: Bot) -> None:
-    people = [place.slack.person(user) for user in ("U0MAYA", "U0LEA", "U0MO", "U0MIA")]
+async def test_many_type_aheads_at_once_share_one_read(sandbox: Sandbox, bot: Bot) -> None:
+    people = [sandbox.slack.person(user) for user in ("U0MAYA", "U0LEA", "U0MO", "U0MIA")]
     for person in people:
         await to_form(person)
-    place.realtimekit.faults.switch_on("slow", op="participants", seconds=0.2)
+    sandbox.realtimekit.faults.switch_on("slow", op="participants", seconds=0.2)
     typed = [
         person.type_ahead("who", "mallory"[:length]) for person in people for length in (1, 3, 7)
     ]
     found = await asyncio.gather(*typed)
     assert all("Mallory" in [option.text for option in options] for options in found)
-    reads = [call.op for call in place.realtimekit.calls]
+    reads = [call.op for call in sandbox.realtimekit.calls]
     assert reads.count("participants") == 1
     assert reads.count("active-session") == 1
     assert reads.count("sessions") == 1
 
 
-async def test_typing_on_reads_nothing_again(place: Place, maya: Person, bot: Bot) -> None:
+async def test_typing_on_reads_nothing_again(sandbox: Sandbox, maya: Person, bot: Bot) -> None:
     await to_form(maya)
     for length in range(len("mallory") + 1):
         await maya.type_ahead("who", "mallory"[:length])
-    assert [call.op for call in place.realtimekit.calls].count("participants") == 1
+    assert [call.op for call in sandbox.realtimekit.calls].count("participants") == 1
 
 
 async def test_a_kick_of_one_takes_no_more_calls_than_it_needs(
-    place: Place, maya: Person, bot: Bot
+    sandbox: Sandbox, maya: Person, bot: Bot
 ) -> None:
     await maya.command("C0LIVE", "/kick mallory spam")
     await maya.until(lambda sees: sees.modal.submit == "Kick")
-    before = len(place.realtimekit.calls), len(place.slack.calls)
+    before = len(sandbox.realtimekit.calls), len(sandbox.slack.calls)
     await maya.submit()
     await result(maya)
     await maya.until(lambda sees: "✓ kicked" in sees.modal)
-    assert [call.op for call in place.realtimekit.calls[before[0] :]] == [
+    assert [call.op for call in sandbox.realtimekit.calls[before[0] :]] == [
         "active-session",
         "participants",
         "kick",
     ]
-    asked = sorted(call.method for call in place.slack.calls[before[1] :])
+    asked = sorted(call.method for call in sandbox.slack.calls[before[1] :])
     assert asked == [
         "chat.postMessage",
         "usergroups.users.list",
@@ -316,9 +329,9 @@ async def test_a_kick_of_one_takes_no_more_calls_than_it_needs(
 
 
 async def test_the_bot_on_sqlite_loads_neither_the_sandbox_nor_psycopg(
-    place: Place, sqlite_url: str
+    sandbox: Sandbox, sqlite_url: str
 ) -> None:
-    settings = place.settings(http=True, database_url=sqlite_url)
+    settings = sandbox.settings(http=True, database_url=sqlite_url)
     async with process(settings, "run", python=(sys.executable, "-X", "importtime")) as bot:
         await bot.up()
         assert await bot.stop() == 0

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.core.kick import Outcome, OutcomeReason, State
+from bot.core.kick import State
+from bot.core.target import Outcome, OutcomeReason
 from tests.clocks import HastyClock
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
@@ -17,8 +18,8 @@ from tests.journeys.steps import (
     to_form,
     to_review,
 )
-from tests.sandbox.place import Place
-from tests.sandbox.realtimekit.cast import open_meeting
+from tests.sandbox.realtimekit import open_meeting
+from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.slack import Person
 
 
@@ -30,17 +31,17 @@ async def hasty(start: Start) -> AsyncIterator[HastyClock]:
 
 
 @pytest.fixture
-def maya(place: Place) -> Person:
-    return place.slack.person("U0MAYA")
+def maya(sandbox: Sandbox) -> Person:
+    return sandbox.slack.person("U0MAYA")
 
 
-def leave(place: Place, *names: str) -> None:
+def leave(sandbox: Sandbox, *names: str) -> None:
     """Let these people leave the AMA; all of them if none is named."""
-    session = place.cast.world.live_session(place.cast.ama)
+    session = sandbox.demo.world.live_session(sandbox.demo.ama)
     assert session is not None
     for peer in list(session.peers):
         if not names or peer.participant.name in names:
-            place.cast.world.leave(peer)
+            sandbox.demo.world.leave(peer)
 
 
 async def refused(person: Person, words: str) -> None:
@@ -52,55 +53,55 @@ async def refused(person: Person, words: str) -> None:
 
 
 async def test_a_session_that_ends_before_the_tap_on_kick_is_not_kicked_in(
-    place: Place, maya: Person, sqlite_url: str
+    sandbox: Sandbox, maya: Person, sqlite_url: str
 ) -> None:
     await to_review(maya)
-    place.cast.world.end_session(place.cast.ama)
+    sandbox.demo.world.end_session(sandbox.demo.ama)
     await maya.submit()
     await refused(maya, "That session is over: nobody is in the meeting any more.")
     assert (await stored(sqlite_url)).state is State.REFUSED
-    assert kick_calls(place) == []
+    assert kick_calls(sandbox) == []
     assert maya.messages("C0LIVE") == []
 
 
 async def test_a_kick_never_reaches_into_a_later_session(
-    place: Place, maya: Person, sqlite_url: str
+    sandbox: Sandbox, maya: Person, sqlite_url: str
 ) -> None:
     await to_review(maya)
-    place.cast.world.end_session(place.cast.ama)
-    place.cast.world.join(place.cast.mallory)
+    sandbox.demo.world.end_session(sandbox.demo.ama)
+    sandbox.demo.world.join(sandbox.demo.mallory)
     await maya.submit()
     await refused(maya, "That session is over, another one has begun: look again who is in it.")
     assert (await stored(sqlite_url)).state is State.REFUSED
-    assert kick_calls(place) == []
-    assert place.cast.mallory in place.cast.world.who_is_in(place.cast.ama)
+    assert kick_calls(sandbox) == []
+    assert sandbox.demo.mallory in sandbox.demo.world.who_is_in(sandbox.demo.ama)
 
 
 async def test_who_is_chosen_before_a_new_session_is_reviewed_in_the_new_one(
-    place: Place, maya: Person, sqlite_url: str
+    sandbox: Sandbox, maya: Person, sqlite_url: str
 ) -> None:
     await to_form(maya)
     await pick(maya, "Mallory")
     await maya.write("reason", "spam")
-    place.cast.world.end_session(place.cast.ama)
-    place.cast.world.join(place.cast.mallory)
+    sandbox.demo.world.end_session(sandbox.demo.ama)
+    sandbox.demo.world.join(sandbox.demo.mallory)
     await maya.submit()
     await maya.until(lambda sees: sees.modal.submit == "Kick" and "Mallory" in sees.modal)
     await maya.submit()
     assert "Mallory — ✓ kicked" in maya.read(await result(maya))
-    session = place.cast.world.live_session(place.cast.ama)
+    session = sandbox.demo.world.live_session(sandbox.demo.ama)
     assert session is not None
     assert (await stored(sqlite_url)).session_id == session.id
 
 
 @ONE_TRANSPORT
 async def test_who_is_chosen_before_the_session_ends_is_looked_up_in_the_records(
-    place: Place, maya: Person, sqlite_url: str
+    sandbox: Sandbox, maya: Person, sqlite_url: str
 ) -> None:
     await to_form(maya)
     await pick(maya, "Mallory")
     await maya.write("reason", "spam")
-    place.cast.world.end_session(place.cast.ama)
+    sandbox.demo.world.end_session(sandbox.demo.ama)
     await maya.submit()
     await maya.until(lambda sees: "Not in the live list (it can lag)" in sees.modal)
     await maya.submit()
@@ -112,17 +113,17 @@ async def test_who_is_chosen_before_the_session_ends_is_looked_up_in_the_records
 
 @ONE_TRANSPORT
 async def test_a_session_that_just_starts_is_told_as_unreadable_and_then_works(
-    place: Place, maya: Person
+    sandbox: Sandbox, maya: Person
 ) -> None:
-    place.realtimekit.faults.switch_on("session_starting", seconds=3600)
+    sandbox.realtimekit.faults.switch_on("session_starting", seconds=3600)
     await to_form(maya)
     assert await maya.type_ahead("who") == []
-    await maya.write("ids", place.cast.mallory.id)
+    await maya.write("ids", sandbox.demo.mallory.id)
     await maya.write("reason", "spam")
     await maya.submit()
     await maya.until(lambda sees: "RealtimeKit could not be read: HTTP 500" in sees.modal)
     assert maya.modal.submit is None
-    place.realtimekit.faults.switch_off()
+    sandbox.realtimekit.faults.switch_off()
     await maya.cancel()
     await maya.submit()
     await maya.until(lambda sees: sees.modal.submit == "Kick")
@@ -132,12 +133,12 @@ async def test_a_session_that_just_starts_is_told_as_unreadable_and_then_works(
 
 
 async def test_who_left_before_the_review_is_shown_as_gone_and_not_to_be_removed(
-    place: Place, maya: Person
+    sandbox: Sandbox, maya: Person
 ) -> None:
     await to_form(maya)
     await pick(maya, "Mallory", "Tom")
     await maya.write("reason", "spam")
-    leave(place, "Mallory")
+    leave(sandbox, "Mallory")
     await maya.submit()
     await maya.until(lambda sees: "Has already left." in sees.modal)
     going, _, staying = str(maya.modal).partition("Not to be removed")
@@ -146,19 +147,19 @@ async def test_who_left_before_the_review_is_shown_as_gone_and_not_to_be_removed
     assert "Mallory" in staying
     await maya.submit()
     assert "Tom — ✓ kicked" in maya.read(await result(maya))
-    assert [call.body for call in kick_calls(place)] == [
-        {"participant_ids": [place.cast.crowd[0].id]}
+    assert [call.body for call in kick_calls(sandbox)] == [
+        {"participant_ids": [sandbox.demo.crowd[0].id]}
     ]
 
 
 @ONE_TRANSPORT
 async def test_when_all_left_before_the_review_there_is_nothing_to_press(
-    place: Place, maya: Person
+    sandbox: Sandbox, maya: Person
 ) -> None:
     await to_form(maya)
     await pick(maya, "Mallory")
     await maya.write("reason", "spam")
-    leave(place, "Mallory")
+    leave(sandbox, "Mallory")
     await maya.submit()
     await maya.until(lambda sees: "Nobody is left to remove." in sees.modal)
     assert "Has already left." in maya.modal
@@ -166,25 +167,27 @@ async def test_when_all_left_before_the_review_there_is_nothing_to_press(
 
 
 async def test_who_left_between_review_and_kick_is_gone_not_kicked(
-    place: Place, maya: Person, sqlite_url: str
+    sandbox: Sandbox, maya: Person, sqlite_url: str
 ) -> None:
     await to_review(maya)
-    leave(place, "Mallory")
+    leave(sandbox, "Mallory")
     await maya.submit()
     posted = maya.read(await result(maya))
     assert "Mallory — ○ gone: had left before the kick" in posted
     assert "can rejoin" not in posted
     [target] = (await stored(sqlite_url)).targets
     assert (target.outcome, target.outcome_reason) == (Outcome.GONE, OutcomeReason.NOT_FOUND)
-    assert place.cast.world.kicks == []
+    assert sandbox.demo.world.kicks == []
 
 
 @ONE_TRANSPORT
-async def test_who_became_a_host_before_the_review_is_protected(place: Place, maya: Person) -> None:
+async def test_who_became_a_host_before_the_review_is_protected(
+    sandbox: Sandbox, maya: Person
+) -> None:
     await to_form(maya)
     await pick(maya, "Mallory", "Tom")
     await maya.write("reason", "spam")
-    place.cast.world.change_preset(place.cast.mallory, "group_call_host")
+    sandbox.demo.world.change_preset(sandbox.demo.mallory, "group_call_host")
     await maya.submit()
     await maya.until(lambda sees: "Protected by the policy (group_call_host)." in sees.modal)
     assert "Mallory" in str(maya.modal).partition("Not to be removed")[2]
@@ -192,36 +195,36 @@ async def test_who_became_a_host_before_the_review_is_protected(place: Place, ma
 
 @ONE_TRANSPORT
 async def test_who_became_a_host_between_review_and_kick_is_spared(
-    place: Place, maya: Person, sqlite_url: str
+    sandbox: Sandbox, maya: Person, sqlite_url: str
 ) -> None:
     await choose(maya, "Mallory", "Tom")
-    place.cast.world.change_preset(place.cast.mallory, "group_call_host")
+    sandbox.demo.world.change_preset(sandbox.demo.mallory, "group_call_host")
     await maya.submit()
     posted = maya.read(await result(maya))
     assert "Mallory — ✗ failed: protected by the policy (group_call_host)" in posted
     assert "Tom — ✓ kicked" in posted
-    assert [effect.participant.name for effect in place.cast.world.kicks] == ["Tom"]
-    assert len(kick_calls(place)) == 1
+    assert [effect.participant.name for effect in sandbox.demo.world.kicks] == ["Tom"]
+    assert len(kick_calls(sandbox)) == 1
 
 
 @ONE_TRANSPORT
 async def test_a_kick_of_one_who_became_a_host_is_refused(
-    place: Place, maya: Person, sqlite_url: str
+    sandbox: Sandbox, maya: Person, sqlite_url: str
 ) -> None:
     await to_review(maya)
-    place.cast.world.change_preset(place.cast.mallory, "group_call_host")
+    sandbox.demo.world.change_preset(sandbox.demo.mallory, "group_call_host")
     await maya.submit()
     await refused(maya, "")
     assert (await stored(sqlite_url)).state is State.REFUSED
-    assert kick_calls(place) == []
+    assert kick_calls(sandbox) == []
 
 
 @ONE_TRANSPORT
 async def test_a_kick_of_one_who_became_a_host_says_that_they_are_protected(
-    place: Place, maya: Person
+    sandbox: Sandbox, maya: Person
 ) -> None:
     await to_review(maya)
-    place.cast.world.change_preset(place.cast.mallory, "group_call_host")
+    sandbox.demo.world.change_preset(sandbox.demo.mallory, "group_call_host")
     await maya.submit()
     await refused(maya, "")
     assert "protect" in maya.modal
@@ -233,12 +236,12 @@ async def test_a_kick_of_one_who_became_a_host_says_that_they_are_protected(
 @ONE_TRANSPORT
 @pytest.mark.parametrize("by", ["title", "id"])
 async def test_an_empty_list_of_sessions_does_not_hide_a_meeting(
-    place: Place, maya: Person, by: str
+    sandbox: Sandbox, maya: Person, by: str
 ) -> None:
-    place.realtimekit.faults.switch_on("empty_sessions")
+    sandbox.realtimekit.faults.switch_on("empty_sessions")
     await to_form(maya)
     assert "RealtimeKit lists no live meeting that you may act in." in maya.modal
-    ama = place.cast.ama
+    ama = sandbox.demo.ama
     [option] = await maya.type_ahead("meeting", "weekly" if by == "title" else ama.id)
     assert (option.text, option.value) == ("Weekly AMA", ama.id)
     await maya.choose("meeting", option)
@@ -252,11 +255,11 @@ async def test_an_empty_list_of_sessions_does_not_hide_a_meeting(
 
 
 async def test_who_just_came_is_not_in_the_list_yet_and_is_kicked_by_id(
-    place: Place, maya: Person, sqlite_url: str
+    sandbox: Sandbox, maya: Person, sqlite_url: str
 ) -> None:
-    place.realtimekit.faults.switch_on("lagging_list", seconds=30)
-    troll = place.cast.world.add_participant(place.cast.ama, "Troll")
-    place.cast.world.join(troll)
+    sandbox.realtimekit.faults.switch_on("lagging_list", seconds=30)
+    troll = sandbox.demo.world.add_participant(sandbox.demo.ama, "Troll")
+    sandbox.demo.world.join(troll)
     await to_form(maya)
     assert await maya.type_ahead("who", "troll") == []
     await maya.write("ids", troll.id)
@@ -266,16 +269,16 @@ async def test_who_just_came_is_not_in_the_list_yet_and_is_kicked_by_id(
     assert "Troll" in maya.modal
     await maya.submit()
     assert "Troll — ✓ kicked" in maya.read(await result(maya))
-    assert [effect.participant for effect in place.cast.world.kicks] == [troll]
+    assert [effect.participant for effect in sandbox.demo.world.kicks] == [troll]
 
 
 @ONE_TRANSPORT
 async def test_an_empty_list_of_people_does_not_hide_one_who_is_known_by_id(
-    place: Place, maya: Person
+    sandbox: Sandbox, maya: Person
 ) -> None:
-    place.realtimekit.faults.switch_on("empty_participants")
+    sandbox.realtimekit.faults.switch_on("empty_participants")
     await to_form(maya)
-    await maya.write("ids", place.cast.mallory.custom_id)
+    await maya.write("ids", sandbox.demo.mallory.custom_id)
     await maya.write("reason", "spam")
     await maya.submit()
     await maya.until(lambda sees: sees.modal.submit == "Kick")
@@ -284,8 +287,8 @@ async def test_an_empty_list_of_people_does_not_hide_one_who_is_known_by_id(
 
 
 @ONE_TRANSPORT
-async def test_in_an_empty_session_nobody_is_offered(place: Place, maya: Person) -> None:
-    leave(place)
+async def test_in_an_empty_session_nobody_is_offered(sandbox: Sandbox, maya: Person) -> None:
+    leave(sandbox)
     await to_form(maya)
     assert "Weekly AMA · 0 live" in maya.modal
     assert await maya.type_ahead("who") == []
@@ -295,7 +298,7 @@ async def test_in_an_empty_session_nobody_is_offered(place: Place, maya: Person)
 
 
 async def test_a_single_live_meeting_is_a_line_with_a_way_to_another(
-    place: Place, maya: Person
+    sandbox: Sandbox, maya: Person
 ) -> None:
     await to_form(maya)
     assert "Weekly AMA · 12 live" in maya.modal
@@ -311,9 +314,9 @@ async def test_a_single_live_meeting_is_a_line_with_a_way_to_another(
 
 @ONE_TRANSPORT
 async def test_live_meetings_come_first_and_those_not_seen_live_after_them(
-    place: Place, maya: Person
+    sandbox: Sandbox, maya: Person
 ) -> None:
-    open_meeting(place.cast.world, "Standup", ["Priya", "Ravi"])
+    open_meeting(sandbox.demo.world, "Standup", ["Priya", "Ravi"])
     await to_form(maya)
     assert [one.text for one in await maya.type_ahead("meeting")] == [
         "Standup · 2 live",
@@ -325,13 +328,13 @@ async def test_live_meetings_come_first_and_those_not_seen_live_after_them(
 
 
 async def test_choosing_another_meeting_forgets_the_people_and_keeps_the_reason(
-    place: Place, maya: Person
+    sandbox: Sandbox, maya: Person
 ) -> None:
-    standup = open_meeting(place.cast.world, "Standup", ["Priya", "Ravi"])
+    standup = open_meeting(sandbox.demo.world, "Standup", ["Priya", "Ravi"])
     await to_form(maya)
     await maya.type_ahead("meeting")
-    await maya.choose("meeting", place.cast.ama.id)
-    before = await asked_of(maya, place.cast.ama.id)
+    await maya.choose("meeting", sandbox.demo.ama.id)
+    before = await asked_of(maya, sandbox.demo.ama.id)
     await pick(maya, "Mallory")
     await maya.write("reason", "spam")
     await maya.type_ahead("meeting")
@@ -363,9 +366,9 @@ async def asked_of(person: Person, meeting: str) -> str:
 
 
 async def test_the_meeting_last_used_in_a_channel_is_chosen_there_and_only_there(
-    place: Place, maya: Person
+    sandbox: Sandbox, maya: Person
 ) -> None:
-    standup = open_meeting(place.cast.world, "Standup", ["Priya", "Ravi", "Sam"])
+    standup = open_meeting(sandbox.demo.world, "Standup", ["Priya", "Ravi", "Sam"])
     await to_review(maya, "/kick ravi spam")
     await maya.submit()
     await result(maya)
@@ -378,10 +381,12 @@ async def test_the_meeting_last_used_in_a_channel_is_chosen_there_and_only_there
 
 
 @ONE_TRANSPORT
-async def test_with_two_live_meetings_a_meeting_must_be_chosen(place: Place, maya: Person) -> None:
-    open_meeting(place.cast.world, "Standup", ["Priya", "Ravi"])
+async def test_with_two_live_meetings_a_meeting_must_be_chosen(
+    sandbox: Sandbox, maya: Person
+) -> None:
+    open_meeting(sandbox.demo.world, "Standup", ["Priya", "Ravi"])
     await to_form(maya)
-    await maya.write("ids", place.cast.mallory.id)
+    await maya.write("ids", sandbox.demo.mallory.id)
     await maya.write("reason", "spam")
     await maya.submit(force=True)
     assert list(maya.modal.errors.values()) == ["Choose a meeting."]
@@ -389,25 +394,25 @@ async def test_with_two_live_meetings_a_meeting_must_be_chosen(place: Place, may
 
 @ONE_TRANSPORT
 async def test_a_name_that_is_in_two_live_meetings_opens_the_form(
-    place: Place, maya: Person
+    sandbox: Sandbox, maya: Person
 ) -> None:
-    open_meeting(place.cast.world, "Standup", ["Priya", "Mallory"])
+    open_meeting(sandbox.demo.world, "Standup", ["Priya", "Mallory"])
     await to_form(maya, "/kick mallory spam")
     assert not maya.modal.values.get("meeting")
 
 
 @ONE_TRANSPORT
 async def test_a_meeting_with_nobody_in_it_has_nobody_to_kick(
-    place: Place, maya: Person, sqlite_url: str
+    sandbox: Sandbox, maya: Person, sqlite_url: str
 ) -> None:
     await to_form(maya)
     await maya.press("other_meeting")
     await maya.until(lambda sees: "meeting" in sees.modal.action_ids)
     await maya.type_ahead("meeting", "team")
-    await maya.choose("meeting", place.cast.team_sync.id)
-    await asked_of(maya, place.cast.team_sync.id)
+    await maya.choose("meeting", sandbox.demo.team_sync.id)
+    await asked_of(maya, sandbox.demo.team_sync.id)
     assert await maya.type_ahead("who") == []
-    absent = place.cast.world.records(place.cast.team_sync)[1]
+    absent = sandbox.demo.world.records(sandbox.demo.team_sync)[1]
     await maya.write("ids", absent.id)
     await maya.write("reason", "spam")
     await maya.submit()
@@ -419,9 +424,11 @@ async def test_a_meeting_with_nobody_in_it_has_nobody_to_kick(
 
 
 @ONE_TRANSPORT
-async def test_a_review_of_a_meeting_without_a_session_says_so(place: Place, maya: Person) -> None:
-    sync = place.cast.team_sync
-    record = place.cast.world.records(sync)[-1]
+async def test_a_review_of_a_meeting_without_a_session_says_so(
+    sandbox: Sandbox, maya: Person
+) -> None:
+    sync = sandbox.demo.team_sync
+    record = sandbox.demo.world.records(sync)[-1]
     await to_form(maya)
     await maya.press("other_meeting")
     await maya.until(lambda sees: "meeting" in sees.modal.action_ids)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.core.kick import Outcome, OutcomeReason, State
+from bot.core.kick import State
+from bot.core.target import Outcome, OutcomeReason
 from tests.clocks import HastyClock
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
@@ -23,7 +24,7 @@ from tests.journeys.steps import (
     to_form,
     to_review,
 )
-from tests.sandbox.place import Place
+from tests.sandbox.sandbox import Sandbox
 
 
 @dataclass(frozen=True)
@@ -130,11 +131,11 @@ async def hasty(start: Start) -> AsyncIterator[HastyClock]:
 @ONE_TRANSPORT
 @pytest.mark.parametrize("case", CASES)
 async def test_what_is_told_and_stored_is_what_happened(
-    place: Place, hasty: HastyClock, sqlite_url: str, case: Case
+    sandbox: Sandbox, hasty: HastyClock, sqlite_url: str, case: Case
 ) -> None:
-    maya = place.slack.person("U0MAYA")
+    maya = sandbox.slack.person("U0MAYA")
     await to_review(maya)
-    place.realtimekit.faults.switch_on(case.fault, op="kick", times=case.times, **case.how)
+    sandbox.realtimekit.faults.switch_on(case.fault, op="kick", times=case.times, **case.how)
     await maya.submit()
     posted = maya.read(await result(maya))
     assert case.words in posted
@@ -142,25 +143,25 @@ async def test_what_is_told_and_stored_is_what_happened(
     kick = await stored(sqlite_url)
     assert kick.state is State.DONE
     assert [(one.outcome, one.outcome_reason) for one in kick.targets] == [(case.outcome, case.why)]
-    is_gone = place.cast.mallory not in place.cast.world.who_is_in(place.cast.ama)
+    is_gone = sandbox.demo.mallory not in sandbox.demo.world.who_is_in(sandbox.demo.ama)
     assert is_gone is case.gone
-    assert len(kick_calls(place)) == case.posts
-    assert_in_plain_words(place)
+    assert len(kick_calls(sandbox)) == case.posts
+    assert_in_plain_words(sandbox)
 
 
 @ONE_TRANSPORT
 async def test_each_person_of_a_kick_has_an_outcome_of_their_own(
-    place: Place, hasty: HastyClock, sqlite_url: str
+    sandbox: Sandbox, hasty: HastyClock, sqlite_url: str
 ) -> None:
-    maya = place.slack.person("U0MAYA")
-    tom, ana, jun, olu, mia = place.cast.crowd
+    maya = sandbox.slack.person("U0MAYA")
+    tom, ana, jun, olu, mia = sandbox.demo.crowd
     silent: dict[str, Any] = {"op": "kick", "times": 1}
-    place.realtimekit.faults.switch_on("hang", participant_id=tom.id, **silent)
-    place.realtimekit.faults.switch_on(
+    sandbox.realtimekit.faults.switch_on("hang", participant_id=tom.id, **silent)
+    sandbox.realtimekit.faults.switch_on(
         "dripping", participant_id=ana.id, endless=True, seconds=0.5, **silent
     )
-    place.realtimekit.faults.switch_on("reset_after", participant_id=jun.id, **silent)
-    place.realtimekit.faults.switch_on("forbidden", participant_id=olu.id, **silent)
+    sandbox.realtimekit.faults.switch_on("reset_after", participant_id=jun.id, **silent)
+    sandbox.realtimekit.faults.switch_on("forbidden", participant_id=olu.id, **silent)
     await choose(maya, "Tom", "Ana", "Jun", "Olu", "Mia")
     await maya.submit()
     posted = maya.read(await result(maya))
@@ -181,33 +182,33 @@ async def test_each_person_of_a_kick_has_an_outcome_of_their_own(
         "Olu": Outcome.FAILED,
         "Mia": Outcome.KICKED,
     }
-    inside = place.cast.world.who_is_in(place.cast.ama)
+    inside = sandbox.demo.world.who_is_in(sandbox.demo.ama)
     assert [one in inside for one in (tom, ana, jun, olu, mia)] == [True, False, False, True, False]
-    assert len(kick_calls(place)) == 5
+    assert len(kick_calls(sandbox)) == 5
 
 
 async def test_three_tabs_are_one_person_one_call_and_all_closed(
-    place: Place, hasty: HastyClock, sqlite_url: str
+    sandbox: Sandbox, hasty: HastyClock, sqlite_url: str
 ) -> None:
-    maya = place.slack.person("U0MAYA")
-    place.realtimekit.faults.switch_on("kick_answers_peer_ids")
+    maya = sandbox.slack.person("U0MAYA")
+    sandbox.realtimekit.faults.switch_on("kick_answers_peer_ids")
     await to_review(maya, "/kick yusuf three tabs")
     assert "3 connections" in maya.modal
     await maya.submit()
     assert "Yusuf — ✓ kicked" in maya.read(await result(maya))
-    [effect] = place.cast.world.kicks
+    [effect] = sandbox.demo.world.kicks
     assert len(effect.peers) == 3
-    assert len(kick_calls(place)) == 1
+    assert len(kick_calls(sandbox)) == 1
     assert len((await stored(sqlite_url)).targets) == 1
 
 
 async def test_while_answers_are_looked_into_the_moderator_sees_so(
-    place: Place, hasty: HastyClock
+    sandbox: Sandbox, hasty: HastyClock
 ) -> None:
-    maya = place.slack.person("U0MAYA")
+    maya = sandbox.slack.person("U0MAYA")
     await to_review(maya)
     hasty.awake.clear()
-    place.realtimekit.faults.switch_on("reset_before", op="kick", times=1)
+    sandbox.realtimekit.faults.switch_on("reset_before", op="kick", times=1)
     await maya.submit()
     await maya.until(lambda sees: "Looking who is still there" in sees.modal)
     assert "Mallory — … not known yet" in maya.modal
@@ -217,12 +218,12 @@ async def test_while_answers_are_looked_into_the_moderator_sees_so(
 
 
 async def test_who_came_back_after_a_lost_answer_is_told_and_can_be_kicked_again(
-    place: Place, hasty: HastyClock, sqlite_url: str
+    sandbox: Sandbox, hasty: HastyClock, sqlite_url: str
 ) -> None:
-    maya = place.slack.person("U0MAYA")
+    maya = sandbox.slack.person("U0MAYA")
     await to_review(maya)
-    place.cast.world.comes_back(place.cast.mallory)
-    place.realtimekit.faults.switch_on("reset_after", op="kick", times=1)
+    sandbox.demo.world.comes_back(sandbox.demo.mallory)
+    sandbox.realtimekit.faults.switch_on("reset_after", op="kick", times=1)
     await maya.submit()
     message = await result(maya)
     assert f"Mallory — {LEFT}, came back " in maya.read(message)
@@ -230,7 +231,7 @@ async def test_who_came_back_after_a_lost_answer_is_told_and_can_be_kicked_again
     await maya.until(lambda sees: sees.modal.submit == "Kick")
     await maya.submit()
     await maya.until(lambda sees: "Mallory — ✓ kicked" in sees.modal)
-    assert place.cast.mallory not in place.cast.world.who_is_in(place.cast.ama)
+    assert sandbox.demo.mallory not in sandbox.demo.world.who_is_in(sandbox.demo.ama)
     first, second = await stored(sqlite_url, 1), await stored(sqlite_url, 2)
     assert second.repeats == first.number
 
@@ -238,74 +239,76 @@ async def test_who_came_back_after_a_lost_answer_is_told_and_can_be_kicked_again
 @pytest.mark.parametrize("fault", ["empty_participants", "server_error", "success_false"])
 @ONE_TRANSPORT
 async def test_what_nothing_proves_stays_unknown(
-    place: Place, hasty: HastyClock, sqlite_url: str, fault: str
+    sandbox: Sandbox, hasty: HastyClock, sqlite_url: str, fault: str
 ) -> None:
-    maya = place.slack.person("U0MAYA")
+    maya = sandbox.slack.person("U0MAYA")
     await to_review(maya)
     hasty.awake.clear()
-    place.realtimekit.faults.switch_on("reset_after", op="kick", times=1)
-    await asyncio.gather(maya.submit(), place.realtimekit.until(lambda: bool(kick_calls(place))))
-    place.realtimekit.faults.switch_on(fault, op="participants")
+    sandbox.realtimekit.faults.switch_on("reset_after", op="kick", times=1)
+    await asyncio.gather(
+        maya.submit(), sandbox.realtimekit.until(lambda: bool(kick_calls(sandbox)))
+    )
+    sandbox.realtimekit.faults.switch_on(fault, op="participants")
     await maya.until(lambda sees: "Looking" in sees.modal)
     hasty.awake.set()
     posted = maya.read(await result(maya))
     assert "Mallory — ? unknown: RealtimeKit's answer was lost, and nothing proves" in posted
     assert "Kick again" in posted
     assert (await stored(sqlite_url)).targets[0].outcome is Outcome.UNKNOWN
-    assert_in_plain_words(place)
+    assert_in_plain_words(sandbox)
 
 
 async def test_a_lost_answer_is_settled_although_the_list_lags(
-    place: Place, hasty: HastyClock, sqlite_url: str
+    sandbox: Sandbox, hasty: HastyClock, sqlite_url: str
 ) -> None:
-    maya = place.slack.person("U0MAYA")
-    place.cast.world.clock = hasty.now
-    place.realtimekit.faults.switch_on("lagging_list", seconds=10)
+    maya = sandbox.slack.person("U0MAYA")
+    sandbox.demo.world.clock = hasty.now
+    sandbox.realtimekit.faults.switch_on("lagging_list", seconds=10)
     await to_review(maya)
-    place.realtimekit.faults.switch_on("reset_after", op="kick", times=1)
+    sandbox.realtimekit.faults.switch_on("reset_after", op="kick", times=1)
     await maya.submit()
     assert f"Mallory — {LEFT}" in maya.read(await result(maya))
     assert (await stored(sqlite_url)).targets[0].outcome is Outcome.GONE
 
 
 async def test_what_was_never_sent_is_told_apart_from_what_may_have_happened(
-    place: Place, hasty: HastyClock, sqlite_url: str
+    sandbox: Sandbox, hasty: HastyClock, sqlite_url: str
 ) -> None:
-    maya = place.slack.person("U0MAYA")
-    guests = place.cast.world.fill(place.cast.ama, 9)
+    maya = sandbox.slack.person("U0MAYA")
+    guests = sandbox.demo.world.fill(sandbox.demo.ama, 9)
     await choose(maya, *(f"Guest {number}" for number in range(1, 10)))
     hasty.awake.clear()
-    place.realtimekit.faults.switch_on("slow", op="kick", seconds=None)
-    all_lanes = place.realtimekit.until(lambda: len(kick_calls(place)) == 8)
+    sandbox.realtimekit.faults.switch_on("slow", op="kick", seconds=None)
+    all_lanes = sandbox.realtimekit.until(lambda: len(kick_calls(sandbox)) == 8)
     await asyncio.gather(maya.submit(), all_lanes)
     # Eight calls have been read, and done; the ninth waits for its turn.
-    await place.realtimekit.until(lambda: len(place.cast.world.kicks) == 8)
-    await place.realtimekit.pause()
+    await sandbox.realtimekit.until(lambda: len(sandbox.demo.world.kicks) == 8)
+    await sandbox.realtimekit.pause()
     await maya.until(lambda sees: "Looking who is still there" in sees.modal)
-    await place.realtimekit.resume()
+    await sandbox.realtimekit.resume()
     hasty.awake.set()
     posted = maya.read(await result(maya))
     assert posted.count(LEFT) == 8
     assert posted.count("✗ failed: RealtimeKit could not be reached") == 1
     kick = await stored(sqlite_url)
     unsent = [one for one in kick.targets if one.outcome_reason is OutcomeReason.UNREACHABLE]
-    inside = place.cast.world.who_is_in(place.cast.ama)
+    inside = sandbox.demo.world.who_is_in(sandbox.demo.ama)
     assert [one.participant_id for one in unsent] == [one.id for one in guests if one in inside]
-    assert len(kick_calls(place)) == 8
+    assert len(kick_calls(sandbox)) == 8
 
 
 async def test_nothing_is_called_when_the_last_look_fails(
-    place: Place, hasty: HastyClock, sqlite_url: str
+    sandbox: Sandbox, hasty: HastyClock, sqlite_url: str
 ) -> None:
-    maya = place.slack.person("U0MAYA")
+    maya = sandbox.slack.person("U0MAYA")
     await to_review(maya)
-    await place.realtimekit.pause()
+    await sandbox.realtimekit.pause()
     await maya.submit()
     await maya.until(lambda sees: "could not be read right before the kick" in sees.modal)
     assert "Nobody was removed." in maya.modal
     assert maya.messages("C0LIVE") == []
     assert (await stored(sqlite_url)).state is State.REFUSED
-    assert kick_calls(place) == []
+    assert kick_calls(sandbox) == []
 
 
 @dataclass(frozen=True)
@@ -339,10 +342,10 @@ UNREAD = [
 @ONE_TRANSPORT
 @pytest.mark.parametrize("unread", UNREAD, ids=lambda one: f"{one.fault}-{one.how or 'plain'}")
 async def test_a_form_that_could_not_be_filled_says_why(
-    place: Place, hasty: HastyClock, unread: Unread
+    sandbox: Sandbox, hasty: HastyClock, unread: Unread
 ) -> None:
-    maya = place.slack.person("U0MAYA")
-    place.realtimekit.faults.switch_on(unread.fault, op="sessions", **unread.how)
+    maya = sandbox.slack.person("U0MAYA")
+    sandbox.realtimekit.faults.switch_on(unread.fault, op="sessions", **unread.how)
     await to_form(maya)
     assert unread.words in maya.modal
     helps = "You can still search a meeting and paste ids."
@@ -352,30 +355,30 @@ async def test_a_form_that_could_not_be_filled_says_why(
 @ONE_TRANSPORT
 @pytest.mark.parametrize("unread", UNREAD[::2], ids=lambda one: f"{one.fault}-{one.how or 'plain'}")
 async def test_a_kick_before_which_nobody_could_look_is_refused(
-    place: Place, hasty: HastyClock, sqlite_url: str, unread: Unread
+    sandbox: Sandbox, hasty: HastyClock, sqlite_url: str, unread: Unread
 ) -> None:
-    maya = place.slack.person("U0MAYA")
+    maya = sandbox.slack.person("U0MAYA")
     await to_review(maya)
-    place.realtimekit.faults.switch_on(unread.fault, op="participants", **unread.how)
+    sandbox.realtimekit.faults.switch_on(unread.fault, op="participants", **unread.how)
     await maya.submit()
     await maya.until(lambda sees: "Nobody was removed." in sees.modal)
     kick = await stored(sqlite_url)
     assert kick.state is State.REFUSED
     assert kick.refusal in maya.modal
     assert maya.messages("C0LIVE") == []
-    assert kick_calls(place) == []
-    assert place.cast.mallory in place.cast.world.who_is_in(place.cast.ama)
+    assert kick_calls(sandbox) == []
+    assert sandbox.demo.mallory in sandbox.demo.world.who_is_in(sandbox.demo.ama)
 
 
 @ONE_TRANSPORT
 async def test_a_review_that_could_not_be_drawn_says_why_and_offers_no_kick(
-    place: Place, hasty: HastyClock
+    sandbox: Sandbox, hasty: HastyClock
 ) -> None:
-    maya = place.slack.person("U0MAYA")
+    maya = sandbox.slack.person("U0MAYA")
     await to_form(maya)
     await pick(maya, "Mallory")
     await maya.write("reason", "spam")
-    place.realtimekit.faults.switch_on("bad_gateway", op="participants")
+    sandbox.realtimekit.faults.switch_on("bad_gateway", op="participants")
     await maya.submit()
     await maya.until(lambda sees: f"{UNREADABLE}HTTP 502: Bad Gateway." in sees.modal)
     assert maya.modal.submit is None
@@ -387,11 +390,11 @@ async def test_a_review_that_could_not_be_drawn_says_why_and_offers_no_kick(
 @ONE_TRANSPORT
 @pytest.mark.parametrize("fault", ["unauthorized", "forbidden"])
 async def test_a_token_refused_right_before_the_kick_is_for_the_operator(
-    place: Place, hasty: HastyClock, fault: str
+    sandbox: Sandbox, hasty: HastyClock, fault: str
 ) -> None:
-    maya = place.slack.person("U0MAYA")
+    maya = sandbox.slack.person("U0MAYA")
     await to_review(maya)
-    place.realtimekit.faults.switch_on(fault)
+    sandbox.realtimekit.faults.switch_on(fault)
     await maya.submit()
     await maya.until(lambda sees: "Nobody was removed." in sees.modal)
     assert "operator" in maya.modal
@@ -400,21 +403,21 @@ async def test_a_token_refused_right_before_the_kick_is_for_the_operator(
 @ONE_TRANSPORT
 @pytest.mark.parametrize("fault", ["reset_before", "closed_before", "truncated", "wrong_shape"])
 async def test_a_moderator_reads_no_names_of_a_program_s_parts(
-    place: Place, hasty: HastyClock, fault: str
+    sandbox: Sandbox, hasty: HastyClock, fault: str
 ) -> None:
-    maya = place.slack.person("U0MAYA")
-    place.realtimekit.faults.switch_on(fault, op="sessions")
+    maya = sandbox.slack.person("U0MAYA")
+    sandbox.realtimekit.faults.switch_on(fault, op="sessions")
     await to_form(maya)
-    assert_in_plain_words(place)
+    assert_in_plain_words(sandbox)
     for inside in ("char ", "Field required", "Protocol"):
         assert inside not in maya.modal
 
 
 async def test_a_form_says_that_realtimekit_can_not_be_reached(
-    place: Place, hasty: HastyClock
+    sandbox: Sandbox, hasty: HastyClock
 ) -> None:
-    maya = place.slack.person("U0MAYA")
-    await place.realtimekit.pause()
+    maya = sandbox.slack.person("U0MAYA")
+    await sandbox.realtimekit.pause()
     await to_form(maya)
     assert "RealtimeKit can't be reached." in maya.modal
-    await place.realtimekit.resume()
+    await sandbox.realtimekit.resume()

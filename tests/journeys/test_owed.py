@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bot.core.kick import RECOVER_AFTER, EventKind, State
+from bot.core.event import EventKind
+from bot.core.kick import RECOVER_AFTER, State
 from bot.core.outbox_message import DELIVER_WITHIN, MessageKind
-from bot.slack import channel
+from bot.slack import modals
 from tests.clocks import HastyClock
 from tests.journeys import leftovers
 from tests.journeys.conftest import Start, database_of
@@ -32,7 +33,7 @@ from tests.journeys.steps import (
     to_review,
 )
 from tests.journeys.test_approval import asked, cards, settled, to_request
-from tests.sandbox.place import Place
+from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.slack import Person
 
 ALWAYS = {"second_person": "always"}
@@ -45,13 +46,13 @@ A_DAY = 24 * 60 * 60
 
 
 @pytest.fixture
-def maya(place: Place) -> Person:
-    return place.slack.person("U0MAYA")
+def maya(sandbox: Sandbox) -> Person:
+    return sandbox.slack.person("U0MAYA")
 
 
 @pytest.fixture
-def mo(place: Place) -> Person:
-    return place.slack.person("U0MO")
+def mo(sandbox: Sandbox) -> Person:
+    return sandbox.slack.person("U0MO")
 
 
 @pytest.fixture
@@ -59,17 +60,17 @@ def clock() -> HastyClock:
     return HastyClock()
 
 
-def archive(place: Place, name: str) -> None:
+def archive(sandbox: Sandbox, name: str) -> None:
     """Archive a channel."""
-    found = place.slack.workspace.directory.channels[name]
-    place.slack.recast(replace(found, is_archived=True))
+    found = sandbox.slack.workspace.directory.channels[name]
+    sandbox.slack.upsert(replace(found, is_archived=True))
 
 
-def posts_fail(place: Place, fault: str = "refused", **how: Any) -> None:
+def posts_fail(sandbox: Sandbox, fault: str = "refused", **how: Any) -> None:
     """Let every post to any channel and every direct message fail from now on."""
     if fault == "refused":
         how = {"error": "restricted_action"} | how
-    place.slack.faults.switch_on(fault, method="chat.postMessage", **how)
+    sandbox.slack.faults.switch_on(fault, method="chat.postMessage", **how)
 
 
 async def without_remark(person: Person, remark: str) -> None:
@@ -92,7 +93,7 @@ async def without_remark(person: Person, remark: str) -> None:
 )
 @ONE_TRANSPORT
 async def test_a_result_that_slack_does_not_take_is_posted_once_it_does(  # noqa: PLR0917 - a table's columns
-    place: Place,
+    sandbox: Sandbox,
     start: Start,
     maya: Person,
     clock: HastyClock,
@@ -103,7 +104,7 @@ async def test_a_result_that_slack_does_not_take_is_posted_once_it_does(  # noqa
 ) -> None:
     async with start(clock=clock):
         await to_review(maya)
-        posts_fail(place, fault, **how)
+        posts_fail(sandbox, fault, **how)
         await maya.submit()
         await put_off(sqlite_url)
         await maya.until(lambda sees: NOT_YET in sees.modal)
@@ -111,7 +112,7 @@ async def test_a_result_that_slack_does_not_take_is_posted_once_it_does(  # noqa
         clock.pass_by(5)
         await put_off(sqlite_url, attempts=2)
         assert public(maya) == maya.dm() == []
-        place.slack.faults.switch_off()
+        sandbox.slack.faults.switch_off()
         clock.pass_by(15)
         posted = maya.read(await result(maya))
         await all_told(sqlite_url)
@@ -122,8 +123,8 @@ async def test_a_result_that_slack_does_not_take_is_posted_once_it_does(  # noqa
     assert maya.dm() == []
     assert done.state is State.DONE
     assert await stored(sqlite_url) == done
-    assert len(kick_calls(place)) == 1
-    assert_in_plain_words(place)
+    assert len(kick_calls(sandbox)) == 1
+    assert_in_plain_words(sandbox)
 
 
 class Line:
@@ -171,15 +172,15 @@ async def line_to(url: str) -> AsyncIterator[Line]:
 
 @ONE_TRANSPORT
 async def test_a_result_is_posted_once_when_slack_can_be_reached_again(
-    place: Place, start: Start, maya: Person, clock: HastyClock, sqlite_url: str
+    sandbox: Sandbox, start: Start, maya: Person, clock: HastyClock, sqlite_url: str
 ) -> None:
-    async with line_to(place.slack.url) as line:
+    async with line_to(sandbox.slack.url) as line:
         here = f"http://127.0.0.1:{line.port}/api/"
         async with start(clock=clock, SLACK_API_URL=here):
             await to_review(maya)
-            place.realtimekit.faults.switch_on("slow", op="kick", seconds=0.5)
+            sandbox.realtimekit.faults.switch_on("slow", op="kick", seconds=0.5)
             await maya.submit()
-            await place.realtimekit.until(lambda: bool(kick_calls(place)))
+            await sandbox.realtimekit.until(lambda: bool(kick_calls(sandbox)))
             await line.cut()
             assert not (await put_off(sqlite_url)).maybe_delivered
             done = await stored(sqlite_url)
@@ -196,15 +197,15 @@ async def test_a_result_is_posted_once_when_slack_can_be_reached_again(
 @pytest.mark.parametrize("fault", ["rate_limited", "server_error"])
 @ONE_TRANSPORT
 async def test_what_one_process_could_not_post_the_next_one_posts(  # noqa: PLR0917 - a table's column
-    place: Place, start: Start, maya: Person, clock: HastyClock, sqlite_url: str, fault: str
+    sandbox: Sandbox, start: Start, maya: Person, clock: HastyClock, sqlite_url: str, fault: str
 ) -> None:
-    posts_fail(place, fault)
+    posts_fail(sandbox, fault)
     async with start():
         await to_review(maya)
         await maya.submit()
         await put_off(sqlite_url)
     done = await stored(sqlite_url)
-    place.slack.faults.switch_off()
+    sandbox.slack.faults.switch_off()
     clock.pass_by(5)
     async with start(clock=clock):
         posted = maya.read(await result(maya))
@@ -216,14 +217,14 @@ async def test_what_one_process_could_not_post_the_next_one_posts(  # noqa: PLR0
         await to_form(maya)
     assert len(public(maya)) == 1
     assert await stored(sqlite_url) == done
-    assert len(kick_calls(place)) == 1
+    assert len(kick_calls(sandbox)) == 1
 
 
 async def test_what_a_process_that_died_did_not_tell_the_next_one_does(
-    place: Place, start: Start, maya: Person, clock: HastyClock, sqlite_url: str
+    sandbox: Sandbox, start: Start, maya: Person, clock: HastyClock, sqlite_url: str
 ) -> None:
-    kick = leftovers.asked(place, place.cast.mallory)
-    done = await leftovers.leave_done(place, sqlite_url, kick)
+    kick = leftovers.asked(sandbox, sandbox.demo.mallory)
+    done = await leftovers.leave_done(sandbox, sqlite_url, kick)
     clock.pass_by(DELIVER_WITHIN.total_seconds())
     async with start(clock=clock):
         posted = maya.read(await result(maya))
@@ -233,16 +234,16 @@ async def test_what_a_process_that_died_did_not_tell_the_next_one_does(
     assert len(public(maya)) == 1
     assert maya.dm() == []
     assert await stored(sqlite_url) == done
-    assert kick_calls(place) == []
+    assert kick_calls(sandbox) == []
 
 
 @ONE_TRANSPORT
 async def test_of_a_channel_that_is_archived_by_then_its_asker_hears_directly(
-    place: Place, start: Start, maya: Person, sqlite_url: str
+    sandbox: Sandbox, start: Start, maya: Person, sqlite_url: str
 ) -> None:
-    kick = leftovers.asked(place, place.cast.mallory, ago=31)
-    done = await leftovers.leave_done(place, sqlite_url, kick)
-    archive(place, "C0LIVE")
+    kick = leftovers.asked(sandbox, sandbox.demo.mallory, ago=31)
+    done = await leftovers.leave_done(sandbox, sqlite_url, kick)
+    archive(sandbox, "C0LIVE")
     async with start():
         told = await direct_message(maya)
         await all_told(sqlite_url)
@@ -256,16 +257,16 @@ async def test_of_a_channel_that_is_archived_by_then_its_asker_hears_directly(
 
 @ONE_TRANSPORT
 async def test_what_nobody_could_be_told_in_any_way_is_due_again(
-    place: Place, start: Start, maya: Person, clock: HastyClock, sqlite_url: str
+    sandbox: Sandbox, start: Start, maya: Person, clock: HastyClock, sqlite_url: str
 ) -> None:
-    kick = leftovers.asked(place, place.cast.mallory, ago=31)
-    done = await leftovers.leave_done(place, sqlite_url, kick)
-    posts_fail(place)
+    kick = leftovers.asked(sandbox, sandbox.demo.mallory, ago=31)
+    done = await leftovers.leave_done(sandbox, sqlite_url, kick)
+    posts_fail(sandbox)
     async with start(clock=clock):
         notice = await put_off(sqlite_url)
         assert notice.due_at
         assert not notice.maybe_delivered
-        place.slack.faults.switch_off()
+        sandbox.slack.faults.switch_off()
         clock.pass_by(5)
         posted = maya.read(await result(maya))
         await all_told(sqlite_url)
@@ -277,11 +278,11 @@ async def test_what_nobody_could_be_told_in_any_way_is_due_again(
 
 @ONE_TRANSPORT
 async def test_what_could_not_be_told_in_a_day_is_given_up_and_on_record(
-    place: Place, start: Start, maya: Person, clock: HastyClock, sqlite_url: str
+    sandbox: Sandbox, start: Start, maya: Person, clock: HastyClock, sqlite_url: str
 ) -> None:
-    kick = leftovers.asked(place, place.cast.mallory, ago=31)
-    done = await leftovers.leave_done(place, sqlite_url, kick)
-    posts_fail(place)
+    kick = leftovers.asked(sandbox, sandbox.demo.mallory, ago=31)
+    done = await leftovers.leave_done(sandbox, sqlite_url, kick)
+    posts_fail(sandbox)
     async with start(clock=clock):
         await put_off(sqlite_url)
         clock.pass_by(A_DAY)
@@ -290,7 +291,7 @@ async def test_what_could_not_be_told_in_a_day_is_given_up_and_on_record(
     assert untold.kind is EventKind.DELIVERY_FAILED
     assert untold.note == "result: chat.postMessage: restricted_action"
     assert await stored(sqlite_url) == done
-    place.slack.faults.switch_off()
+    sandbox.slack.faults.switch_off()
     async with start(clock=clock):
         await to_form(maya)
     assert public(maya) == maya.dm() == []
@@ -300,11 +301,11 @@ async def test_what_could_not_be_told_in_a_day_is_given_up_and_on_record(
 
 
 async def test_whoever_asks_where_the_bot_may_not_post_hears_how_to_mend_that(
-    place: Place, start: Start, clock: HastyClock, sqlite_url: str
+    sandbox: Sandbox, start: Start, clock: HastyClock, sqlite_url: str
 ) -> None:
-    maya, mo = place.slack.person("U0MAYA"), place.slack.person("U0MO")
-    mods = place.slack.workspace.directory.channels["C0MODS"]
-    place.slack.recast(replace(mods, bot_is_member=False))
+    maya, mo = sandbox.slack.person("U0MAYA"), sandbox.slack.person("U0MO")
+    mods = sandbox.slack.workspace.directory.channels["C0MODS"]
+    sandbox.slack.upsert(replace(mods, bot_is_member=False))
     remedy = f"{UNASKED}: the bot is not in the approvals channel (C0MODS). Invite it there"
     async with start(rules=ALWAYS, clock=clock):
         await to_review(maya)
@@ -315,7 +316,7 @@ async def test_whoever_asks_where_the_bot_may_not_post_hears_how_to_mend_that(
         await put_off(sqlite_url, MessageKind.CARD)
         clock.pass_by(5)
         await put_off(sqlite_url, MessageKind.CARD, attempts=2)
-        place.slack.recast(mods)
+        sandbox.slack.upsert(mods)
         clock.pass_by(15)
         card = (await mo.until(cards))[0]
         await without_remark(maya, UNASKED)
@@ -326,20 +327,20 @@ async def test_whoever_asks_where_the_bot_may_not_post_hears_how_to_mend_that(
         await settled(mo, "✓ Approved by @Mo.")
     assert len(cards(mo)) == 1
     assert len(maya.dm()) == 1
-    assert_in_plain_words(place)
+    assert_in_plain_words(sandbox)
 
 
 @ONE_TRANSPORT
 async def test_a_request_that_slack_does_not_take_yet_is_posted_later_and_bothers_nobody(
-    place: Place, start: Start, maya: Person, clock: HastyClock, sqlite_url: str
+    sandbox: Sandbox, start: Start, maya: Person, clock: HastyClock, sqlite_url: str
 ) -> None:
     async with start(rules=ALWAYS, clock=clock):
         await to_review(maya)
-        posts_fail(place, "rate_limited", retry_after=60)
+        posts_fail(sandbox, "rate_limited", retry_after=60)
         await maya.submit()
         await maya.until(lambda sees: f"{UNASKED} (ratelimited)" in sees.modal)
         await put_off(sqlite_url, MessageKind.CARD)
-        place.slack.faults.switch_off()
+        sandbox.slack.faults.switch_off()
         clock.pass_by(60)
         await maya.until(cards)
         await without_remark(maya, UNASKED)
@@ -349,9 +350,9 @@ async def test_a_request_that_slack_does_not_take_yet_is_posted_later_and_bother
 
 @ONE_TRANSPORT
 async def test_whoever_asks_in_an_archived_channel_hears_so_and_that_it_expired(
-    place: Place, start: Start, maya: Person, clock: HastyClock, sqlite_url: str
+    sandbox: Sandbox, start: Start, maya: Person, clock: HastyClock, sqlite_url: str
 ) -> None:
-    archive(place, "C0MODS")
+    archive(sandbox, "C0MODS")
     async with start(rules=ALWAYS, clock=clock):
         await to_review(maya)
         await maya.submit()
@@ -366,32 +367,32 @@ async def test_whoever_asks_in_an_archived_channel_hears_so_and_that_it_expired(
 
 @ONE_TRANSPORT
 async def test_a_card_in_a_channel_archived_since_is_left_as_it_is(
-    place: Place, start: Start, maya: Person, sqlite_url: str
+    sandbox: Sandbox, start: Start, maya: Person, sqlite_url: str
 ) -> None:
     async with start(rules=ALWAYS):
         await asked(maya)
-        archive(place, "C0MODS")
+        archive(sandbox, "C0MODS")
         await maya.press("cancel_request")
         await maya.until(lambda sees: "It was taken back." in sees.modal)
         await all_told(sqlite_url)
-    assert place.slack.calls[-1].error == "is_inactive"
+    assert sandbox.slack.calls[-1].error == "is_inactive"
     assert EventKind.DELIVERY_FAILED not in [one.kind for one in await record(sqlite_url)]
 
 
 @ONE_TRANSPORT
 async def test_a_card_that_could_not_be_changed_is_changed_later(
-    place: Place, start: Start, clock: HastyClock, sqlite_url: str
+    sandbox: Sandbox, start: Start, clock: HastyClock, sqlite_url: str
 ) -> None:
-    maya, mo = place.slack.person("U0MAYA"), place.slack.person("U0MO")
+    maya, mo = sandbox.slack.person("U0MAYA"), sandbox.slack.person("U0MO")
     async with start(rules=ALWAYS, clock=clock):
         card = await asked(maya)
         await to_request(mo, card)
-        place.slack.faults.switch_on("server_error", method="chat.update")
+        sandbox.slack.faults.switch_on("server_error", method="chat.update")
         await mo.submit()
         await result(maya)
         assert cards(mo) == [card]
         await put_off(sqlite_url, MessageKind.CARD)
-        place.slack.faults.switch_off()
+        sandbox.slack.faults.switch_off()
         clock.pass_by(5)
         await settled(mo, "✓ Approved by @Mo.")
         await all_told(sqlite_url)
@@ -402,9 +403,9 @@ async def test_a_card_that_could_not_be_changed_is_changed_later(
 @pytest.mark.parametrize("fault", ["rate_limited", "broken_before", "refused"])
 @ONE_TRANSPORT
 async def test_a_no_that_could_not_be_told_is_told_later(  # noqa: PLR0917 - a table's column
-    place: Place, start: Start, maya: Person, clock: HastyClock, sqlite_url: str, fault: str
+    sandbox: Sandbox, start: Start, maya: Person, clock: HastyClock, sqlite_url: str, fault: str
 ) -> None:
-    mo = place.slack.person("U0MO")
+    mo = sandbox.slack.person("U0MO")
     async with start(rules=ALWAYS, clock=clock):
         card = await asked(maya)
         await maya.dismiss()
@@ -412,11 +413,11 @@ async def test_a_no_that_could_not_be_told_is_told_later(  # noqa: PLR0917 - a t
         await mo.press("deny")
         await mo.until(lambda sees: sees.modal.title == "Deny the request")
         await mo.write("note", "wrong person")
-        posts_fail(place, fault)
+        posts_fail(sandbox, fault)
         await mo.submit()
         await put_off(sqlite_url, MessageKind.REQUESTER)
         assert maya.dm() == []
-        place.slack.faults.switch_off()
+        sandbox.slack.faults.switch_off()
         clock.pass_by(5)
         told = await direct_message(maya)
         await all_told(sqlite_url)
@@ -428,10 +429,10 @@ async def test_a_no_that_could_not_be_told_is_told_later(  # noqa: PLR0917 - a t
 
 @ONE_TRANSPORT
 async def test_of_views_only_so_many_are_remembered_and_whoever_had_another_hears_directly(
-    place: Place, start: Start, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    maya, mo, lea = (place.slack.person(one) for one in ("U0MAYA", "U0MO", "U0LEA"))
-    monkeypatch.setattr(channel, "WATCHED", 1)
+    maya, mo, lea = (sandbox.slack.person(one) for one in ("U0MAYA", "U0MO", "U0LEA"))
+    monkeypatch.setattr(modals, "MAX_FOLLOWED", 1)
     async with start(rules=ALWAYS):
         card = await asked(maya)
         await asked(mo, "/kick tom rude")
@@ -449,7 +450,7 @@ async def test_of_views_only_so_many_are_remembered_and_whoever_had_another_hear
 @pytest.mark.parametrize("is_looking", [True, False], ids=["in the view", "directly"])
 @ONE_TRANSPORT
 async def test_whoever_waits_hears_that_the_bot_can_not_go_on_and_later_how_it_went(  # noqa: PLR0917 - a table's column
-    place: Place,
+    sandbox: Sandbox,
     start: Start,
     maya: Person,
     clock: HastyClock,
@@ -459,11 +460,11 @@ async def test_whoever_waits_hears_that_the_bot_can_not_go_on_and_later_how_it_w
     words = "What became of kick #1 is not known here; the bot looks again by itself"
     async with start(clock=clock):
         await to_review(maya)
-        place.realtimekit.calls.clear()
-        place.realtimekit.faults.switch_on("slow", op="participants", seconds=0.5, times=1)
+        sandbox.realtimekit.calls.clear()
+        sandbox.realtimekit.faults.switch_on("slow", op="participants", seconds=0.5, times=1)
         await maya.submit()
-        await place.realtimekit.until(
-            lambda: "participants" in [one.op for one in place.realtimekit.calls]
+        await sandbox.realtimekit.until(
+            lambda: "participants" in [one.op for one in sandbox.realtimekit.calls]
         )
         with closing(sqlite3.connect(database_of(sqlite_url))) as other:
             other.execute("BEGIN EXCLUSIVE")
@@ -476,8 +477,8 @@ async def test_whoever_waits_hears_that_the_bot_can_not_go_on_and_later_how_it_w
         if is_looking:
             await maya.until(lambda sees: "✓ kicked" in sees.modal)
     assert len(maya.dm()) == (0 if is_looking else 1)
-    assert len(public(maya)) == len(kick_calls(place)) == 1
-    assert_in_plain_words(place)
+    assert len(public(maya)) == len(kick_calls(sandbox)) == 1
+    assert_in_plain_words(sandbox)
 
 
 def read_dm(person: Person) -> str:
@@ -486,7 +487,7 @@ def read_dm(person: Person) -> str:
 
 
 async def test_what_expired_while_the_bot_was_down_is_told_by_its_next_start(
-    place: Place, start: Start, maya: Person, clock: HastyClock, sqlite_url: str
+    sandbox: Sandbox, start: Start, maya: Person, clock: HastyClock, sqlite_url: str
 ) -> None:
     async with start(rules=ALWAYS):
         await asked(maya)
@@ -500,15 +501,15 @@ async def test_what_expired_while_the_bot_was_down_is_told_by_its_next_start(
     assert len(maya.dm()) == len(cards(maya)) == 1
     assert public(maya) == []
     assert kicks_stored(sqlite_url) == ["expired"]
-    assert kick_calls(place) == []
+    assert kick_calls(sandbox) == []
 
 
 @pytest.mark.parametrize("deed", ["approve", "deny"])
 @ONE_TRANSPORT
 async def test_a_decision_after_the_deadline_is_too_late_whatever_the_bot_did_meanwhile(  # noqa: PLR0917 - a table's column
-    place: Place, start: Start, maya: Person, clock: HastyClock, sqlite_url: str, deed: str
+    sandbox: Sandbox, start: Start, maya: Person, clock: HastyClock, sqlite_url: str, deed: str
 ) -> None:
-    mo = place.slack.person("U0MO")
+    mo = sandbox.slack.person("U0MO")
     async with start(rules=ALWAYS):
         await to_request(mo, await asked(maya))
         if deed == "deny":
@@ -523,14 +524,14 @@ async def test_a_decision_after_the_deadline_is_too_late_whatever_the_bot_did_me
         assert EXPIRED in await direct_message(maya)
         await settled(mo, "Nobody decided in time. Nobody was removed.")
     assert kicks_stored(sqlite_url) == ["expired"]
-    assert kick_calls(place) == []
+    assert kick_calls(sandbox) == []
 
 
 @ONE_TRANSPORT
 async def test_a_request_is_decided_after_a_restart_by_the_card_from_before(
-    place: Place, start: Start, maya: Person, sqlite_url: str
+    sandbox: Sandbox, start: Start, maya: Person, sqlite_url: str
 ) -> None:
-    mo = place.slack.person("U0MO")
+    mo = sandbox.slack.person("U0MO")
     async with start(rules=ALWAYS):
         card = await asked(maya)
     async with start(rules=ALWAYS):
@@ -540,4 +541,4 @@ async def test_a_request_is_decided_after_a_restart_by_the_card_from_before(
         await settled(mo, "✓ Approved by @Mo.")
         await all_told(sqlite_url)
     assert len(cards(mo)) == 1
-    assert len(kick_calls(place)) == 1
+    assert len(kick_calls(sandbox)) == 1

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from bot.__main__ import main
-from bot.app import StartupError
 from bot.check import check
 from bot.config import read_settings
-from bot.core.kick import LEASE, EventKind, Outcome, OutcomeReason, State
+from bot.core.event import EventKind
+from bot.core.kick import LEASE, State
+from bot.core.target import Outcome, OutcomeReason
+from bot.transports import StartupError
 from tests.clocks import HastyClock
 from tests.journeys.conftest import Start, database_of
 from tests.journeys.leftovers import asked, leave_ready, leave_running
@@ -30,22 +32,22 @@ from tests.journeys.steps import (
     stored,
     to_review,
 )
-from tests.sandbox.place import EXAMPLE_POLICY, Place
+from tests.sandbox.sandbox import EXAMPLE_POLICY, Sandbox
 from tests.sandbox.slack import Person
 
 
 @pytest.fixture
-def maya(place: Place) -> Person:
-    return place.slack.person("U0MAYA")
+def maya(sandbox: Sandbox) -> Person:
+    return sandbox.slack.person("U0MAYA")
 
 
 # After another process died
 
 
 async def test_a_kick_that_nobody_took_up_for_a_minute_lapses_and_its_asker_hears_so(
-    place: Place, maya: Person, start: Start, sqlite_url: str
+    sandbox: Sandbox, maya: Person, start: Start, sqlite_url: str
 ) -> None:
-    await leave_ready(sqlite_url, asked(place, place.cast.mallory, ago=61))
+    await leave_ready(sqlite_url, asked(sandbox, sandbox.demo.mallory, ago=61))
     async with start():
         await maya.until(lambda sees: sees.dm())
         told = maya.read(maya.dm()[-1])
@@ -53,26 +55,26 @@ async def test_a_kick_that_nobody_took_up_for_a_minute_lapses_and_its_asker_hear
         assert "#1" in told
     assert (await stored(sqlite_url)).state is State.EXPIRED
     assert maya.messages("C0LIVE") == []
-    assert kick_calls(place) == []
+    assert kick_calls(sandbox) == []
 
 
 async def test_a_kick_just_asked_for_is_carried_out_by_the_next_process(
-    place: Place, maya: Person, start: Start, sqlite_url: str
+    sandbox: Sandbox, maya: Person, start: Start, sqlite_url: str
 ) -> None:
-    await leave_ready(sqlite_url, asked(place, place.cast.mallory, ago=5))
+    await leave_ready(sqlite_url, asked(sandbox, sandbox.demo.mallory, ago=5))
     async with start():
         assert "Mallory — ✓ kicked" in maya.read(await result(maya))
     assert (await stored(sqlite_url)).state is State.DONE
-    assert len(kick_calls(place)) == 1
+    assert len(kick_calls(sandbox)) == 1
 
 
 async def test_a_kick_of_a_process_that_died_is_settled_by_evidence_and_never_called_again(
-    place: Place, maya: Person, start: Start, sqlite_url: str
+    sandbox: Sandbox, maya: Person, start: Start, sqlite_url: str
 ) -> None:
-    tom, ana = place.cast.crowd[:2]
-    kick = asked(place, place.cast.mallory, tom, ana, ago=30)
-    await leave_running(place, sqlite_url, kick, "Mallory", "Tom")
-    place.cast.world.kick(place.cast.mallory)
+    tom, ana = sandbox.demo.crowd[:2]
+    kick = asked(sandbox, sandbox.demo.mallory, tom, ana, ago=30)
+    await leave_running(sandbox, sqlite_url, kick, "Mallory", "Tom")
+    sandbox.demo.world.kick(sandbox.demo.mallory)
     async with start(clock=HastyClock()):
         posted = maya.read(await result(maya))
         assert f"Mallory — {LEFT}" in posted
@@ -87,22 +89,24 @@ async def test_a_kick_of_a_process_that_died_is_settled_by_evidence_and_never_ca
         ("Ana", Outcome.FAILED, OutcomeReason.NOT_TRIED),
     ]
     assert EventKind.TAKEN_OVER in [one.kind for one in await record(sqlite_url)]
-    assert kick_calls(place) == []
+    assert kick_calls(sandbox) == []
 
 
 async def test_what_a_dead_process_did_stays_unknown_where_nothing_proves_it(
-    place: Place, maya: Person, start: Start, sqlite_url: str
+    sandbox: Sandbox, maya: Person, start: Start, sqlite_url: str
 ) -> None:
-    await leave_running(place, sqlite_url, asked(place, place.cast.mallory, ago=30), "Mallory")
-    place.realtimekit.faults.switch_on("empty_participants")
+    await leave_running(
+        sandbox, sqlite_url, asked(sandbox, sandbox.demo.mallory, ago=30), "Mallory"
+    )
+    sandbox.realtimekit.faults.switch_on("empty_participants")
     async with start(clock=HastyClock()):
         posted = maya.read(await result(maya))
         assert "Mallory — ? unknown: RealtimeKit's answer was lost" in posted
-    assert kick_calls(place) == []
+    assert kick_calls(sandbox) == []
 
 
 async def test_a_finished_kick_is_told_no_second_time(
-    place: Place, maya: Person, start: Start
+    sandbox: Sandbox, maya: Person, start: Start
 ) -> None:
     async with start():
         await to_review(maya)
@@ -112,11 +116,11 @@ async def test_a_finished_kick_is_told_no_second_time(
         await maya.command("C0LIVE", "/kick tom spam")
         await maya.until(lambda sees: sees.modal.submit == "Kick")
     assert [one.ts for one in maya.messages("C0LIVE")] == [message.ts]
-    assert len(kick_calls(place)) == 1
+    assert len(kick_calls(sandbox)) == 1
 
 
 async def test_a_review_that_was_open_over_a_restart_can_still_be_sent(
-    place: Place, maya: Person, start: Start
+    sandbox: Sandbox, maya: Person, start: Start
 ) -> None:
     async with start():
         await to_review(maya)
@@ -127,9 +131,9 @@ async def test_a_review_that_was_open_over_a_restart_can_still_be_sent(
 
 
 async def test_kick_again_works_in_a_message_from_before_a_restart(
-    place: Place, maya: Person, start: Start
+    sandbox: Sandbox, maya: Person, start: Start
 ) -> None:
-    place.cast.world.comes_back(place.cast.mallory)
+    sandbox.demo.world.comes_back(sandbox.demo.mallory)
     async with start():
         await to_review(maya)
         await maya.submit()
@@ -144,68 +148,68 @@ async def test_kick_again_works_in_a_message_from_before_a_restart(
 
 @asynccontextmanager
 async def operated(
-    place: Place, transport: str, sqlite_url: str, **more: str
+    sandbox: Sandbox, transport: str, sqlite_url: str, **more: str
 ) -> AsyncIterator[Running]:
     """Run `python -m bot run` with nothing but environment variables."""
-    settings = place.settings(http=transport == "http", database_url=sqlite_url)
+    settings = sandbox.settings(http=transport == "http", database_url=sqlite_url)
     async with process(settings | more, "run") as bot:
         port = await bot.up()
         if transport == "http":
-            place.slack.deliver_to(f"http://127.0.0.1:{port}/slack/events")
+            sandbox.slack.deliver_to(f"http://127.0.0.1:{port}/slack/events")
         yield bot
 
 
 async def test_a_bot_told_to_stop_finishes_the_calls_it_has_sent(
-    place: Place, maya: Person, transport: str, sqlite_url: str
+    sandbox: Sandbox, maya: Person, transport: str, sqlite_url: str
 ) -> None:
-    async with operated(place, transport, sqlite_url) as bot:
+    async with operated(sandbox, transport, sqlite_url) as bot:
         await to_review(maya)
-        place.realtimekit.faults.switch_on("slow", op="kick", seconds=0.5)
+        sandbox.realtimekit.faults.switch_on("slow", op="kick", seconds=0.5)
         await maya.submit()
-        await place.realtimekit.until(lambda: bool(kick_calls(place)))
+        await sandbox.realtimekit.until(lambda: bool(kick_calls(sandbox)))
         assert await bot.stop() == 0
     assert "Mallory — ✓ kicked" in maya.read(await result(maya))
     assert "Mallory — ✓ kicked" in maya.modal
     assert (await stored(sqlite_url)).state is State.DONE
-    assert len(kick_calls(place)) == 1
+    assert len(kick_calls(sandbox)) == 1
     assert [line for line in bot.said if " INFO " not in line] == []
     await maya.command("C0LIVE", "/kick")
     assert maya.notices == ['/kick failed with the error "dispatch_failed"']
 
 
 async def test_a_bot_that_is_killed_is_survived_by_its_kick(
-    place: Place, maya: Person, start: Start, transport: str, sqlite_url: str
+    sandbox: Sandbox, maya: Person, start: Start, transport: str, sqlite_url: str
 ) -> None:
-    async with operated(place, transport, sqlite_url) as bot:
+    async with operated(sandbox, transport, sqlite_url) as bot:
         await to_review(maya)
-        place.realtimekit.faults.switch_on("hang", op="kick", times=1, effect=True)
+        sandbox.realtimekit.faults.switch_on("hang", op="kick", times=1, effect=True)
         await maya.submit()
-        await place.realtimekit.until(lambda: bool(place.cast.world.kicks))
+        await sandbox.realtimekit.until(lambda: bool(sandbox.demo.world.kicks))
         await bot.kill()
     clock = HastyClock()
     clock.pass_by(LEASE.total_seconds())
     async with start(clock=clock):
         posted = maya.read(await result(maya))
         assert f"Mallory — {LEFT}" in posted
-    assert len(kick_calls(place)) == 1
+    assert len(kick_calls(sandbox)) == 1
 
 
 @pytest.mark.parametrize("transport", ["socket"], indirect=True)
 async def test_no_secret_is_written_anywhere(
-    place: Place, maya: Person, transport: str, sqlite_url: str
+    sandbox: Sandbox, maya: Person, transport: str, sqlite_url: str
 ) -> None:
-    async with operated(place, transport, sqlite_url, LOG_LEVEL="DEBUG") as bot:
-        place.realtimekit.faults.switch_on("forbidden", op="kick")
+    async with operated(sandbox, transport, sqlite_url, LOG_LEVEL="DEBUG") as bot:
+        sandbox.realtimekit.faults.switch_on("forbidden", op="kick")
         await to_review(maya)
         await maya.submit()
         await result(maya)
         await bot.stop()
     written = bot.text + await asyncio.to_thread(stored_text, database_of(sqlite_url))
-    response_url = f"{place.slack.url}/respond/"
+    response_url = f"{sandbox.slack.url}/respond/"
     secrets = [
-        place.slack.bot_token,
-        place.slack.app_token,
-        place.realtimekit.api_token,
+        sandbox.slack.bot_token,
+        sandbox.slack.app_token,
+        sandbox.realtimekit.api_token,
         response_url,
     ]
     assert "kickbot is up" in written
@@ -221,10 +225,10 @@ def stored_text(database: Path) -> str:
 
 @ONE_TRANSPORT
 async def test_a_revoked_token_ends_the_start_with_a_sentence(
-    place: Place, transport: str, sqlite_url: str
+    sandbox: Sandbox, transport: str, sqlite_url: str
 ) -> None:
-    place.slack.faults.switch_on("token_revoked")
-    async with process(place.settings(http=True, database_url=sqlite_url), "run") as bot:
+    sandbox.slack.faults.switch_on("token_revoked")
+    async with process(sandbox.settings(http=True, database_url=sqlite_url), "run") as bot:
         assert await bot.ended() == 1
     [line] = bot.said
     assert "SLACK_BOT_TOKEN (auth.test: token_revoked)" in line
@@ -243,9 +247,9 @@ async def test_a_revoked_token_ends_the_start_with_a_sentence(
     ],
 )
 async def test_a_bot_that_slack_does_not_know_does_not_start(
-    place: Place, start: Start, fault: str, words: str
+    sandbox: Sandbox, start: Start, fault: str, words: str
 ) -> None:
-    place.slack.faults.switch_on(fault)
+    sandbox.slack.faults.switch_on(fault)
     with pytest.raises(StartupError, match=re.escape(words)):
         async with start():
             pass
@@ -264,7 +268,7 @@ async def test_a_bot_that_slack_does_not_know_does_not_start(
     ],
 )
 async def test_a_bot_with_a_setting_that_leads_nowhere_does_not_start(
-    place: Place, start: Start, name: str, value: str, words: str
+    sandbox: Sandbox, start: Start, name: str, value: str, words: str
 ) -> None:
     with pytest.raises(StartupError, match=re.escape(words)):
         async with start(**{name: value}):
@@ -273,7 +277,7 @@ async def test_a_bot_with_a_setting_that_leads_nowhere_does_not_start(
 
 
 @ONE_TRANSPORT
-async def test_a_port_that_is_taken_is_named(place: Place, start: Start) -> None:
+async def test_a_port_that_is_taken_is_named(sandbox: Sandbox, start: Start) -> None:
     async with start() as first:
         with pytest.raises(StartupError, match=f"PORT {first.port}: "):
             async with start(PORT=f"{first.port}"):
@@ -402,8 +406,8 @@ def test_a_policy_that_can_not_be_read_keeps_the_bot_from_starting(
 # kickbot check
 
 
-async def test_check_says_ok_of_each_part_and_ends_well(place: Place, sqlite_url: str) -> None:
-    settings = place.settings(http=True, database_url=sqlite_url)
+async def test_check_says_ok_of_each_part_and_ends_well(sandbox: Sandbox, sqlite_url: str) -> None:
+    settings = sandbox.settings(http=True, database_url=sqlite_url)
     async with process(settings, "check") as bot:
         assert await bot.ended() == 0
     notes = [line for line in bot.said if line.startswith("note ")]
@@ -419,20 +423,20 @@ class Bad:
 
     line: str
     settings: Mapping[str, str] = field(default_factory=dict)
-    play: Callable[[Place], None] = lambda _: None
+    play: Callable[[Sandbox], None] = lambda _: None
 
 
-def at_slack(fault: str) -> Callable[[Place], None]:
-    return lambda place: place.slack.faults.switch_on(fault)
+def at_slack(fault: str) -> Callable[[Sandbox], None]:
+    return lambda sandbox: sandbox.slack.faults.switch_on(fault)
 
 
-def at_realtimekit(fault: str) -> Callable[[Place], None]:
-    return lambda place: place.realtimekit.faults.switch_on(fault)
+def at_realtimekit(fault: str) -> Callable[[Sandbox], None]:
+    return lambda sandbox: sandbox.realtimekit.faults.switch_on(fault)
 
 
-def without_scope(place: Place) -> None:
-    manifest = place.slack.workspace.manifest
-    place.slack.workspace.manifest = replace(manifest, scopes=manifest.scopes - {"users:read"})
+def without_scope(sandbox: Sandbox) -> None:
+    manifest = sandbox.slack.workspace.manifest
+    sandbox.slack.workspace.manifest = replace(manifest, scopes=manifest.scopes - {"users:read"})
 
 
 INSTALL = "install the app again and copy the bot token"
@@ -463,10 +467,10 @@ BAD_CHECKS = {
 
 @pytest.mark.parametrize("bad", BAD_CHECKS.values(), ids=BAD_CHECKS.keys())
 async def test_check_says_what_is_wrong_and_the_next_step(
-    place: Place, sqlite_url: str, bad: Bad
+    sandbox: Sandbox, sqlite_url: str, bad: Bad
 ) -> None:
-    settings = place.settings(http=True, database_url=sqlite_url) | dict(bad.settings)
-    bad.play(place)
+    settings = sandbox.settings(http=True, database_url=sqlite_url) | dict(bad.settings)
+    bad.play(sandbox)
     found = [str(finding) async for finding in check(lambda: read_settings(settings))]
     join_database_threads()
     [wrong] = [line for line in found if line.startswith("WRONG")]
@@ -475,11 +479,11 @@ async def test_check_says_what_is_wrong_and_the_next_step(
 
 
 async def test_check_names_every_fault_of_a_policy(
-    place: Place, sqlite_url: str, tmp_path: Path
+    sandbox: Sandbox, sqlite_url: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "policy.toml"
     path.write_text(BAD_POLICY)
-    settings = place.settings(http=True, database_url=sqlite_url) | {"KICKBOT_POLICY": str(path)}
+    settings = sandbox.settings(http=True, database_url=sqlite_url) | {"KICKBOT_POLICY": str(path)}
     found = [str(finding) async for finding in check(lambda: read_settings(settings))]
     assert len([line for line in found if line.startswith("WRONG  policy: ")]) == 10
     assert len([line for line in found if line.startswith("ok ")]) == 4

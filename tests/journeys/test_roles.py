@@ -23,10 +23,9 @@ from tests.journeys.steps import (
     to_form,
     to_review,
 )
-from tests.sandbox.place import EXAMPLE_POLICY, Place
-from tests.sandbox.realtimekit.cast import open_meeting
-from tests.sandbox.slack import Message, Person
-from tests.sandbox.slack.cast import ABROAD, Group, User
+from tests.sandbox.realtimekit import open_meeting
+from tests.sandbox.sandbox import EXAMPLE_POLICY, Sandbox
+from tests.sandbox.slack import OTHER_TEAM_ID, Group, Message, Person, User
 
 Json = dict[str, Any]
 Governed = Callable[[Json], AbstractAsyncContextManager[Bot]]
@@ -58,14 +57,14 @@ CHANGES: dict[str, tuple[User | Group, str]] = {
 
 
 @pytest.fixture(autouse=True)
-def robo(place: Place) -> None:
-    live = place.slack.workspace.directory.channels["C0LIVE"]
-    place.slack.recast(ROBO)
-    place.slack.recast(replace(live, members=(*live.members, ROBO.id)))
+def robo(sandbox: Sandbox) -> None:
+    live = sandbox.slack.workspace.directory.channels["C0LIVE"]
+    sandbox.slack.upsert(ROBO)
+    sandbox.slack.upsert(replace(live, members=(*live.members, ROBO.id)))
 
 
 @pytest.fixture
-def governed(place: Place, transport: str, sqlite_url: str) -> Governed:
+def governed(sandbox: Sandbox, transport: str, sqlite_url: str) -> Governed:
     """Return how to start the bot with some of the policy changed, or left out (None)."""
 
     @asynccontextmanager
@@ -75,10 +74,10 @@ def governed(place: Place, transport: str, sqlite_url: str) -> Governed:
         kept = {name: value for name, value in (given | changes).items() if value is not None}
         policy = parse_policy(kept, EXAMPLE_POLICY)
         http = transport == "http"
-        environment = place.settings(http=http, database_url=sqlite_url)
+        environment = sandbox.settings(http=http, database_url=sqlite_url)
         async with running(read_settings(environment), policy) as bot:
             if http:
-                place.slack.deliver_to(f"http://127.0.0.1:{bot.port}/slack/events")
+                sandbox.slack.deliver_to(f"http://127.0.0.1:{bot.port}/slack/events")
             yield bot
 
     return started
@@ -96,9 +95,9 @@ async def hears(person: Person, words: str) -> None:
     assert "Mallory" not in told(person)
 
 
-async def posted_kick(place: Place) -> Message:
+async def posted_kick(sandbox: Sandbox) -> Message:
     """Let Maya kick Mallory; return the message in the channel."""
-    maya = place.slack.person("U0MAYA")
+    maya = sandbox.slack.person("U0MAYA")
     await to_review(maya)
     await maya.submit()
     await maya.until(lambda sees: "✓ kicked" in sees.modal)
@@ -107,51 +106,51 @@ async def posted_kick(place: Place) -> Message:
 
 @pytest.mark.parametrize(("user", "words"), NOBODIES.items())
 async def test_whoever_has_no_role_is_refused_at_the_command(
-    place: Place, start: Start, sqlite_url: str, user: str, words: str
+    sandbox: Sandbox, start: Start, sqlite_url: str, user: str, words: str
 ) -> None:
-    person = place.slack.person(user)
+    person = sandbox.slack.person(user)
     async with start():
         await person.command("C0LIVE", "/kick mallory spam", force=True)
         await hears(person, words)
         # By now the bot knows them, and refuses with the answer itself.
         await person.command("C0LIVE", "/kick mallory spam", force=True)
         assert words in person.read(person.messages("C0LIVE")[-1])
-        assert place.slack.person("U0MAYA").messages("C0LIVE") == []
+        assert sandbox.slack.person("U0MAYA").messages("C0LIVE") == []
     assert refusals(sqlite_url) == [(user, words)] * 2
     assert kicks_stored(sqlite_url) == []
-    assert_in_plain_words(place)
+    assert_in_plain_words(sandbox)
 
 
 @pytest.mark.parametrize(("user", "words"), {**NOBODIES, "U0XEN": ELSEWHERE}.items())
 @ONE_TRANSPORT
 async def test_whoever_has_no_role_is_refused_at_kick_again(
-    place: Place, start: Start, sqlite_url: str, user: str, words: str
+    sandbox: Sandbox, start: Start, sqlite_url: str, user: str, words: str
 ) -> None:
-    person = place.slack.person(user)
+    person = sandbox.slack.person(user)
     async with start():
-        posted = await posted_kick(place)
+        posted = await posted_kick(sandbox)
         await person.click(posted, "kick_again", force=True)
         await hears(person, words)
         await person.click(posted, "kick_again", force=True)
         await person.until(lambda sees: told(sees).count(words) == 2)
-        assert len(place.slack.person("U0MAYA").messages("C0LIVE")) == 1
+        assert len(sandbox.slack.person("U0MAYA").messages("C0LIVE")) == 1
     assert refusals(sqlite_url) == [(user, words)] * 2
-    assert len(kick_calls(place)) == 1
+    assert len(kick_calls(sandbox)) == 1
 
 
 @pytest.mark.parametrize("is_known", [True, False], ids=["known", "not-known-yet"])
 @pytest.mark.parametrize("change", CHANGES)
 @ONE_TRANSPORT
 async def test_a_role_lost_while_the_form_is_open_ends_it(
-    place: Place, start: Start, sqlite_url: str, change: str, *, is_known: bool
+    sandbox: Sandbox, start: Start, sqlite_url: str, change: str, *, is_known: bool
 ) -> None:
-    mo, (changed, words) = place.slack.person("U0MO"), CHANGES[change]
+    mo, (changed, words) = sandbox.slack.person("U0MO"), CHANGES[change]
     clock = HastyClock()
     async with start(clock=clock):
         await to_form(mo)
         await mo.choose("who", *await mo.type_ahead("who", "tom"))
         await mo.write("reason", "rude")
-        place.slack.recast(changed)
+        sandbox.slack.upsert(changed)
         await clock.sleep(61)
         if is_known:
             assert await mo.type_ahead("who", "") == []
@@ -167,18 +166,18 @@ async def test_a_role_lost_while_the_form_is_open_ends_it(
 @pytest.mark.parametrize("change", CHANGES)
 @ONE_TRANSPORT
 async def test_a_role_lost_after_the_review_keeps_the_kick_from_happening(
-    place: Place, start: Start, sqlite_url: str, change: str, later: int
+    sandbox: Sandbox, start: Start, sqlite_url: str, change: str, later: int
 ) -> None:
-    mo, (changed, words) = place.slack.person("U0MO"), CHANGES[change]
+    mo, (changed, words) = sandbox.slack.person("U0MO"), CHANGES[change]
     clock = HastyClock()
     async with start(clock=clock):
         await to_review(mo)
-        place.slack.recast(changed)
+        sandbox.slack.upsert(changed)
         await clock.sleep(later)
         await mo.submit()
         await mo.until(lambda sees: f"Nobody was removed. {words}" in sees.modal)
         assert mo.messages("C0LIVE") == []
-    assert kick_calls(place) == []
+    assert kick_calls(sandbox) == []
     assert kicks_stored(sqlite_url) == ["refused"]
     assert [note for _, note in refusals(sqlite_url)] == [words]
 
@@ -191,49 +190,49 @@ ABROAD_PAYLOADS: dict[str, Json] = {
 
 @pytest.mark.parametrize("kind", ABROAD_PAYLOADS)
 async def test_a_submit_from_another_workspace_is_refused(
-    place: Place, start: Start, sqlite_url: str, kind: str
+    sandbox: Sandbox, start: Start, sqlite_url: str, kind: str
 ) -> None:
-    maya = place.slack.person("U0MAYA")
+    maya = sandbox.slack.person("U0MAYA")
     async with start():
         await (to_form(maya, "/kick mallory") if kind == "form" else to_review(maya))
         # The same id, but of somebody elsewhere: ids are unique within a workspace only.
-        place.slack.recast(replace(maya.user, team_id=ABROAD))
+        sandbox.slack.upsert(replace(maya.user, team_id=OTHER_TEAM_ID))
         await maya.submit(force=True)
         assert ELSEWHERE in maya.modal
         assert "Mallory" not in maya.modal
     assert refusals(sqlite_url) == [("U0MAYA", ELSEWHERE)]
     assert kicks_stored(sqlite_url) == []
-    assert kick_calls(place) == []
+    assert kick_calls(sandbox) == []
 
 
-async def test_a_menu_offers_nothing_to_another_workspace(place: Place, start: Start) -> None:
-    maya = place.slack.person("U0MAYA")
-    open_meeting(place.cast.world, "Evening show", ["Ed"])
+async def test_a_menu_offers_nothing_to_another_workspace(sandbox: Sandbox, start: Start) -> None:
+    maya = sandbox.slack.person("U0MAYA")
+    open_meeting(sandbox.demo.world, "Evening show", ["Ed"])
     async with start():
         await to_form(maya)
         assert await maya.type_ahead("meeting", "")
-        place.slack.recast(replace(maya.user, team_id=ABROAD))
+        sandbox.slack.upsert(replace(maya.user, team_id=OTHER_TEAM_ID))
         assert await maya.type_ahead("meeting", "") == []
         assert await maya.type_ahead("who", "") == []
 
 
 async def test_a_command_from_another_workspace_is_refused(
-    place: Place, start: Start, sqlite_url: str
+    sandbox: Sandbox, start: Start, sqlite_url: str
 ) -> None:
-    maya = place.slack.person("U0MAYA")
+    maya = sandbox.slack.person("U0MAYA")
     async with start():
         await maya.command("C0LIVE", "/kick help")
-        payload = place.slack.deliveries[-1].payload | {"team_id": ABROAD}
-        answer = await place.slack.deliver(payload | {"text": "mallory spam"})
+        payload = sandbox.slack.deliveries[-1].payload | {"team_id": OTHER_TEAM_ID}
+        answer = await sandbox.slack.deliver(payload | {"text": "mallory spam"})
         assert ELSEWHERE in str(answer.body)
     assert refusals(sqlite_url) == [("U0MAYA", ELSEWHERE)]
     assert not maya.stack
 
 
 async def test_a_helper_is_shown_whom_they_mean_but_can_only_ask(
-    place: Place, start: Start, sqlite_url: str
+    sandbox: Sandbox, start: Start, sqlite_url: str
 ) -> None:
-    hal = place.slack.person("U0HAL")
+    hal = sandbox.slack.person("U0HAL")
     async with start():
         await to_review(hal)
         assert hal.modal.submit == "Ask for approval"
@@ -244,8 +243,8 @@ async def test_a_helper_is_shown_whom_they_mean_but_can_only_ask(
         await hal.until(lambda sees: sees.messages("C0MODS"))
     assert kicks_stored(sqlite_url) == ["waiting"]
     assert refusals(sqlite_url) == []
-    assert place.cast.mallory in place.cast.world.who_is_in(place.cast.ama)
-    assert kick_calls(place) == []
+    assert sandbox.demo.mallory in sandbox.demo.world.who_is_in(sandbox.demo.ama)
+    assert kick_calls(sandbox) == []
 
 
 NOWHERE_TO_ASK = "But the policy names no channel in which to ask one: nobody was removed."
@@ -265,13 +264,13 @@ A_GUEST = {"who": ["U0GUS", "U0DEE"], "role": "lead"}
 )
 @ONE_TRANSPORT
 async def test_whom_nobody_could_approve_is_told_at_once(
-    place: Place,
+    sandbox: Sandbox,
     governed: Governed,
     sqlite_url: str,
     grants: list[Json],
     changes: Json,
 ) -> None:
-    hal = place.slack.person("U0HAL")
+    hal = sandbox.slack.person("U0HAL")
     async with governed({"grant": grants, "rules": changes}):
         await to_review(hal)
         assert NOBODY_TO_ASK in hal.modal
@@ -284,21 +283,21 @@ async def test_whom_nobody_could_approve_is_told_at_once(
 
 @ONE_TRANSPORT
 async def test_that_nobody_can_be_read_does_not_mean_that_there_is_nobody(
-    place: Place, governed: Governed
+    sandbox: Sandbox, governed: Governed
 ) -> None:
-    hal = place.slack.person("U0HAL")
+    hal = sandbox.slack.person("U0HAL")
     mods = {"who": ["S0MODS"], "role": "moderator"}
     async with governed({"grant": [A_HELPER_ALONE, mods]}):
-        place.slack.faults.switch_on("server_error", method="usergroups.users.list")
+        sandbox.slack.faults.switch_on("server_error", method="usergroups.users.list")
         await to_review(hal)
         assert hal.modal.submit == "Ask for approval"
 
 
 @ONE_TRANSPORT
 async def test_what_needs_a_second_person_is_refused_where_the_policy_names_no_place_to_ask(
-    place: Place, governed: Governed, sqlite_url: str
+    sandbox: Sandbox, governed: Governed, sqlite_url: str
 ) -> None:
-    maya = place.slack.person("U0MAYA")
+    maya = sandbox.slack.person("U0MAYA")
     nowhere = {"approvals_channel": None, "ping": None}
     alone = {"who": ["U0MAYA"], "role": "moderator"}
     rules = {"second_person": "never"}
@@ -311,11 +310,11 @@ async def test_what_needs_a_second_person_is_refused_where_the_policy_names_no_p
         assert maya.modal.submit is None
     assert [user for user, _ in refusals(sqlite_url)] == ["U0MAYA"]
     assert kicks_stored(sqlite_url) == []
-    assert kick_calls(place) == []
+    assert kick_calls(sandbox) == []
 
 
-async def test_a_lead_kicks(place: Place, bot: Bot) -> None:
-    lea = place.slack.person("U0LEA")
+async def test_a_lead_kicks(sandbox: Sandbox, bot: Bot) -> None:
+    lea = sandbox.slack.person("U0LEA")
     await to_review(lea)
     await lea.submit()
     assert "Mallory — ✓ kicked" in lea.read(await result(lea))
@@ -329,10 +328,10 @@ async def test_a_lead_kicks(place: Place, bot: Bot) -> None:
     ],
 )
 async def test_where_a_second_person_is_needed_only_a_lead_kicks_at_once(
-    place: Place, governed: Governed, sqlite_url: str, rule: str, words: str
+    sandbox: Sandbox, governed: Governed, sqlite_url: str, rule: str, words: str
 ) -> None:
     rules = {"second_person": rule, "bulk": 1}
-    mo, lea = place.slack.person("U0MO"), place.slack.person("U0LEA")
+    mo, lea = sandbox.slack.person("U0MO"), sandbox.slack.person("U0LEA")
     async with governed({"approvals_channel": "C0MODS", "rules": rules}):
         for person in (mo, lea):
             await to_form(person)
@@ -348,7 +347,7 @@ async def test_where_a_second_person_is_needed_only_a_lead_kicks_at_once(
         assert lea.modal.submit == "Kick"
         await mo.submit()
         assert "Kick #1 waits for a second person" in mo.modal
-        assert kick_calls(place) == []
+        assert kick_calls(sandbox) == []
         await lea.submit()
         told = lea.read(await result(lea))
         assert told.count("✓ kicked") == 2
@@ -358,10 +357,10 @@ async def test_where_a_second_person_is_needed_only_a_lead_kicks_at_once(
 
 
 async def test_a_role_in_some_meetings_reaches_no_other(
-    place: Place, start: Start, sqlite_url: str
+    sandbox: Sandbox, start: Start, sqlite_url: str
 ) -> None:
-    show = open_meeting(place.cast.world, "Evening show", ["Ed", "Troll"])
-    hal = place.slack.person("U0HAL")
+    show = open_meeting(sandbox.demo.world, "Evening show", ["Ed", "Troll"])
+    hal = sandbox.slack.person("U0HAL")
     async with start():
         await to_form(hal, "/kick troll rude")
         assert "Evening" not in hal.modal
@@ -384,33 +383,33 @@ async def test_a_role_in_some_meetings_reaches_no_other(
 @pytest.mark.parametrize("fault", ["server_error", "refused", "broken_before"])
 @ONE_TRANSPORT
 async def test_who_cannot_be_read_is_refused_in_words(
-    place: Place, bot: Bot, method: str, fault: str
+    sandbox: Sandbox, bot: Bot, method: str, fault: str
 ) -> None:
-    mo = place.slack.person("U0MO")
-    place.slack.faults.switch_on(fault, method=method)
+    mo = sandbox.slack.person("U0MO")
+    sandbox.slack.faults.switch_on(fault, method=method)
     await mo.command("C0LIVE", "/kick mallory spam")
     await hears(mo, f"Your role could not be checked with Slack ({method}: ")
     assert "Nobody was removed. Try again." in mo.modal
-    place.slack.faults.switch_off()
+    sandbox.slack.faults.switch_off()
     await mo.cancel()
     await to_review(mo)
     assert mo.modal.submit == "Kick"
 
 
 @ONE_TRANSPORT
-async def test_help_says_so_where_the_role_cannot_be_read(place: Place, bot: Bot) -> None:
-    mo = place.slack.person("U0MO")
-    place.slack.faults.switch_on("server_error", method="users.info")
+async def test_help_says_so_where_the_role_cannot_be_read(sandbox: Sandbox, bot: Bot) -> None:
+    mo = sandbox.slack.person("U0MO")
+    sandbox.slack.faults.switch_on("server_error", method="users.info")
     await mo.command("C0LIVE", "/kick help")
     await hears(mo, "Your role could not be checked with Slack (users.info: HTTP 500).")
 
 
 @ONE_TRANSPORT
 async def test_a_role_given_by_name_works_while_groups_cannot_be_read(
-    place: Place, bot: Bot
+    sandbox: Sandbox, bot: Bot
 ) -> None:
-    place.slack.faults.switch_on("refused", method="usergroups.users.list", error="fatal_error")
-    maya = place.slack.person("U0MAYA")
+    sandbox.slack.faults.switch_on("refused", method="usergroups.users.list", error="fatal_error")
+    maya = sandbox.slack.person("U0MAYA")
     await to_review(maya)
     await maya.submit()
     assert "✓ kicked" in maya.read(await result(maya))
@@ -418,27 +417,27 @@ async def test_a_role_given_by_name_works_while_groups_cannot_be_read(
 
 @ONE_TRANSPORT
 async def test_who_cannot_be_read_right_before_the_kick_does_not_kick(
-    place: Place, start: Start, sqlite_url: str
+    sandbox: Sandbox, start: Start, sqlite_url: str
 ) -> None:
     async with start():
-        maya = place.slack.person("U0MAYA")
+        maya = sandbox.slack.person("U0MAYA")
         await to_review(maya)
-        place.slack.faults.switch_on("server_error", method="users.info")
+        sandbox.slack.faults.switch_on("server_error", method="users.info")
         await maya.submit()
         words = (
             "Nobody was removed. Your role could not be checked with Slack (users.info: HTTP 500)."
         )
         await maya.until(lambda sees: words in sees.modal)
-    assert kick_calls(place) == []
+    assert kick_calls(sandbox) == []
     assert kicks_stored(sqlite_url) == ["refused"]
 
 
 @ONE_TRANSPORT
 async def test_a_group_that_is_gone_gives_nobody_a_role(
-    place: Place, start: Start, sqlite_url: str
+    sandbox: Sandbox, start: Start, sqlite_url: str
 ) -> None:
-    place.slack.recast(Group("S0MODS", "mods", ("U0MO",), is_disabled=True))
-    mo = place.slack.person("U0MO")
+    sandbox.slack.upsert(Group("S0MODS", "mods", ("U0MO",), is_disabled=True))
+    mo = sandbox.slack.person("U0MO")
     async with start():
         await mo.command("C0LIVE", "/kick mallory spam")
         await hears(mo, NO_ROLE)

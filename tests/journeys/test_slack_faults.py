@@ -25,8 +25,8 @@ from tests.journeys.steps import (
     to_review,
 )
 from tests.machine import ACKS_WITHIN
-from tests.sandbox.place import Place
-from tests.sandbox.realtimekit.cast import open_meeting
+from tests.sandbox.realtimekit import open_meeting
+from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.slack import Person
 
 SOCKET = pytest.mark.parametrize("transport", ["socket"], indirect=True)
@@ -37,8 +37,8 @@ SENT_AGAIN = "Slack did not confirm an earlier copy of this message: it may be h
 
 
 @pytest.fixture
-def maya(place: Place) -> Person:
-    return place.slack.person("U0MAYA")
+def maya(sandbox: Sandbox) -> Person:
+    return sandbox.slack.person("U0MAYA")
 
 
 async def whispered(person: Person, words: str, channel: str = "C0LIVE") -> None:
@@ -62,42 +62,44 @@ async def to_review_in(person: Person, channel: str) -> None:
     "fault", ["expired_trigger", "broken_before", "server_error", "token_revoked"]
 )
 async def test_a_form_that_slack_did_not_open_is_told(
-    place: Place, start: Start, maya: Person, fault: str
+    sandbox: Sandbox, start: Start, maya: Person, fault: str
 ) -> None:
     async with start(clock=TirelessClock()):
-        place.slack.faults.switch_on(fault, method="views.open", times=1)
+        sandbox.slack.faults.switch_on(fault, method="views.open", times=1)
         await maya.command("C0LIVE", "/kick")
         await whispered(maya, TOO_LATE)
         assert not maya.stack
         assert public(maya) == []
         await to_form(maya)
-    assert_in_plain_words(place)
+    assert_in_plain_words(sandbox)
 
 
 @ONE_TRANSPORT
-async def test_a_trigger_that_really_expired_is_told(place: Place, bot: Bot, maya: Person) -> None:
+async def test_a_trigger_that_really_expired_is_told(
+    sandbox: Sandbox, bot: Bot, maya: Person
+) -> None:
     await maya.command("C0LIVE", "/kick help")
-    late = copy.deepcopy(place.slack.deliveries[-1].payload) | {"text": ""}
-    place.slack.clock.advance(ACKS_WITHIN)
-    await place.slack.deliver(late)
+    late = copy.deepcopy(sandbox.slack.deliveries[-1].payload) | {"text": ""}
+    sandbox.slack.clock.advance(ACKS_WITHIN)
+    await sandbox.slack.deliver(late)
     await whispered(maya, TOO_LATE)
 
 
 @ONE_TRANSPORT
 async def test_a_command_that_arrives_twice_opens_one_form_and_answers_the_other(
-    place: Place, start: Start, maya: Person
+    sandbox: Sandbox, start: Start, maya: Person
 ) -> None:
     async with start(clock=TirelessClock()):
         await to_form(maya)
-        await place.slack.deliver(place.slack.deliveries[-1].payload)
+        await sandbox.slack.deliver(sandbox.slack.deliveries[-1].payload)
         await whispered(maya, TOO_LATE)
         assert maya.modal.title == "Kick from a meeting"
 
 
 async def test_a_form_whose_opening_was_not_confirmed_is_filled_all_the_same(
-    place: Place, bot: Bot, maya: Person
+    sandbox: Sandbox, bot: Bot, maya: Person
 ) -> None:
-    place.slack.faults.switch_on("broken_after", method="views.open", times=1)
+    sandbox.slack.faults.switch_on("broken_after", method="views.open", times=1)
     await to_review(maya)
     await maya.submit()
     assert "✓ kicked" in maya.read(await result(maya))
@@ -105,36 +107,36 @@ async def test_a_form_whose_opening_was_not_confirmed_is_filled_all_the_same(
 
 @pytest.mark.parametrize("fault", ["server_error", "broken_before", "broken_after"])
 async def test_an_update_of_a_view_that_failed_is_tried_once_more(
-    place: Place, bot: Bot, maya: Person, fault: str
+    sandbox: Sandbox, bot: Bot, maya: Person, fault: str
 ) -> None:
-    place.slack.faults.switch_on(fault, method="views.update", times=1)
+    sandbox.slack.faults.switch_on(fault, method="views.update", times=1)
     await to_review(maya)
-    place.slack.faults.switch_on(fault, method="views.update", times=1)
+    sandbox.slack.faults.switch_on(fault, method="views.update", times=1)
     await maya.submit()
     await maya.until(lambda sees: "✓ kicked" in sees.modal)
 
 
 @ONE_TRANSPORT
 async def test_views_that_cannot_be_updated_do_not_keep_the_channel_from_hearing(
-    place: Place, bot: Bot, maya: Person
+    sandbox: Sandbox, bot: Bot, maya: Person
 ) -> None:
     await to_review(maya)
-    place.slack.faults.switch_on("server_error", method="views.update")
+    sandbox.slack.faults.switch_on("server_error", method="views.update")
     await maya.submit()
     assert "✓ kicked" in maya.read(await result(maya))
     assert "Removing 1 person from Weekly AMA…" in maya.modal
 
 
 async def test_of_two_meetings_chosen_in_a_row_the_last_one_counts(
-    place: Place, bot: Bot, maya: Person
+    sandbox: Sandbox, bot: Bot, maya: Person
 ) -> None:
-    world = place.cast.world
+    world = sandbox.demo.world
     first, last = (open_meeting(world, title, ["Ed", title]) for title in ("First", "Last"))
     await to_form(maya)
     await maya.type_ahead("meeting", "")
-    place.slack.faults.switch_on("slow", method="views.update", times=1, seconds=0.1)
+    sandbox.slack.faults.switch_on("slow", method="views.update", times=1, seconds=0.1)
     await asyncio.gather(maya.choose("meeting", first.id), maya.choose("meeting", last.id))
-    await place.slack.until(
+    await sandbox.slack.until(
         lambda slack: [one.error for one in slack.calls].count("hash_conflict") == 1
     )
     assert last.id in maya.modal.private_metadata
@@ -143,23 +145,23 @@ async def test_of_two_meetings_chosen_in_a_row_the_last_one_counts(
 
 @ONE_TRANSPORT
 async def test_a_form_that_changed_in_between_is_redrawn_all_the_same(
-    place: Place, bot: Bot, maya: Person
+    sandbox: Sandbox, bot: Bot, maya: Person
 ) -> None:
-    show = open_meeting(place.cast.world, "Evening show", ["Ed"])
+    show = open_meeting(sandbox.demo.world, "Evening show", ["Ed"])
     await to_form(maya)
     await maya.type_ahead("meeting", "")
-    place.slack.faults.switch_on("hash_conflict", times=1)
+    sandbox.slack.faults.switch_on("hash_conflict", times=1)
     await maya.choose("meeting", show.id)
     await maya.until(lambda sees: show.id in sees.modal.private_metadata)
 
 
 @pytest.mark.parametrize("channel", ["C0QUIET", "C0PRIV", "D0PAIR"])
 async def test_where_the_bot_is_no_member_the_channel_hears_all_the_same(
-    place: Place, bot: Bot, maya: Person, channel: str
+    sandbox: Sandbox, bot: Bot, maya: Person, channel: str
 ) -> None:
     await to_review_in(maya, channel)
     await maya.submit()
-    mo = place.slack.person("U0MO")
+    mo = sandbox.slack.person("U0MO")
     posted = await result(mo, channel)
     assert "Mallory — ✓ kicked" in mo.read(posted)
     await maya.until(lambda sees: "✓ kicked" in sees.modal)
@@ -181,7 +183,7 @@ async def test_where_the_bot_is_no_member_the_channel_hears_all_the_same(
 @pytest.mark.parametrize("whose_clock", ["bot", "slack"])
 @ONE_TRANSPORT
 async def test_after_half_an_hour_only_the_moderator_can_be_told_and_how_to_mend_it(  # noqa: PLR0917 - a table's columns
-    place: Place, start: Start, maya: Person, channel: str, remedy: str, whose_clock: str
+    sandbox: Sandbox, start: Start, maya: Person, channel: str, remedy: str, whose_clock: str
 ) -> None:
     clock = HastyClock()
     async with start(clock=clock):
@@ -189,7 +191,7 @@ async def test_after_half_an_hour_only_the_moderator_can_be_told_and_how_to_mend
         if whose_clock == "bot":
             await clock.sleep(30 * 60)
         else:
-            place.slack.clock.advance(30 * 60 + 1)
+            sandbox.slack.clock.advance(30 * 60 + 1)
         await maya.submit()
         told = await direct_message(maya)
         assert "Kick #1 in Weekly AMA: 1 kicked." in told
@@ -201,13 +203,13 @@ async def test_after_half_an_hour_only_the_moderator_can_be_told_and_how_to_mend
 
 @ONE_TRANSPORT
 async def test_a_channel_archived_meanwhile_is_named_as_the_reason(
-    place: Place, start: Start, maya: Person
+    sandbox: Sandbox, start: Start, maya: Person
 ) -> None:
     clock = HastyClock()
     async with start(clock=clock):
         await to_review(maya)
-        live = place.slack.workspace.directory.channels["C0LIVE"]
-        place.slack.recast(replace(live, is_archived=True))
+        live = sandbox.slack.workspace.directory.channels["C0LIVE"]
+        sandbox.slack.upsert(replace(live, is_archived=True))
         await clock.sleep(30 * 60)
         await maya.submit()
         assert "The channel could not be told: it is archived." in await direct_message(maya)
@@ -225,7 +227,7 @@ async def test_a_channel_archived_meanwhile_is_named_as_the_reason(
     ids=["500", "broken-before", "broken-after", "internal_error", "fatal_error"],
 )
 async def test_a_post_that_may_have_arrived_is_sent_again_and_says_so(  # noqa: PLR0917 - a table's columns
-    place: Place,
+    sandbox: Sandbox,
     start: Start,
     maya: Person,
     sqlite_url: str,
@@ -236,7 +238,7 @@ async def test_a_post_that_may_have_arrived_is_sent_again_and_says_so(  # noqa: 
     clock = HastyClock()
     async with start(clock=clock):
         await to_review(maya)
-        place.slack.faults.switch_on(
+        sandbox.slack.faults.switch_on(
             fault, method="chat.postMessage", channel="C0LIVE", times=1, **how
         )
         await maya.submit()
@@ -250,9 +252,9 @@ async def test_a_post_that_may_have_arrived_is_sent_again_and_says_so(  # noqa: 
     assert [SENT_AGAIN in one for one in told] == [False] * posts + [True]
     assert all("Mallory — ✓ kicked" in one for one in told)
     assert maya.dm() == []
-    assert [call.method for call in place.slack.calls].count("response_url") == 0
-    assert len(kick_calls(place)) == 1
-    assert_in_plain_words(place)
+    assert [call.method for call in sandbox.slack.calls].count("response_url") == 0
+    assert len(kick_calls(sandbox)) == 1
+    assert_in_plain_words(sandbox)
 
 
 @pytest.mark.parametrize(
@@ -260,11 +262,11 @@ async def test_a_post_that_may_have_arrived_is_sent_again_and_says_so(  # noqa: 
 )
 @ONE_TRANSPORT
 async def test_of_an_answer_that_may_have_arrived_the_moderator_hears_directly(  # noqa: PLR0917 - a table's columns
-    place: Place, start: Start, maya: Person, sqlite_url: str, fault: str, posts: int
+    sandbox: Sandbox, start: Start, maya: Person, sqlite_url: str, fault: str, posts: int
 ) -> None:
     async with start():
         await to_review_in(maya, "C0QUIET")
-        place.slack.faults.switch_on(fault, method="response_url", times=1)
+        sandbox.slack.faults.switch_on(fault, method="response_url", times=1)
         await maya.submit()
         told = await direct_message(maya)
         await all_told(sqlite_url)
@@ -276,12 +278,12 @@ async def test_of_an_answer_that_may_have_arrived_the_moderator_hears_directly( 
 
 @pytest.mark.parametrize(("retry_after", "wait"), [(0, 5), (2, 5), (120, 120)])
 async def test_a_post_that_slack_wants_later_is_sent_once_later(  # noqa: PLR0917 - a table's columns
-    place: Place, start: Start, maya: Person, sqlite_url: str, retry_after: int, wait: int
+    sandbox: Sandbox, start: Start, maya: Person, sqlite_url: str, retry_after: int, wait: int
 ) -> None:
     clock = HastyClock()
     async with start(clock=clock):
         await to_review(maya)
-        place.slack.faults.switch_on(
+        sandbox.slack.faults.switch_on(
             "rate_limited", method="chat.postMessage", times=1, retry_after=retry_after
         )
         begun = clock.now()
@@ -298,7 +300,7 @@ async def test_a_post_that_slack_wants_later_is_sent_once_later(  # noqa: PLR091
         await all_told(sqlite_url)
     assert "Mallory — ✓ kicked" in posted
     assert SENT_AGAIN not in posted
-    statuses = [one.status for one in place.slack.calls if one.method == "chat.postMessage"]
+    statuses = [one.status for one in sandbox.slack.calls if one.method == "chat.postMessage"]
     assert statuses == [429, 200]
     assert len(public(maya)) == 1
     assert maya.dm() == []
@@ -306,11 +308,11 @@ async def test_a_post_that_slack_wants_later_is_sent_once_later(  # noqa: PLR091
 
 @ONE_TRANSPORT
 async def test_where_no_message_gets_through_the_view_still_tells(
-    place: Place, bot: Bot, maya: Person
+    sandbox: Sandbox, bot: Bot, maya: Person
 ) -> None:
     await to_review(maya)
-    place.slack.faults.switch_on("refused", method="chat.postMessage", error="restricted_action")
-    place.slack.clock.advance(30 * 60 + 1)  # the response_url is too old as well
+    sandbox.slack.faults.switch_on("refused", method="chat.postMessage", error="restricted_action")
+    sandbox.slack.clock.advance(30 * 60 + 1)  # the response_url is too old as well
     await maya.submit()
     words = "The channel could not be told (restricted_action)."
     await maya.until(lambda sees: words in sees.modal)
@@ -319,14 +321,14 @@ async def test_where_no_message_gets_through_the_view_still_tells(
 
 @SOCKET
 async def test_a_socket_replaced_in_the_middle_of_a_journey_loses_nothing(
-    place: Place, start: Start, maya: Person, sqlite_url: str
+    sandbox: Sandbox, start: Start, maya: Person, sqlite_url: str
 ) -> None:
     async with start():
         await to_review(maya)
-        place.slack.faults.switch_on("socket_refresh", times=1)
+        sandbox.slack.faults.switch_on("socket_refresh", times=1)
         await maya.submit()
         assert "✓ kicked" in maya.read(await result(maya))
-        await place.slack.until(lambda slack: slack.sockets.open)
+        await sandbox.slack.until(lambda slack: slack.sockets.open)
         await to_review(maya, "/kick tom rude")
     assert kicks_stored(sqlite_url) == ["done"]
     assert maya.strips == []
@@ -335,18 +337,18 @@ async def test_a_socket_replaced_in_the_middle_of_a_journey_loses_nothing(
 @SOCKET
 @pytest.mark.parametrize("reason", ["warning", "refresh_requested"])
 async def test_a_bot_asked_to_reconnect_does_so(
-    place: Place, bot: Bot, maya: Person, reason: str
+    sandbox: Sandbox, bot: Bot, maya: Person, reason: str
 ) -> None:
-    old = place.slack.sockets.open[0]
-    await place.slack.sockets.refresh(reason)
-    await place.slack.until(lambda slack: slack.sockets.open and old not in slack.sockets.open)
+    old = sandbox.slack.sockets.open[0]
+    await sandbox.slack.sockets.refresh(reason)
+    await sandbox.slack.until(lambda slack: slack.sockets.open and old not in slack.sockets.open)
     await to_form(maya)
 
 
 async def test_a_command_that_never_arrived_can_be_typed_again(
-    place: Place, bot: Bot, maya: Person
+    sandbox: Sandbox, bot: Bot, maya: Person
 ) -> None:
-    place.slack.faults.switch_on("no_delivery", times=1)
+    sandbox.slack.faults.switch_on("no_delivery", times=1)
     await maya.command("C0LIVE", "/kick")
     assert maya.notices == ['/kick failed with the error "dispatch_failed"']
     await to_form(maya)
@@ -354,19 +356,19 @@ async def test_a_command_that_never_arrived_can_be_typed_again(
 
 @pytest.mark.parametrize("fault", ["no_delivery", "lost_delivery"])
 async def test_a_review_whose_sending_failed_can_be_sent_again(
-    place: Place, start: Start, maya: Person, sqlite_url: str, fault: str
+    sandbox: Sandbox, start: Start, maya: Person, sqlite_url: str, fault: str
 ) -> None:
     async with start():
         await to_review(maya)
-        place.slack.faults.switch_on(fault, type="view_submission", times=1)
-        place.slack.ack_limit = 0.05
+        sandbox.slack.faults.switch_on(fault, type="view_submission", times=1)
+        sandbox.slack.ack_timeout = 0.05
         await maya.submit()
         assert maya.modal.strip
-        place.slack.ack_limit = ACKS_WITHIN
+        sandbox.slack.ack_timeout = ACKS_WITHIN
         await maya.submit()
         await result(maya)
     assert kicks_stored(sqlite_url) == ["done"]
-    assert len(kick_calls(place)) == 1
+    assert len(kick_calls(sandbox)) == 1
 
 
 @HTTP
@@ -376,26 +378,26 @@ async def test_a_review_whose_sending_failed_can_be_sent_again(
     ids=["unsigned", "wrongly-signed", "six-minutes-old", "from-the-future"],
 )
 async def test_a_request_that_slack_did_not_just_sign_does_nothing(
-    place: Place, start: Start, maya: Person, sqlite_url: str, how: dict[str, Any]
+    sandbox: Sandbox, start: Start, maya: Person, sqlite_url: str, how: dict[str, Any]
 ) -> None:
     async with start():
         await to_review(maya)
-        place.slack.calls.clear()
-        forged = place.slack.deliveries[-1].payload | {"text": "help"}
-        http = place.slack.http
+        sandbox.slack.calls.clear()
+        forged = sandbox.slack.deliveries[-1].payload | {"text": "help"}
+        http = sandbox.slack.http
         assert http is not None
         status, _ = await http.post(forged, **how)
         assert status == 401
         status, _ = await http.post(forged | {"text": "mallory spam"}, **how)
         assert status == 401
-    assert place.slack.calls == []
+    assert sandbox.slack.calls == []
     assert kicks_stored(sqlite_url) == []
 
 
 async def test_a_form_that_slack_never_shows_is_not_waited_for_in_silence(
-    place: Place, bot: Bot, maya: Person
+    sandbox: Sandbox, bot: Bot, maya: Person
 ) -> None:
-    place.slack.faults.switch_on("refused", method="views.update", error="fatal_error")
+    sandbox.slack.faults.switch_on("refused", method="views.update", error="fatal_error")
     await maya.command("C0LIVE", "/kick mallory spam")
     await whispered(maya, "Slack did not show what should come next")
-    assert kick_calls(place) == []
+    assert kick_calls(sandbox) == []

@@ -1,1 +1,1 @@
-"""Not part of the bot: stand-ins for Slack and RealtimeKit, to try it in and to test it against."""
+"""Stand-ins for Slack and RealtimeKit, to try the bot with and to test it against."""

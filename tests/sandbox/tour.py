@@ -1,150 +1,145 @@
-"""The journey that the demo plays: a moderator removes two people, then a helper asks for one."""
+"""The tour of the demo: a moderator removes two people, then a helper asks to remove one."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
-from tests.sandbox.place import Place
-from tests.sandbox.realtimekit.calls import Call
-from tests.sandbox.realtimekit.people import Participant
+from tests.sandbox.realtimekit import Call, Participant
+from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.slack import Message, Person
 
-CHANNEL = "C0LIVE"
-APPROVALS = "C0MODS"
+CHANNEL: Final = "C0LIVE"
+APPROVALS: Final = "C0MODS"
 
 
-class NotSo(Exception):
-    """Something the tour was about to say did not happen."""
+class TourError(Exception):
+    """Something that the tour was about to print is not true."""
 
 
 class Tour:
-    """Plays two kicks as people would; `say` gets what they see, and each HTTP call."""
+    """Plays two kicks. `say` gets what the users see, and each call to RealtimeKit."""
 
-    def __init__(self, place: Place, say: Callable[[str], None]) -> None:
-        self._place = place
-        self._maya = place.slack.person("U0MAYA")
-        self._hal = place.slack.person("U0HAL")
-        self._mo = place.slack.person("U0MO")
-        self._olu = next(one for one in place.cast.crowd if one.name == "Olu")
+    def __init__(self, sandbox: Sandbox, say: Callable[[str], None]) -> None:
+        self._sandbox = sandbox
+        self._maya = sandbox.slack.person("U0MAYA")
+        self._hal = sandbox.slack.person("U0HAL")
+        self._mo = sandbox.slack.person("U0MO")
+        self._olu = next(one for one in sandbox.demo.crowd if one.name == "Olu")
         self._say = say
-        self._told_calls = 0
+        self._calls_shown = 0
 
     async def play(self) -> None:
-        """Play it; raises NotSo, or what a Person raises, if something did not happen."""
-        await self._open()
-        await self._choose()
-        await self._review()
+        """Play the tour. Raises TourError, or an error of Person, if something does not happen."""
+        await self._open_form()
+        await self._fill_in_form()
         await self._kick()
-        await self._ask()
-        await self._approve(await self._card())
+        await self._request()
+        await self._approve(await self._read_card())
         for person in (self._maya, self._hal, self._mo):
             await person.dismiss()
 
-    async def _open(self) -> None:
+    async def _open_form(self) -> None:
         self._step("Maya, a moderator, types in #live-ops:  /kick")
         await self._maya.command(CHANNEL, "/kick")
         await self._maya.until(lambda sees: sees.modal.title == "Kick from a meeting")
-        self._show()
+        self._show_modal(self._maya)
 
-    async def _choose(self) -> None:
-        maya, cast = self._maya, self._place.cast
+    async def _fill_in_form(self) -> None:
+        maya, demo = self._maya, self._sandbox.demo
         chosen = []
-        for typed, person in (("mal", cast.mallory), ("yus", cast.three_tabs)):
-            self._step(f"She types “{typed}” into Who, and is offered:")
+        for typed, person in (("mal", demo.mallory), ("yus", demo.three_tabs)):
+            self._step(f"She types “{typed}” into Who, and the menu offers:")
             options = await maya.type_ahead("who", typed)
             self._say("".join(f"    {one.text} ({one.description})\n" for one in options).rstrip())
             chosen += [one for one in options if one.text == person.name]
             await maya.choose("who", *chosen)
         await maya.write("reason", "Spamming links")
-        self._step("She picks both, and says why:")
-        self._show()
-
-    async def _review(self) -> None:
+        self._step("She chooses both, and gives a reason:")
+        self._show_modal(maya)
         self._step("She presses Review:")
-        await self._maya.submit()
-        await self._maya.until(lambda sees: sees.modal.submit == "Kick")
-        self._show()
+        await maya.submit()
+        await maya.until(lambda sees: sees.modal.submit == "Kick")
+        self._show_modal(maya)
 
     async def _kick(self) -> None:
-        maya, cast = self._maya, self._place.cast
+        maya, demo = self._maya, self._sandbox.demo
         self._step("She presses Kick:")
         await maya.submit()
         posted = await maya.until(lambda sees: sees.messages(CHANNEL))
         await maya.until(lambda sees: "✓ kicked" in sees.modal)
-        self._show()
-        self._step("Everybody in #live-ops sees:")
-        self._read(maya, posted[-1])
-        self._verify(cast.mallory, cast.three_tabs)
-        self._say("\nBoth are out of the meeting, by one call each; nobody else was touched.")
+        self._show_modal(maya)
+        self._step("All members of #live-ops see:")
+        self._show_message(maya, posted[-1])
+        self._verify(demo.mallory, demo.three_tabs)
+        self._say("\nBoth are out of the meeting, by one call each. No call named anybody else.")
 
-    async def _ask(self) -> None:
+    async def _request(self) -> None:
         hal = self._hal
-        self._step("Hal, a helper, may only ask. He types:  /kick olu shouting at everybody")
+        self._step("Hal, a helper, needs approval. He types:  /kick olu shouting at everybody")
         await hal.command(CHANNEL, "/kick olu shouting at everybody")
         await hal.until(lambda sees: sees.modal.submit == "Ask for approval")
-        self._show(hal)
+        self._show_modal(hal)
         self._step("He presses Ask for approval:")
         await hal.submit()
         await hal.until(lambda sees: "waits for a second person" in sees.modal)
-        self._show(hal)
+        self._show_modal(hal)
 
-    async def _card(self) -> Message:
-        self._step("Everybody in #mods sees:")
+    async def _read_card(self) -> Message:
+        self._step("All members of #mods see:")
         (card,) = await self._mo.until(lambda sees: sees.messages(APPROVALS))
-        self._read(self._mo, card)
+        self._show_message(self._mo, card)
         return card
 
     async def _approve(self, card: Message) -> None:
         mo = self._mo
-        self._step("Mo, a moderator, presses Review, and is shown how it stands now:")
+        self._step("Mo, a moderator, presses Review, and sees the request as it is now:")
         await mo.click(card, "review_request")
         await mo.until(lambda sees: sees.modal.submit == "Approve")
-        self._show(mo)
+        self._show_modal(mo)
         self._step("He presses Approve:")
         await mo.submit()
         await mo.until(lambda sees: "✓ kicked" in sees.modal)
-        self._show(mo)
-        await self._told()
+        self._show_modal(mo)
+        await self._show_results()
 
-    async def _told(self) -> None:
-        """Show that all who should hear of it did, and that there is nothing left to press."""
-        self._step("Hal hears of it in the window he left open:")
+    async def _show_results(self) -> None:
+        self._step("Hal's modal is still open. It shows the result:")
         await self._hal.until(lambda sees: "✓ kicked" in sees.modal)
-        self._show(self._hal)
-        self._step("Everybody in #live-ops sees, and in #mods the card says so too:")
+        self._show_modal(self._hal)
+        self._step("All members of #live-ops see the result, and the card in #mods shows it, too:")
         posted = await self._hal.until(lambda sees: sees.messages(CHANNEL)[1:])
-        self._read(self._hal, posted[-1])
+        self._show_message(self._hal, posted[-1])
         (card,) = await self._mo.until(
             lambda sees: [one for one in sees.messages(APPROVALS) if "✓ kicked" in sees.read(one)]
         )
-        self._read(self._mo, card)
+        self._show_message(self._mo, card)
         if "[ Review ]" in self._mo.read(card):
-            raise NotSo("the card still asks for a review")
-        self._verify(self._place.cast.mallory, self._place.cast.three_tabs, self._olu)
-        self._say("\nOlu is out too, by one call, after a moderator's yes; Hal alone could not.")
+            raise TourError("the card still asks for a review")
+        self._verify(self._sandbox.demo.mallory, self._sandbox.demo.three_tabs, self._olu)
+        self._say("\nOlu is out too, by one call, after a moderator approved. Hal alone could not.")
 
-    def _verify(self, *wanted: Participant) -> None:
-        """Check that these are out by one call each, nobody else, and that nothing went wrong."""
-        world = self._place.realtimekit.world
-        named = {one.id: one.name for one in wanted}
-        kicked = [effect.participant.id for effect in world.kicks]
-        if sorted(kicked) != sorted(named):
-            raise NotSo(f"RealtimeKit saw {kicked} go, not {named}")
-        still = {person.id for person in world.who_is_in(self._place.cast.ama)} & set(named)
+    def _verify(self, *kicked: Participant) -> None:
+        """Check that only these were kicked, by one call each, and that nothing went wrong."""
+        sandbox, world = self._sandbox, self._sandbox.realtimekit.world
+        names = {one.id: one.name for one in kicked}
+        found = [effect.participant.id for effect in world.kicks]
+        if sorted(found) != sorted(names):
+            raise TourError(f"RealtimeKit removed {found}, not {names}")
+        still = {person.id for person in world.who_is_in(sandbox.demo.ama)} & set(names)
         if still:
-            raise NotSo(f"{still} are still in the meeting")
-        problems = [*self._place.slack.problems, *self._place.realtimekit.problems]
-        if problems:
-            raise NotSo(f"a stand-in complains: {problems}")
+            raise TourError(f"{still} are still in the meeting")
+        if problems := [*sandbox.slack.problems, *sandbox.realtimekit.problems]:
+            raise TourError(f"a stand-in reports problems: {problems}")
 
     def _step(self, text: str) -> None:
         self._say(f"\n── {text}")
 
-    def _read(self, person: Person, message: Message) -> None:
-        self._say(_indented(person.read(message)))
+    def _show_message(self, person: Person, message: Message) -> None:
+        self._say(_indent(person.read(message)))
 
-    def _show(self, person: Person | None = None) -> None:
-        self._say(_indented(str((person or self._maya).modal)))
-        calls = self._place.realtimekit.calls[self._told_calls :]
-        self._told_calls += len(calls)
+    def _show_modal(self, person: Person) -> None:
+        self._say(_indent(str(person.modal)))
+        calls = self._sandbox.realtimekit.calls[self._calls_shown :]
+        self._calls_shown += len(calls)
         self._say(_calls(calls))
 
 
@@ -160,5 +155,5 @@ def _call(call: Call) -> str:
     return f"{call.method} …/{path}{sent} → {call.status}"
 
 
-def _indented(text: str) -> str:
+def _indent(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines())

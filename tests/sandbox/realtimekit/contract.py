@@ -1,4 +1,4 @@
-"""RealtimeKit's published contract: what a request must be, and what a reply must be.
+"""RealtimeKit's published contract, which requests and responses are checked against.
 
 contract.json is Cloudflare's OpenAPI description of the operations, without its prose.
 """
@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
 
 class BadRequestError(Exception):
-    """The request breaks the contract; the message says where and how."""
+    """The request breaks the contract. The message says where and how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation of the contract, ready to check what goes in and what comes out."""
+    """One operation of the contract, with the validators of its requests and responses."""
 
     operation_id: str
     method: str
@@ -40,31 +40,31 @@ class Route:
     query_parameters: Mapping[str, Parameter]
     body: Draft202012Validator | None
     known_in_body: frozenset[str]
-    replies: Mapping[int, Draft202012Validator]
-    other_replies: Draft202012Validator
+    responses: Mapping[int, Draft202012Validator]
+    other_responses: Draft202012Validator
 
-    def asked(
+    def parse(
         self, path: Mapping[str, str], query: Iterable[tuple[str, str]], body: Any
-    ) -> "Asked":
-        """Hold a request against the contract; raise BadRequestError if it breaks it.
+    ) -> "ApiRequest":
+        """Return a request with typed values. Raises BadRequestError if it breaks the contract.
 
-        Where the document is silent this is stricter than it: query parameters and properties of
-        the body that it does not name, and parameters given twice, are refused, not ignored.
+        The contract does not forbid query parameters and body properties that it does not name, or
+        parameters that are given twice. They are mistakes, so this raises for them, too.
         """
         for name, text in path.items():
-            _refuse(name, text, self.path_parameters[name].validator)
+            _validate(name, text, self.path_parameters[name].validator)
         if self.body is not None:
-            _refuse("body", body, self.body)
+            _validate("body", body, self.body)
             _refuse_unknown(body, self.known_in_body)
-        return Asked(path, self._query(query), body if self.body is not None else {})
+        return ApiRequest(path, self._query(query), body if self.body is not None else {})
 
-    def broken_by(self, status: int, reply: Any) -> str | None:
-        """Tell how a reply breaks the contract; None: it keeps to it.
+    def response_error(self, status: int, response: Any) -> str | None:
+        """Return how a response breaks the contract, or None.
 
-        Statuses that the document does not declare must have its one shape of errors.
+        With a status that the contract does not declare it must have the common form of errors.
         """
-        validator = self.replies.get(status, self.other_replies)
-        for error in validator.iter_errors(reply):
+        validator = self.responses.get(status, self.other_responses)
+        for error in validator.iter_errors(response):
             return f"{self.operation_id} {status} {error.json_path}: {error.message}"
         return None
 
@@ -78,13 +78,13 @@ class Route:
                 raise BadRequestError(f'"{name}" is given twice')
             if text or not parameter.may_be_empty:
                 values[name] = _typed(text, parameter.type)
-                _refuse(name, values[name], parameter.validator)
+                _validate(name, values[name], parameter.validator)
         return values
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a request that keeps to the contract asks for."""
+class ApiRequest:
+    """A request that keeps to the contract: the values of its path, query and body."""
 
     path: Mapping[str, str]
     query: Mapping[str, Any]
@@ -92,7 +92,7 @@ class Asked:
 
 
 class Contract:
-    """The operations of the document, by path and method."""
+    """The operations of the contract, by path and method."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self._document = document
@@ -105,12 +105,12 @@ class Contract:
 
     @classmethod
     def published(cls) -> "Contract":
-        """Read the copy that stands beside this module."""
+        """Return the contract in contract.json."""
         text = resources.files(__package__).joinpath("contract.json").read_text("utf-8")
         return cls(json.loads(text))
 
-    def at(self, raw_path: str) -> dict[str, tuple[Route, dict[str, str]]]:
-        """Find, by method, what a path leads to, and the values that stand in the path."""
+    def routes_at(self, raw_path: str) -> dict[str, tuple[Route, dict[str, str]]]:
+        """Return, by method, the operations of a path, each with the values in the path."""
         matches = ((route, route.path.fullmatch(raw_path)) for route in self._routes)
         return {
             route.method: (route, {key: unquote(text) for key, text in match.groupdict().items()})
@@ -131,16 +131,16 @@ class Contract:
             query_parameters=self._parameters(parameters, "query"),
             body=None if body is None else self._validator(body),
             known_in_body=frozenset(() if body is None else body["properties"]),
-            replies={
-                int(status): self._validator(self._schema(reply))
-                for status, reply in operation["responses"].items()
+            responses={
+                int(status): self._validator(self._schema(response))
+                for status, response in operation["responses"].items()
             },
-            other_replies=self._validator(
+            other_responses=self._validator(
                 self._document["components"]["schemas"]["realtimekit_ErrorResponse"]
             ),
         )
 
-    def _parameters(self, parameters: list[Any], place: str) -> dict[str, Parameter]:
+    def _parameters(self, parameters: list[Any], location: str) -> dict[str, Parameter]:
         return {
             parameter["name"]: Parameter(
                 type=parameter["schema"].get("type"),
@@ -148,7 +148,7 @@ class Contract:
                 validator=self._validator(parameter["schema"]),
             )
             for parameter in parameters
-            if parameter["in"] == place
+            if parameter["in"] == location
         }
 
     def _schema(self, node: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -156,7 +156,7 @@ class Contract:
         return self._resolve(content.get("schema", {}))
 
     def _validator(self, schema: Mapping[str, Any]) -> Draft202012Validator:
-        # References read "#/components/…": with the components in it, the schema resolves them.
+        # The schema refers to "#/components/…", so it must contain the components.
         whole = {**schema, "components": self._document["components"]}
         return Draft202012Validator(whole, format_checker=self._formats)
 
@@ -169,10 +169,10 @@ class Contract:
         return node
 
 
-def _refuse(name: str, value: Any, validator: Draft202012Validator) -> None:
+def _validate(name: str, value: Any, validator: Draft202012Validator) -> None:
     for error in validator.iter_errors(value):
-        place = ".".join([name, *(str(step) for step in error.absolute_path)])
-        raise BadRequestError(f'"{place}" {_complaint(error)}')
+        where = ".".join([name, *(str(step) for step in error.absolute_path)])
+        raise BadRequestError(f'"{where}" {_complaint(error)}')
 
 
 def _refuse_unknown(body: Mapping[str, Any], known: frozenset[str]) -> None:
@@ -187,7 +187,7 @@ def _complaint(error: ValidationError) -> str:
 
 
 def _typed(text: str, schema_type: str | None) -> Any:
-    """Read a query value in its type; one that doesn't read stays text, and is then refused."""
+    """Convert a query value to its type. Another value stays text, which the validator refuses."""
     if schema_type in {"integer", "number"} and re.fullmatch(r"-?\d+", text, re.ASCII):
         return int(text)
     if schema_type == "boolean" and text in {"true", "false"}:
@@ -196,7 +196,7 @@ def _typed(text: str, schema_type: str | None) -> Any:
 
 
 def _formats() -> FormatChecker:
-    # jsonschema's own date-time check is silent unless another package happens to be installed.
+    # jsonschema checks date-time only if another package is installed.
     checker = FormatChecker(formats=())
     checker.checks("uuid", raises=ValueError)(_is_uuid)
     checker.checks("date-time", raises=ValueError)(_is_date_time)

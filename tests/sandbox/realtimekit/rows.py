@@ -1,21 +1,19 @@
-"""The rows that RealtimeKit's replies consist of, cut from what is true at a moment."""
+"""The JSON rows of RealtimeKit's responses, as of a given time."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.sandbox.realtimekit.people import Meeting, Participant, Peer, Session
+from tests.sandbox.realtimekit.models import Meeting, Participant, Peer, Session
 
 
-def iso(moment: datetime) -> str:
-    """Write a time as the service does: UTC, milliseconds, Z."""
-    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+def iso(time: datetime) -> str:
+    """Format a time as the service does: UTC, with milliseconds and Z."""
+    text = time.astimezone(UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
 
 
 def meeting_row(meeting: Meeting) -> dict[str, Any]:
-    """Show a meeting, as the meetings operations do."""
+    """Return the row of a meeting."""
     return {
         "id": meeting.id,
         "title": meeting.title,
@@ -31,7 +29,7 @@ def meeting_row(meeting: Meeting) -> dict[str, Any]:
 
 
 def record_row(participant: Participant) -> dict[str, Any]:
-    """Show a participant's record; here the name may be null."""
+    """Return the row of a participant's record. Here the name may be null."""
     return {
         "id": participant.id,
         "name": participant.name,
@@ -44,7 +42,7 @@ def record_row(participant: Participant) -> dict[str, Any]:
 
 
 def session_row(session: Session, at: datetime, app_id: str) -> dict[str, Any]:
-    """Show a session as it was at that time; `ended_at` is absent while it is live."""
+    """Return the row of a session. `ended_at` is absent while it is live."""
     live = session.is_live(at)
     until = at if live else session.ended_at or at
     row = {
@@ -53,7 +51,7 @@ def session_row(session: Session, at: datetime, app_id: str) -> dict[str, Any]:
         "meeting_display_name": session.meeting.title,
         "type": "meeting",
         "status": "LIVE" if live else "ENDED",
-        "live_participants": session.headcount(at) if live else 0,
+        "live_participants": session.live_participants(at) if live else 0,
         "max_concurrent_participants": session.peak,
         "minutes_consumed": _minutes(session.started_at, until),
         "organization_id": app_id,
@@ -65,9 +63,9 @@ def session_row(session: Session, at: datetime, app_id: str) -> dict[str, Any]:
 
 
 def peer_row(peer: Peer, at: datetime) -> dict[str, Any]:
-    """Show a connection as it was then: `id` is the peer id, `user_id` the participant id.
+    """Return the row of a connection: `id` is the peer id, `user_id` the participant id.
 
-    `left_at` is absent while connected: what it is then is not documented.
+    `left_at` is absent while connected. Its value is then not documented.
     """
     participant = peer.participant
     row = {
@@ -76,7 +74,7 @@ def peer_row(peer: Peer, at: datetime) -> dict[str, Any]:
         "custom_participant_id": participant.custom_id,
         "preset_name": participant.preset,
         "joined_at": iso(peer.joined_at),
-        "duration": _minutes(peer.joined_at, at if peer.is_in(at) else peer.left_at or at),
+        "duration": _minutes(peer.joined_at, at if peer.is_connected(at) else peer.left_at or at),
         "created_at": iso(peer.joined_at),
         "updated_at": iso(peer.joined_at),
     }
@@ -88,34 +86,13 @@ def peer_row(peer: Peer, at: datetime) -> dict[str, Any]:
 
 
 def kicked_row(participant: Participant, item_id: str) -> dict[str, Any]:
-    """Show one who was kicked; whether `id` is theirs or a peer's, the contract leaves it open."""
+    """Return an item of a kick's response. The contract leaves open whose id `item_id` is."""
     row = {
         "id": item_id,
         "created_at": iso(participant.created_at),
         "updated_at": iso(participant.updated_at),
     }
     return row if participant.name is None else {**row, "name": participant.name}
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page of a list: pages and offsets count from 1, as in the published examples."""
-
-    rows: Sequence[Any]
-    total: int
-    start: int
-
-    @classmethod
-    def cut(cls, everything: Sequence[Any], page_no: int, per_page: int) -> "Page":
-        """Cut page `page_no` out of a list."""
-        start = (page_no - 1) * per_page
-        return cls(everything[start : start + per_page], len(everything), start)
-
-    def paging(self) -> dict[str, int]:
-        """State where in the list the page stands; a page with no rows stands nowhere."""
-        first = self.start + 1 if self.rows else 0
-        last = self.start + len(self.rows) if self.rows else 0
-        return {"total_count": self.total, "start_offset": first, "end_offset": last}
 
 
 def _minutes(start: datetime, end: datetime) -> float:

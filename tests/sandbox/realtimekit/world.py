@@ -1,4 +1,4 @@
-"""What is really true in the RealtimeKit app that the stand-in plays. No HTTP, no faults."""
+"""The true state of the simulated RealtimeKit app, without HTTP and without faults."""
 
 import heapq
 import itertools
@@ -7,35 +7,32 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
-from tests.sandbox.realtimekit.people import KickEffect, Meeting, Participant, Peer, Session
+from tests.sandbox.realtimekit.models import KickEffect, Meeting, Participant, Peer, Session
 
 Clock = Callable[[], datetime]
-"""Tells the time, aware, in UTC."""
+"""Returns the time: aware, in UTC."""
 
 KEEP_ALIVE = timedelta(seconds=60)
-"""A session outlives its last participant by this: `session_keep_alive_time_in_secs`, default."""
+"""How long a session stays live without participants: `session_keep_alive_time_in_secs`."""
 
 
 def utc_now() -> datetime:
-    """Tell the real time."""
+    """Return the real time."""
     return datetime.now(UTC)
 
 
 class World:
-    """Meetings, participants, sessions and peers, and the kicks that took effect.
+    """Meetings, participants, sessions and peers, and the kicks that removed a participant.
 
-    The same seed and the same calls give the same ids. What time alone brings about (people who
-    come back, sessions that end after the last one left) is brought up to date on every look.
+    The same calls give the same ids. Joins, kicks and reads of sessions first
+    apply what is due by now: people come back, and empty sessions end.
     """
 
-    def __init__(
-        self, clock: Clock = utc_now, *, seed: int = 0, keep_alive: timedelta = KEEP_ALIVE
-    ) -> None:
+    def __init__(self, clock: Clock = utc_now) -> None:
         self.clock = clock
         self._changes = 0
         self.kicks: list[KickEffect] = []
-        self._keep_alive = keep_alive
-        self._random = random.Random(seed)  # noqa: S311  # ids that repeat, not secrets
+        self._random = random.Random(0)  # noqa: S311  # ids that repeat, not secrets
         self._meetings: dict[str, Meeting] = {}
         self._participants: dict[str, Participant] = {}
         self._records: dict[str, list[Participant]] = {}
@@ -43,12 +40,12 @@ class World:
         self._sessions: dict[str, Session] = {}
         self._live: dict[str, Session] = {}
         self._comebacks: list[tuple[datetime, int, Participant]] = []
-        self._tie_breaks: Iterator[int] = itertools.count()
+        self._sequence: Iterator[int] = itertools.count()
 
     # People and meetings
 
     def add_meeting(self, title: str, *, active: bool = True) -> Meeting:
-        """Make a meeting. Nobody is in it yet, so it has no session."""
+        """Add a meeting. It is empty, so it has no session."""
         self._changes += 1
         meeting = Meeting(self._new_id(), title, self.clock(), active)
         self._meetings[meeting.id] = meeting
@@ -62,7 +59,7 @@ class World:
         preset: str = "group_call_participant",
         custom_id: str | None = None,
     ) -> Participant:
-        """Make a record. The API requires a custom id, so one is made up where none is given."""
+        """Add a record. The API requires a custom id, so one is generated if none is given."""
         now, new_id = self.clock(), self._new_id()
         custom_id = f"app-{new_id[:8]}" if custom_id is None else custom_id
         participant = Participant(new_id, meeting, custom_id, name, preset, now, now)
@@ -71,17 +68,17 @@ class World:
         return participant
 
     def rename(self, participant: Participant, name: str | None) -> None:
-        """Change the name, in the record and in the rows of sessions."""
+        """Change the name, in the record and in session rows."""
         self._changes += 1
         participant.name, participant.updated_at = name, self.clock()
 
     def change_preset(self, participant: Participant, preset: str) -> None:
-        """Change the preset, in the record and in the rows of sessions."""
+        """Change the preset, in the record and in session rows."""
         self._changes += 1
         participant.preset, participant.updated_at = preset, self.clock()
 
     def comes_back(self, participant: Participant, *, after: float = 0, times: int = 1) -> None:
-        """Let them rejoin by themselves, `after` seconds after each of the next `times` kicks."""
+        """Let a participant rejoin `after` seconds after each of the next `times` kicks."""
         self._changes += 1
         participant.comes_back_after = timedelta(seconds=after)
         participant.comebacks_left = times
@@ -89,29 +86,29 @@ class World:
     # Coming and going
 
     def join(self, participant: Participant, *, at: datetime | None = None) -> Peer:
-        """Connect; starts a session where none is live. Again while connected: another tab.
+        """Connect a participant, and start a session if none is live. A second call adds a tab.
 
-        `at` backdates, for people who have been there for a while.
+        `at` sets an earlier time of joining.
         """
-        self._catch_up()
+        self._apply_due()
         return self._join(participant, self.clock() if at is None else at)
 
     def fill(self, meeting: Meeting, count: int, *, name: str = "Guest") -> list[Participant]:
-        """Let that many new people join, numbered from 1."""
+        """Let `count` new people join. Their names are numbered from 1."""
         crowd = [self.add_participant(meeting, f"{name} {n}") for n in range(1, count + 1)]
         for participant in crowd:
             self.join(participant)
         return crowd
 
     def leave(self, peer: Peer) -> None:
-        """Close one connection; other tabs of the same participant stay."""
-        self._catch_up()
+        """Close one connection. Other tabs of the participant stay."""
+        self._apply_due()
         session, _ = self._peers[peer.id]
         self._close(session, [peer], self.clock())
 
     def kick(self, participant: Participant) -> KickEffect | None:
-        """Put a participant out, with all tabs: kicks are per user. None: they were not in."""
-        self._catch_up()
+        """Remove a participant with all tabs. Return None if they are not in the session."""
+        self._apply_due()
         session = self._live.get(participant.meeting.id)
         peers = session.present.get(participant.id) if session else None
         if session is None or not peers:
@@ -120,23 +117,23 @@ class World:
         effect = KickEffect(now, session, participant, tuple(peers))
         self._close(session, peers, now)
         self.kicks.append(effect)
-        self._plan_comeback(participant, now)
+        self._schedule_comeback(participant, now)
         return effect
 
     def end_session(self, meeting: Meeting) -> None:
-        """End the live session, for everybody in it."""
-        self._catch_up()
+        """End the live session for all its participants."""
+        self._apply_due()
         session, now = self._live[meeting.id], self.clock()
         for peers in list(session.present.values()):
             self._close(session, peers, now)
         self._end(session, now)
 
-    # Looking
+    # Reading
 
     @property
     def changes(self) -> int:
-        """How often anything has changed up to now."""
-        self._catch_up()
+        """How many changes there were so far."""
+        self._apply_due()
         return self._changes
 
     @property
@@ -147,43 +144,43 @@ class World:
     @property
     def sessions(self) -> list[Session]:
         """All sessions, live or ended."""
-        self._catch_up()
+        self._apply_due()
         return list(self._sessions.values())
 
     def meeting(self, meeting_id: str) -> Meeting | None:
-        """Find a meeting."""
+        """Return a meeting, if there is one with this id."""
         return self._meetings.get(meeting_id)
 
     def session(self, session_id: str) -> Session | None:
-        """Find a session, live or ended."""
-        self._catch_up()
+        """Return a session, live or ended."""
+        self._apply_due()
         return self._sessions.get(session_id)
 
     def live_session(self, meeting: Meeting) -> Session | None:
-        """Find the meeting's one live session."""
-        self._catch_up()
+        """Return the live session of a meeting, which has at most one."""
+        self._apply_due()
         return self._live.get(meeting.id)
 
     def participant(self, participant_id: str) -> Participant | None:
-        """Find a record by participant id."""
+        """Return a record by its participant id."""
         return self._participants.get(participant_id)
 
     def records(self, meeting: Meeting) -> list[Participant]:
-        """All records of a meeting, in it or not."""
+        """Return all records of a meeting, also of people who are not connected."""
         return list(self._records[meeting.id])
 
     def peer(self, peer_id: str) -> Peer | None:
-        """Find a connection, open or closed."""
-        self._catch_up()
+        """Return a connection, open or closed."""
+        self._apply_due()
         found = self._peers.get(peer_id)
         return found[1] if found else None
 
     def who_is_in(self, meeting: Meeting) -> list[Participant]:
-        """Everybody who is really connected now."""
+        """Return the participants who are connected now."""
         session = self.live_session(meeting)
         return [self._participants[key] for key in session.present] if session else []
 
-    # What follows from the above
+    # Internals
 
     def _new_id(self) -> str:
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
@@ -223,21 +220,21 @@ class World:
         session.ended_at = at
         del self._live[session.meeting.id]
 
-    def _plan_comeback(self, participant: Participant, kicked_at: datetime) -> None:
+    def _schedule_comeback(self, participant: Participant, kicked_at: datetime) -> None:
         if participant.comes_back_after is not None and participant.comebacks_left > 0:
             participant.comebacks_left -= 1
             due = kicked_at + participant.comes_back_after
-            heapq.heappush(self._comebacks, (due, next(self._tie_breaks), participant))
+            heapq.heappush(self._comebacks, (due, next(self._sequence), participant))
 
-    def _catch_up(self) -> None:
+    def _apply_due(self) -> None:
         now = self.clock()
         while self._comebacks and self._comebacks[0][0] <= now:
             due, _, participant = heapq.heappop(self._comebacks)
-            self._end_the_empty(due)
+            self._end_empty_sessions(due)
             self._join(participant, due)
-        self._end_the_empty(now)
+        self._end_empty_sessions(now)
 
-    def _end_the_empty(self, now: datetime) -> None:
+    def _end_empty_sessions(self, now: datetime) -> None:
         for session in list(self._live.values()):
-            if session.emptied_at and session.emptied_at + self._keep_alive <= now:
-                self._end(session, session.emptied_at + self._keep_alive)
+            if session.emptied_at and session.emptied_at + KEEP_ALIVE <= now:
+                self._end(session, session.emptied_at + KEEP_ALIVE)

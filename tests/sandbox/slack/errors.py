@@ -1,10 +1,13 @@
-"""How the stand-in says no: to the bot with Slack's own codes, to a person in words."""
+"""The errors of the stand-in: Slack's error codes for the bot, and messages for its users."""
 
 from collections.abc import Mapping, Sequence
 
 
-class RefusedError(Exception):
-    """Slack refuses a call: its error code, and what else the answer carries."""
+class ApiError(Exception):
+    """Slack refuses what the bot sent. `error` is Slack's code, `more` the response's other fields.
+
+    The codes are those of https://docs.slack.dev/reference/methods/.
+    """
 
     def __init__(self, error: str, messages: Sequence[str] = (), **more: str) -> None:
         super().__init__(error, *messages)
@@ -16,17 +19,17 @@ class RefusedError(Exception):
         return f"{self.error} ({'; '.join(self.messages)})" if self.messages else self.error
 
 
-class CannotError(Exception):
-    """Slack's client would not let this person do that; the text says why."""
+class ActionError(Exception):
+    """Slack's client does not let the user do this. The message says why."""
 
 
-class IncompleteError(CannotError):
-    """Slack's client would not send a form: what it has against it, by block_id."""
+class FormError(ActionError):
+    """Slack's client does not submit the form. `errors` says why, by block_id."""
 
-    def __init__(self, complaints: Mapping[str, str]) -> None:
-        super().__init__(f"the client won't send this: {complaints}")
-        self.complaints = complaints
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__(f"the client does not submit this: {errors}")
+        self.errors = errors
 
 
-class WaitedInVainError(AssertionError):
-    """What was waited for did not happen; the text shows what there was instead."""
+class TimedOutError(AssertionError):
+    """A wait timed out. The message shows what there was instead."""

@@ -1,32 +1,32 @@
-/** The list of conversations, with what is unread in each. */
+/** The list of conversations, with the number of unread messages in each. */
 
 import { h, reconcile } from "./dom.js";
 import { conversationName } from "./names.js";
 
-/** Draw the list; `open(id)` goes to a conversation. */
-export function drawChannels(nav, channels, here, me, open) {
+/** Draw the list. `open(id)` opens a conversation. */
+export function drawChannels(nav, channels, openId, userId, open) {
   const rows = channels.map((channel) => ({
     id: channel.id,
-    name: conversationName(channel, me),
+    name: conversationName(channel, userId),
     isArchived: channel.is_archived,
     unread: channel.unread,
-    isHere: channel.id === here,
+    isOpen: channel.id === openId,
   }));
   reconcile(nav, rows, ({ id }) => id, (row) => drawRow(row, open));
 }
 
-function drawRow({ id, name, isArchived, unread, isHere }, open) {
-  const badge = h("span", { class: "unread" }, `${unread}`, h("span", { class: "heard" }, " unread"));
+function drawRow({ id, name, isArchived, unread, isOpen }, open) {
+  const label = h("span", { class: "screen-reader" }, " unread");
   return h(
     "button",
     {
       type: "button",
-      "aria-current": isHere ? "page" : null,
+      "aria-current": isOpen ? "page" : null,
       class: unread ? "has-unread" : "",
       onclick: () => open(id),
     },
     h("span", {}, name),
     isArchived && h("span", { class: "about" }, "archived"),
-    unread > 0 && badge,
+    unread > 0 && h("span", { class: "unread" }, `${unread}`, label),
   );
 }

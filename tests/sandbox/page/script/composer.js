@@ -1,11 +1,12 @@
-/** Where somebody types: messages, and commands, which are offered while they type. */
+/** The field for messages and commands. It offers commands while the user types. */
 
+import { ConflictError } from "./api.js";
 import { h, setText } from "./dom.js";
-import { Refused } from "./services.js";
+import { arrowStep, listboxOption, setActiveOption } from "./listbox.js";
 
-const NOBODY = "Nobody answers: this was not sent.";
+const UNREACHABLE = "The sandbox does not answer: this was not sent.";
 
-/** Makes the field; `send(text)` does what was typed. */
+/** The field. `send(text)` sends what was typed. */
 export class Composer {
   constructor(form, send) {
     this.send = send;
@@ -14,10 +15,10 @@ export class Composer {
     this.drafts = new Map(); // by channel: what was typed there and not sent
     this.active = 0;
     this.field = this.makeField();
-    this.offers = h("div", { id: "commands", role: "listbox", "aria-label": "Commands", hidden: true });
-    this.said = h("p", { class: "strip", role: "alert", hidden: true });
+    this.list = h("div", { id: "commands", role: "listbox", "aria-label": "Commands", hidden: true });
+    this.error = h("p", { class: "strip", role: "alert", hidden: true });
     this.button = h("button", { type: "submit", class: "primary" }, "Send");
-    form.append(this.said, this.offers, this.field, this.button);
+    form.append(this.error, this.list, this.field, this.button);
     form.addEventListener("submit", (event) => this.submit(event));
   }
 
@@ -30,13 +31,13 @@ export class Composer {
       "aria-controls": "commands",
       "aria-expanded": "false",
       "aria-label": "Message or command",
-      oninput: () => this.offer(this.fitting()),
+      oninput: () => this.offer(this.matching()),
       onkeydown: (event) => this.key(event),
       onblur: () => this.offer([]),
     });
   }
 
-  /** Show where one would write; what was typed elsewhere waits there. */
+  /** Show the field for a channel, with the draft that was typed there. */
   draw(channel, name, commands) {
     this.commands = commands;
     const hint = channel.is_archived ? `${name} is archived` : `Message ${name}, or type /`;
@@ -46,40 +47,36 @@ export class Composer {
     if (this.channel) this.drafts.set(this.channel, this.field.value);
     this.channel = channel.id;
     this.field.value = this.drafts.get(channel.id) ?? "";
-    this.said.hidden = true;
+    this.error.hidden = true;
   }
 
-  fitting() {
+  matching() {
     const typed = this.field.value;
     if (!typed.startsWith("/") || typed.includes(" ")) return [];
     return this.commands.filter(({ command }) => command.startsWith(typed) && command !== typed);
   }
 
-  /** Offer these commands; none closes the list. */
+  /** Offer these commands. An empty list closes the listbox. */
   offer(commands) {
     this.active = Math.min(this.active, Math.max(0, commands.length - 1));
-    this.offers.replaceChildren(...commands.map((one, at) => this.row(one, at)));
-    this.offers.hidden = !commands.length;
-    this.field.setAttribute("aria-expanded", String(commands.length > 0));
-    if (commands.length) this.field.setAttribute("aria-activedescendant", `command-${this.active}`);
-    else this.field.removeAttribute("aria-activedescendant");
+    const options = commands.map((command, at) => this.option(command, at));
+    this.list.replaceChildren(...options);
+    this.list.hidden = !options.length;
+    setActiveOption(this.field, options.length > 0, options[this.active]);
   }
 
-  row(one, at) {
+  option(command, at) {
     const isActive = at === this.active;
-    return h(
-      "div",
+    return listboxOption(
       {
         id: `command-${at}`,
-        role: "option",
-        class: isActive ? "active" : "",
-        "aria-selected": String(isActive),
-        onmousedown: (event) => event.preventDefault(), // the field keeps the focus
-        onclick: () => this.complete(one),
+        isActive,
+        isSelected: isActive,
+        onclick: () => this.complete(command),
       },
-      h("strong", {}, one.command),
-      ` ${one.usage_hint}`,
-      h("span", { class: "about" }, one.description),
+      h("strong", {}, command.command),
+      ` ${command.usage_hint}`,
+      h("span", { class: "about" }, command.description),
     );
   }
 
@@ -89,9 +86,9 @@ export class Composer {
   }
 
   key(event) {
-    const offered = this.offers.hidden ? [] : this.fitting();
+    const offered = this.list.hidden ? [] : this.matching();
     if (!offered.length || event.shiftKey) return;
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const step = arrowStep(event);
     if (step) {
       this.active = (this.active + step + offered.length) % offered.length;
       this.offer(offered);
@@ -107,14 +104,14 @@ export class Composer {
     if (!typed.trim()) return;
     this.field.value = "";
     this.offer([]);
-    this.said.hidden = true;
+    this.error.hidden = true;
     this.button.setAttribute("aria-busy", "true");
     try {
       await this.send(typed);
     } catch (error) {
-      this.field.value ||= typed; // nothing that was typed is lost
-      setText(this.said, error instanceof Refused ? error.message : NOBODY);
-      this.said.hidden = false;
+      this.field.value ||= typed; // keep what was typed, unless the user has typed on
+      setText(this.error, error instanceof ConflictError ? error.message : UNREACHABLE);
+      this.error.hidden = false;
     } finally {
       this.button.removeAttribute("aria-busy");
     }

@@ -1,31 +1,24 @@
-/** What Slack's client asks before a button is pressed for good. */
+/** The confirmation dialog of a button. */
 
-import { h } from "./dom.js";
-import { words } from "./mrkdwn.js";
+import { byId, h } from "./dom.js";
+import { textNodes } from "./mrkdwn.js";
 
-const dialog = document.getElementById("confirm");
+const dialog = byId("confirm");
 
-/** Take a question back whose view has changed. */
-export function askNoMore() {
+/** Close the dialog, because the view with its button has changed. */
+export function closeConfirmation() {
   dialog.close("no");
 }
 
-/** Ask; resolves to whether the answer was yes. Escape says no. */
-export function confirmed(asked) {
-  const style = asked.style === "danger" ? "danger" : "primary";
+/** Ask, and resolve to whether the answer was yes. Escape means no. */
+export function confirm(texts) {
+  const answer = (value, props, text) =>
+    h("button", { type: "button", ...props, onclick: () => dialog.close(value) }, text.text);
+  const style = texts.style === "danger" ? "danger" : "primary";
   dialog.replaceChildren(
-    h("h2", { id: "confirm-title" }, asked.title.text),
-    h("p", { id: "confirm-text" }, words(asked.text)),
-    h(
-      "footer",
-      {},
-      h("button", { type: "button", onclick: () => dialog.close("no") }, asked.deny.text),
-      h(
-        "button",
-        { type: "button", class: style, onclick: () => dialog.close("yes") },
-        asked.confirm.text,
-      ),
-    ),
+    h("h2", { id: "confirm-title" }, texts.title.text),
+    h("p", { id: "confirm-text" }, textNodes(texts.text)),
+    h("footer", {}, answer("no", {}, texts.deny), answer("yes", { class: style }, texts.confirm)),
   );
   dialog.returnValue = "no";
   dialog.showModal();

@@ -1,8 +1,10 @@
-/** Small tools for the document. Text always goes in as text: nothing here parses HTML. */
+/** Helpers for the document. Text is always inserted as text: nothing here parses HTML. */
+
+export const byId = (id) => document.getElementById(id);
 
 /**
- * Make an element. Of `props`, `on…` are listeners, the others attributes; true sets an empty
- * one, false and null none. Children are nodes or texts; null and false are left out.
+ * Make an element. Of `props`, `on…` are listeners and the others are attributes: true sets an
+ * empty one, false and null set none. Children are nodes or texts; null and false are left out.
  */
 export function h(tag, props = {}, ...children) {
   const node = document.createElement(tag);
@@ -15,41 +17,43 @@ export function h(tag, props = {}, ...children) {
   return node;
 }
 
-/** Change a text only where it differs: those who hear the page hear every change. */
-export function setText(node, words) {
-  if (node.textContent !== words) node.textContent = words;
+/** Set a text only if it differs: a screen reader reads every change. */
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
 }
 
-const madeOf = new WeakMap();
+const drawnItems = new WeakMap(); // the JSON of the item that each node shows
 
 /**
- * Reconcile the children of `parent` with a list, one child for each item. A child whose item is
- * as it was stays the node it was, with what was typed into it; where another takes its place,
- * the focus follows. `make(item, before)` gets the node that the new one replaces, if any.
+ * Make the children of `parent` match a list, one child for each item. The node of an unchanged
+ * item stays, with what was typed into it. If a new node replaces the focused one, the focus moves
+ * to it. `make(item, before)` gets the node that is replaced, if any.
  */
 export function reconcile(parent, items, key, make) {
-  const restore = heldFocus(parent);
+  const restoreFocus = saveFocus(parent);
   const before = new Map([...parent.children].map((node) => [node.dataset.key, node]));
   const wanted = new Set(items.map((item) => String(key(item))));
   for (const [name, node] of before) if (!wanted.has(name)) node.remove();
   items.forEach((item, at) => {
     const name = String(key(item));
-    const what = JSON.stringify(item);
-    let node = before.get(name);
-    if (!node || madeOf.get(node) !== what) {
-      const fresh = make(item, node);
-      fresh.dataset.key = name;
-      madeOf.set(fresh, what);
-      node?.replaceWith(fresh);
-      node = fresh;
-    }
+    const node = reuseOrReplace(before.get(name), name, item, make);
     if (parent.children[at] !== node) parent.insertBefore(node, parent.children[at] ?? null);
   });
-  restore();
+  restoreFocus();
 }
 
-/** Remember what has the focus within `parent`; the function returned gives it back, if lost. */
-function heldFocus(parent) {
+function reuseOrReplace(old, name, item, make) {
+  const json = JSON.stringify(item);
+  if (old && drawnItems.get(old) === json) return old;
+  const node = make(item, old);
+  node.dataset.key = name;
+  drawnItems.set(node, json);
+  old?.replaceWith(node);
+  return node;
+}
+
+/** Return a function that gives the focus back to `parent`, if it was there and is lost. */
+function saveFocus(parent) {
   const active = document.activeElement;
   const child = parent.contains(active) ? active.closest("[data-key]") : null;
   if (!child) return () => {};
@@ -57,14 +61,14 @@ function heldFocus(parent) {
   const { selectionStart, selectionEnd } = active;
   return () => {
     if (document.activeElement === active) return;
-    const next = active.isConnected ? active : twin(parent, at, child, active);
+    const next = active.isConnected ? active : replacementOf(active, child, parent, at);
     next.focus();
     if (selectionStart != null) next.setSelectionRange?.(selectionStart, selectionEnd);
   };
 }
 
-/** Find what stands for `active` now: in its child, in the one in its place, or around them. */
-function twin(parent, at, child, active) {
+/** Find what replaces `active`: in the same child, or the child now in its place, or `parent`. */
+function replacementOf(active, child, parent, at) {
   const all = [...parent.children];
   const now = all.find((node) => node.dataset.key === child.dataset.key) ?? all[at] ?? all.at(-1);
   const parts = [...(now?.querySelectorAll("[data-focus]") ?? [])];
@@ -74,8 +78,8 @@ function twin(parent, at, child, active) {
 
 let count = 0;
 
-/** Give an id that is used once. */
+/** Return a new id. */
 export const freshId = (name) => `${name}-${(count += 1)}`;
 
-/** Name the hint and the error that belong to a field, for those who hear it. */
-export const describedBy = (ids) => [ids.about, ids.error].filter(Boolean).join(" ") || null;
+/** Return the ids of a field's hint and error, for a screen reader. */
+export const describedBy = (ids) => [ids.hint, ids.error].filter(Boolean).join(" ") || null;

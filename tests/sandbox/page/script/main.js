@@ -1,75 +1,77 @@
-/** The page: one person's Slack beside the meetings, both as the stand-ins have them now. */
+/** The page: Slack as one user sees it, and the meetings beside it. */
 
-import { h, setText } from "./dom.js";
-import { MeetingSide } from "./meeting_side.js";
-import { learn } from "./names.js";
-import { ask, ifPossible, live } from "./services.js";
-import { SlackSide } from "./slack_side.js";
+import { ignoreImpossible, request, subscribe } from "./api.js";
+import { byId, h, setText } from "./dom.js";
+import { MeetingPane } from "./meeting_pane.js";
+import { setWorkspace } from "./names.js";
+import { SlackPane } from "./slack_pane.js";
 
 const APPROVER = "U0MO";
-const GONE = "The sandbox does not answer. Is `make demo` still running?";
+const UNREACHABLE = "The sandbox does not answer. Is `make demo` still running?";
 
-const $ = (id) => document.getElementById(id);
-
-/** Let one look at a time be under way, and one more follow if it was asked for meanwhile. */
-function oneAtATime(look) {
+/** Return a function that refreshes. Calls during a refresh cause one more refresh after it. */
+function coalesce(refresh) {
   let running = null;
-  let isAsked = false;
-  const lookOn = async () => {
-    while (isAsked) {
-      isAsked = false;
-      await look();
+  let isRequested = false;
+  const run = async () => {
+    while (isRequested) {
+      isRequested = false;
+      await refresh();
     }
   };
   return () => {
-    isAsked = true;
-    running ??= lookOn().finally(() => (running = null));
+    isRequested = true;
+    running ??= run().finally(() => (running = null));
     return running;
   };
 }
 
-function chooseWho(people, me) {
-  $("act-as").append(
+function showUsers(people, user) {
+  byId("act-as").append(
     ...people.map(({ id, name, about }) =>
-      h("option", { value: id, selected: id === me.id }, about ? `${name} (${about})` : name),
+      h("option", { value: id, selected: id === user.id }, about ? `${name} (${about})` : name),
     ),
   );
-  $("second-window").href = `?as=${me.id === APPROVER ? people[0].id : APPROVER}`;
-  document.title = `${me.name} · Kickbot sandbox`;
+  byId("second-window").href = `?as=${user.id === APPROVER ? people[0].id : APPROVER}`;
+  document.title = `${user.name} · Kickbot sandbox`;
 }
 
-const wanted = new URLSearchParams(location.search);
-const workspace = await ask("/slack/sandbox/workspace");
-const me = workspace.people.find(({ id }) => id === wanted.get("as")) ?? workspace.people[0];
-learn(workspace);
-chooseWho(workspace.people, me);
+const parameters = new URLSearchParams(location.search);
+const workspace = await request("/slack/sandbox/workspace");
+const { people } = workspace;
+const user = people.find(({ id }) => id === parameters.get("as")) ?? people[0];
+setWorkspace(workspace);
+showUsers(people, user);
 
-const slack = new SlackSide(me, me.is_stranger ? [] : workspace.commands, wanted.get("channel"));
-const meeting = new MeetingSide();
-// By what the sandbox says has changed.
-const looks = {
-  slack: oneAtATime(() => slack.look()),
-  rooms: oneAtATime(() => meeting.lookAtRooms()),
-  faults: oneAtATime(() => meeting.lookAtFaults()),
-  calls: oneAtATime(() => meeting.lookAtCalls()),
+const commands = user.is_stranger ? [] : workspace.commands;
+const slack = new SlackPane(user, commands, parameters.get("channel"));
+const meetings = new MeetingPane();
+// By the part of the page, as the server names it.
+const refreshers = {
+  slack: coalesce(() => slack.refresh()),
+  realtimekit: coalesce(() => meetings.refreshMeetings()),
+  faults: coalesce(() => meetings.refreshFaults()),
+  calls: coalesce(() => meetings.refreshCalls()),
 };
-let known = {};
+let shown = {}; // the versions that the page shows
 
-function lookAgain(now) {
-  const changed = Object.keys(looks).filter((part) => now[part] !== known[part]);
-  known = now;
-  return Promise.all(changed.map((part) => looks[part]()));
+function refreshChanged(versions) {
+  const changed = Object.keys(refreshers).filter((part) => versions[part] !== shown[part]);
+  shown = versions;
+  return Promise.all(changed.map((part) => refreshers[part]()));
 }
 
-await Promise.all(Object.values(looks).map((look) => look()));
+function showConnection(isConnected) {
+  if (isConnected) {
+    // It may be another sandbox, in which all is different.
+    slack.reset();
+    shown = {};
+  }
+  setText(byId("gone"), isConnected ? "" : UNREACHABLE);
+  byId("gone").hidden = isConnected;
+}
+
+await Promise.all(Object.values(refreshers).map((refresh) => refresh()));
 document.addEventListener("visibilitychange", () => slack.draw());
-live(
-  (now) => ifPossible(lookAgain(now)),
-  (isThere) => {
-    if (isThere) slack.forget();
-    if (isThere) known = {};
-    setText($("gone"), isThere ? "" : GONE);
-    $("gone").hidden = isThere;
-  },
-);
+subscribe((versions) => ignoreImpossible(refreshChanged(versions)), showConnection);
 document.body.dataset.ready = "yes";

@@ -1,83 +1,99 @@
-/** The modals somebody has open: the one on top is seen, the others wait under it. */
+/** The user's open modals in one dialog, which shows the top one. */
 
+import { ConflictError, ignoreImpossible, UnreachableError } from "./api.js";
 import { drawBlock } from "./blocks.js";
-import { askNoMore } from "./confirm.js";
-import { h, reconcile, setText } from "./dom.js";
-import { AGAIN_AFTER, Gone, ifPossible, Refused } from "./services.js";
+import { closeConfirmation } from "./confirm.js";
+import { byId, h, reconcile, setText } from "./dom.js";
+import { Form } from "./form.js";
 
 const FIELD = ":is(input, textarea, select)";
 
-/** Shows the stack in one dialog; the browser keeps the focus in it. */
 export class Modals {
   /**
-   * `act(name, body)` does something as the person; `back` gets the focus where closing the last
-   * view would leave it nowhere.
+   * `act(name, body)` acts as the user. `fallback` gets the focus when the last modal closes and
+   * nothing else has it.
    */
-  constructor(dialog, act, back) {
+  constructor(dialog, act, fallback) {
     this.dialog = dialog;
     this.act = act;
-    this.back = back;
+    this.fallback = fallback;
     this.view = null;
-    this.entered = new Map(); // by block and action: what the stand-in does not know yet
-    this.complaints = {}; // by block: what the client would not send
-    this.trouble = ""; // why nothing was sent, where that is no block's fault
+    this.form = new Form(this);
+    this.errors = {}; // by block: why the client does not submit the form
+    this.error = ""; // why nothing was sent, if no block is the reason
     document.addEventListener("keydown", (event) => this.key(event));
     this.dialog.addEventListener("cancel", (event) => event.preventDefault());
-    this.layOut();
+    this.makeFrame();
   }
 
-  layOut() {
-    const leave = (how) => () => ifPossible(this.act(how));
+  makeFrame() {
+    const leave = (how) => () => ignoreImpossible(this.act(how));
     const cross = { type: "button", class: "cross", "aria-label": "Close all" };
     this.title = h("h2", { id: "modal-title", tabindex: "-1" });
     this.strip = h("p", { class: "strip", role: "alert", hidden: true });
     this.body = h("div", { class: "body" });
-    this.closing = h("button", { type: "button", onclick: leave("cancel") });
-    this.submit = h("button", { type: "submit", class: "primary" });
-    this.heard = h("p", { class: "heard", role: "status" });
-    const form = h(
+    this.closeButton = h("button", { type: "button", onclick: leave("cancel") });
+    this.submitButton = h("button", { type: "submit", class: "primary" });
+    this.status = h("p", { class: "screen-reader", role: "status" });
+    const frame = h(
       "form",
-      { novalidate: true, onsubmit: (event) => this.send(event) },
+      { novalidate: true, onsubmit: (event) => this.submit(event) },
       h("header", {}, this.title, h("button", { ...cross, onclick: leave("dismiss") }, "×")),
       this.strip,
       this.body,
-      h("footer", {}, this.closing, this.submit),
+      h("footer", {}, this.closeButton, this.submitButton),
     );
-    this.dialog.replaceChildren(form, this.heard);
+    this.dialog.replaceChildren(frame, this.status);
   }
 
-  /** Do something to the view on top, unless another one is there by then. */
-  onTop(name, body = {}, ...more) {
-    return this.act(name, { view_id: this.view.id, ...body }, ...more);
+  /** Act on the top view. The stand-in refuses if another view is the top one by then. */
+  actOnTop(name, body = {}, options = {}) {
+    return this.act(name, { view_id: this.view.id, ...body }, options);
   }
 
-  /** Show the view on top of the stack, or none. */
+  /** Show the top view of the stack, or nothing. */
   draw(stack) {
     const view = stack.at(-1) ?? null;
     const isOther = view?.id !== this.view?.id;
     const isChanged = isOther || view?.hash !== this.view?.hash;
-    const isWrong = JSON.stringify(view?.errors) !== JSON.stringify(this.view?.errors);
+    const hasNewErrors = JSON.stringify(view?.errors) !== JSON.stringify(this.view?.errors);
     this.view = view;
-    if (isChanged) this.forget(isOther);
+    if (isChanged) this.reset(isOther);
     if (!view) return this.close();
-    const held = this.dialog.contains(document.activeElement);
-    this.drawFrame(view);
-    reconcile(this.body, view.blocks, ({ block_id }) => block_id, (block) => drawBlock(block, this.form()));
-    this.sync();
+    const hadFocus = this.dialog.contains(document.activeElement);
+    this.drawView(view);
     if (!this.dialog.open) this.dialog.showModal();
-    // A view that was loading had nothing but its title.
-    const waits = isChanged && document.activeElement === this.title;
-    if (isOther || waits || (held && this.hasLostFocus())) this.focusFirst();
-    if (isWrong) this.showWrong();
-    if (isChanged) setText(this.heard, `${view.title.text}. ${this.body.innerText}`.slice(0, 500));
+    // A view that was loading had no field, so the title has the focus.
+    const wasLoading = isChanged && document.activeElement === this.title;
+    if (isOther || wasLoading || (hadFocus && this.hasLostFocus())) this.focusFirst();
+    if (hasNewErrors) this.showFirstError();
+    if (isChanged) this.announce(view);
+    return undefined;
   }
 
-  forget(isOther) {
-    this.complaints = {};
-    this.trouble = "";
-    askNoMore();
+  drawView(view) {
+    setText(this.title, view.title.text);
+    setText(this.closeButton, view.close?.text ?? (view.submit ? "Cancel" : "Close"));
+    this.submitButton.hidden = !view.submit;
+    setText(this.submitButton, view.submit?.text ?? "");
+    const key = ({ block_id }) => block_id;
+    reconcile(this.body, view.blocks, key, (block) => drawBlock(block, this.form));
+    this.sync();
+  }
+
+  sync() {
+    const error = this.view.strip ?? this.error;
+    this.strip.hidden = !error;
+    setText(this.strip, error);
+    for (const node of this.body.children) node.sync?.();
+  }
+
+  reset(isOther) {
+    this.errors = {};
+    this.error = "";
+    closeConfirmation();
     if (!isOther) return;
-    this.entered.clear();
+    this.form.clear();
     this.body.replaceChildren();
   }
 
@@ -85,115 +101,58 @@ export class Modals {
     if (!this.dialog.open) return;
     this.dialog.close();
     const active = document.activeElement;
-    if (active === document.body || this.dialog.contains(active)) this.back.focus();
+    if (active === document.body || this.dialog.contains(active)) this.fallback.focus();
   }
 
-  drawFrame(view) {
-    setText(this.title, view.title.text);
-    setText(this.closing, view.close?.text ?? (view.submit ? "Cancel" : "Close"));
-    this.submit.hidden = !view.submit;
-    setText(this.submit, view.submit?.text ?? "");
+  announce(view) {
+    setText(this.status, `${view.title.text}. ${this.body.innerText}`.slice(0, 500));
   }
 
-  sync() {
-    const strip = this.view.strip ?? this.trouble;
-    this.strip.hidden = !strip;
-    setText(this.strip, strip);
-    for (const node of this.body.children) node.sync?.();
-  }
-
-  /** Tell whether the focus was on something that has gone, or is hidden, by now. */
+  /** Tell whether the focused element was removed or hidden. */
   hasLostFocus() {
     const active = document.activeElement;
     return !this.dialog.contains(active) || !active.checkVisibility();
-  }
-
-  showWrong() {
-    const wrong = this.body.querySelector(".wrong");
-    wrong?.querySelector(FIELD)?.focus();
-    wrong?.scrollIntoView({ block: "nearest" });
   }
 
   focusFirst() {
     (this.body.querySelector(FIELD) ?? this.title).focus();
   }
 
-  /** What the elements of the view act on. */
-  form() {
-    const named = (block, element) => ({ block_id: block.block_id, action_id: element.action_id });
-    const key = (block, element) => `${block.block_id} ${element.action_id}`;
-    return {
-      entry: (block, element) =>
-        this.entered.get(key(block, element)) ??
-        this.view?.state.values[block.block_id]?.[element.action_id],
-      error: (block) => this.view?.errors[block.block_id] ?? this.complaints[block.block_id] ?? "",
-      write: (block, element, text) =>
-        this.enter("write", key(block, element), { value: text }, { ...named(block, element), text }),
-      choose: (block, element, options) => {
-        const values = options.map(({ value }) => value);
-        const entry = { selected_options: options };
-        this.enter("choose", key(block, element), entry, { ...named(block, element), values });
-      },
-      press: (block, element) => ifPossible(this.onTop("press", named(block, element))),
-      search: async (block, element, query, signal) => {
-        const asked = this.onTop("type-ahead", { ...named(block, element), query }, { signal });
-        const stopped = (error) => {
-          if (error.name !== "AbortError") throw error;
-        };
-        return (await ifPossible(asked.catch(stopped)))?.options ?? [];
-      },
-    };
+  showFirstError() {
+    const block = this.body.querySelector(".wrong");
+    block?.querySelector(FIELD)?.focus();
+    block?.scrollIntoView({ block: "nearest" });
   }
 
-  /** Enter something: it is seen at once, and told to the stand-in in its turn. */
-  async enter(name, key, entry, body) {
-    const view = this.view.id;
-    delete this.complaints[body.block_id];
-    this.entered.set(key, entry);
-    this.sync();
-    const done = () => {
-      if (this.entered.get(key) === entry) this.entered.delete(key);
-    };
-    try {
-      await this.onTop(name, body, { done });
-    } catch (error) {
-      if (view !== this.view?.id) return;
-      const isLatest = this.entered.get(key) === entry;
-      if (error instanceof Gone && isLatest) setTimeout(() => this.enter(name, key, entry, body), AGAIN_AFTER);
-      else this.complain(error, body.block_id);
-    }
-  }
-
-  async send(event) {
+  async submit(event) {
     event.preventDefault();
-    if (this.submit.hidden || this.submit.getAttribute("aria-busy")) return;
-    this.submit.setAttribute("aria-busy", "true");
+    if (this.submitButton.hidden || this.submitButton.getAttribute("aria-busy")) return;
+    this.submitButton.setAttribute("aria-busy", "true");
     try {
-      await this.onTop("submit");
+      await this.actOnTop("submit");
     } catch (error) {
-      this.complain(error);
+      this.showError(error);
     } finally {
-      this.submit.removeAttribute("aria-busy");
+      this.submitButton.removeAttribute("aria-busy");
     }
   }
 
-  /** Show at their blocks what the client would not send. */
-  complain(error, block) {
-    if (!(error instanceof Refused)) return ifPossible(Promise.reject(error));
-    const { message, complaints } = error;
-    this.complaints = block ? { [block]: message } : complaints;
-    this.trouble = Object.keys(this.complaints).length ? "" : message;
-    if (!this.view) return undefined;
+  /** Show why the client refused to enter something into a block, or to submit. */
+  showError(error, blockId) {
+    if (error instanceof UnreachableError) return;
+    if (!(error instanceof ConflictError)) throw error;
+    this.errors = blockId ? { [blockId]: error.message } : error.errors;
+    this.error = Object.keys(this.errors).length ? "" : error.message;
+    if (!this.view) return;
     this.sync();
-    this.showWrong();
-    return undefined;
+    this.showFirstError();
   }
 
   key(event) {
-    const isOurs = this.dialog.open && !document.getElementById("confirm").open;
-    if (event.key !== "Escape" || event.defaultPrevented || !isOurs) return;
+    const isForModal = this.dialog.open && !byId("confirm").open;
+    if (event.key !== "Escape" || event.defaultPrevented || !isForModal) return;
     event.preventDefault();
-    // Whatever is on top by then: who presses twice means two views.
-    ifPossible(this.act("cancel"));
+    // Escape closes whatever is the top view by then, so a second press closes a second view.
+    ignoreImpossible(this.act("cancel"));
   }
 }

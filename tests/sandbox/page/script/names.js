@@ -1,37 +1,37 @@
-/** The names that readers see in the place of ids; an unknown id stands for itself. */
+/** Names for ids, and dates for readers. An unknown id is shown as it is. */
 
-let known = { people: [], groups: [], channels: [], bot: null };
+let workspace = { people: [], groups: [], channels: [], bot: null };
 
-/** Take over who and what there is in the workspace. */
-export function learn(workspace) {
-  known = workspace;
+/** Set the workspace whose names are used. */
+export function setWorkspace(shown) {
+  workspace = shown;
 }
 
 const find = (list, id) => list.find((one) => one.id === id);
 
-export const userName = (id) => find([...known.people, known.bot], id)?.name ?? id;
-export const groupName = (id) => `@${find(known.groups, id)?.handle ?? id}`;
-export const channelName = (id) => `#${find(known.channels, id)?.name ?? id}`;
+export const userName = (id) => find([...workspace.people, workspace.bot], id)?.name ?? id;
+export const groupName = (id) => `@${find(workspace.groups, id)?.handle ?? id}`;
+export const channelName = (id) => `#${find(workspace.channels, id)?.name ?? id}`;
 
-/** Name a conversation for somebody who is in it: direct ones by who else is. */
-export function conversationName(channel, me) {
+/** Return the name of a conversation. A direct one has the names of the other members. */
+export function conversationName(channel, userId) {
   if (!channel.is_im) return `#${channel.name}`;
-  const others = channel.members.filter((id) => id !== me);
-  return others.length ? others.map(userName).join(", ") : userName(known.bot.id);
+  const others = channel.members.filter((id) => id !== userId);
+  return others.length ? others.map(userName).join(", ") : userName(workspace.bot.id);
 }
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const day = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "long", day: "numeric" });
 
-/** Show a time of day, from seconds since the epoch. */
+/** Return the time of day, from seconds since the epoch. */
 export const timeOfDay = (seconds) => clock.format(new Date(seconds * 1000));
 
-/** Fill Slack's date template in; `fallback` is shown where there is no such date. */
-export function date(seconds, template, fallback = "") {
-  const moment = new Date(seconds * 1000);
-  if (Number.isNaN(moment.getTime())) return fallback;
+/** Fill in Slack's date template. Return `fallback` if the date is not valid. */
+export function formatDate(seconds, template, fallback = "") {
+  const time = new Date(seconds * 1000);
+  if (Number.isNaN(time.getTime())) return fallback;
   return template.replace(/\{(\w+)\}/g, (whole, token) => {
-    if (token.startsWith("time")) return clock.format(moment);
-    return token.startsWith("date") ? day.format(moment) : whole;
+    if (token.startsWith("time")) return clock.format(time);
+    return token.startsWith("date") ? day.format(time) : whole;
   });
 }

@@ -1,9 +1,9 @@
 /** Block Kit's rich text as nodes. */
 
 import { h } from "./dom.js";
-import { gap } from "./gap.js";
 import { link, mention } from "./mrkdwn.js";
-import { channelName, date, groupName, userName } from "./names.js";
+import { channelName, formatDate, groupName, userName } from "./names.js";
+import { unsupported } from "./unsupported.js";
 
 const RUNS = {
   text: (run) => run.text,
@@ -11,7 +11,7 @@ const RUNS = {
   usergroup: (run) => mention(groupName(run.usergroup_id)),
   channel: (run) => mention(channelName(run.channel_id)),
   broadcast: (run) => mention(`@${run.range}`),
-  date: (run) => h("time", {}, date(run.timestamp, run.format, run.fallback)),
+  date: (run) => h("time", {}, formatDate(run.timestamp, run.format, run.fallback)),
   link: (run) => link(run.url, run.text ?? run.url),
   emoji: (run) => `:${run.name}:`,
 };
@@ -42,6 +42,6 @@ function runs(part) {
   });
 }
 
-function draw(ways, thing) {
-  return Object.hasOwn(ways, thing.type) ? ways[thing.type](thing) : gap(thing.type);
+function draw(drawers, item) {
+  return Object.hasOwn(drawers, item.type) ? drawers[item.type](item) : unsupported(item.type);
 }

@@ -1,0 +1,211 @@
+"""Verdicts that need more than the policy: counts from the store, and facts read now."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from math import ceil
+
+from bot.core.candidates import (
+    Candidate,
+    CandidateStatus,
+    Selection,
+    current_targets,
+    identify,
+    needs_record,
+)
+from bot.core.event import Event, EventKind
+from bot.core.kick import Kick, UserId
+from bot.core.policy import (
+    BULK_WINDOW,
+    Policy,
+    PolicyInput,
+    Verdict,
+    VerdictKind,
+    eligible_approvers,
+    evaluate,
+    may_decide,
+    refusal,
+)
+from bot.core.ports import (
+    Clock,
+    Directory,
+    DirectoryUnavailable,
+    GatewayError,
+    MeetingGateway,
+    RateLimited,
+    Rejected,
+    Store,
+)
+from bot.core.roster import Meeting, MeetingId, ParticipantKey, Peer, Roster, Session
+
+NO_APPROVALS_CHANNEL = "But the policy names no channel in which to ask one: nobody was removed."
+NO_APPROVER = "But there is nobody else now who could decide it: nobody was removed."
+
+
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """The verdict about a ready kick right before its calls, and the facts it is based on."""
+
+    verdict: Verdict
+    session: Session | None = None
+    candidates: tuple[Candidate, ...] = ()
+
+    @property
+    def protected(self) -> dict[ParticipantKey, str]:
+        """What protects a target by now, for each protected one."""
+        return {
+            ParticipantKey(candidate.requested): candidate.protected_by
+            for candidate in self.candidates
+            if candidate.status is CandidateStatus.PROTECTED
+        }
+
+    @property
+    def open_peers(self) -> dict[ParticipantKey | None, tuple[Peer, ...]]:
+        """The open connections of each target that is not protected.
+
+        There may be several candidates for one target: a custom id can have several records.
+        """
+        peers: dict[ParticipantKey | None, tuple[Peer, ...]] = {}
+        for candidate in self.candidates:
+            if candidate.person and candidate.status is not CandidateStatus.PROTECTED:
+                key = ParticipantKey(candidate.requested)
+                peers[key] = peers.get(key, ()) + candidate.person.open_peers
+        return peers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Base of the services: the policy, the ports, and how a request is evaluated with both."""
+
+    policy: Policy
+    gateway: MeetingGateway
+    directory: Directory
+    store: Store
+    clock: Clock
+
+    async def evaluate(self, request: PolicyInput, *, before: int | None = None) -> Verdict:
+        """Return the verdict on a request, with the requester's recent kicks counted.
+
+        `before` is the number of the kick that is evaluated: only earlier kicks count. So of two
+        concurrent kicks, only the later one counts both. Raises StoreUnavailable.
+        """
+        now = self.clock.now()
+        since = now - self.policy.rules.quota.within, now - BULK_WINDOW
+        user = request.requester.user
+        recent, recent_bulk = await self.store.recent_targets(user, *since, before=before)
+        request = replace(request, recent=recent, recent_bulk=recent_bulk)
+        return evaluate(self.policy, request, now)
+
+    async def require_approver(
+        self, verdict: Verdict, requester: UserId, meeting: Meeting
+    ) -> Verdict:
+        """Return the verdict, or a refusal if it needs an approval that no user can give."""
+        if verdict.kind is not VerdictKind.NEEDS_APPROVAL:
+            return verdict
+        if self.policy.approvals_channel is None:
+            return refusal(f"{verdict.reason} {NO_APPROVALS_CHANNEL}")
+        if not await self._has_approver(requester, meeting):
+            return refusal(f"{verdict.reason} {NO_APPROVER}")
+        return verdict
+
+    async def _has_approver(self, requester: UserId, meeting: Meeting) -> bool:
+        users, groups = eligible_approvers(self.policy, meeting, requester)
+        try:
+            for group in groups:
+                users += tuple(await self.directory.members(group))
+            for user in dict.fromkeys(users):
+                member = await self.directory.membership(user)
+                now = self.clock.now()
+                if may_decide(self.policy, member, requester, meeting, now).is_allowed:
+                    return True
+        except DirectoryUnavailable:
+            # An unreadable membership does not prove that there is no approver.
+            return True
+        return False
+
+    async def read_targets(self, kick: Kick) -> tuple[Session | None, tuple[Candidate, ...] | None]:
+        """Return the live session of a kick's meeting, and the kick's targets as they are now.
+
+        The second part is None if the session of the kick is over. Raises GatewayError.
+        """
+        session = await self.gateway.active_session(kick.meeting.id, fresh=True)
+        if not kick.belongs_to(session.id if session else None):
+            return session, None
+        selection = Selection.of_targets(kick.targets)
+        return session, await self.find_candidates(kick.meeting.id, session, selection)
+
+    async def find_candidates(
+        self, meeting: MeetingId, session: Session | None, selection: Selection
+    ) -> tuple[Candidate, ...]:
+        """Return the candidates of a selection, from fresh reads.
+
+        The meeting's records are read only if the session leaves something open. Raises
+        GatewayError if the session can't be read. If the records can't be read, a candidate stays
+        unknown or unchecked, and the policy treats them more strictly.
+        """
+        rules, roster = self.policy.rules, Roster(())
+        if session:
+            roster = await self.gateway.roster(session.id, fresh=True)
+        candidates = identify(rules, roster, selection)
+        if not any(map(needs_record, candidates)):
+            return candidates
+        try:
+            records = await self.gateway.records(meeting, fresh=True)
+        except GatewayError:
+            return candidates
+        return identify(rules, roster, selection, records)
+
+    async def transition(
+        self,
+        kick: Kick,
+        change: Callable[[datetime], Kick],
+        kind: EventKind,
+        note: str = "",
+        actor: UserId | None = None,
+    ) -> Kick:
+        """Store a change of a kick with its event, and return the changed kick.
+
+        Raises InvalidTransition, VersionConflict, StoreUnavailable.
+        """
+        now = self.clock.now()
+        event = Event(now, kind, actor, note, kick.id)
+        return await self.store.transition(kick, change(now), event)
+
+    async def recheck(self, kick: Kick) -> Recheck:
+        """Evaluate a ready kick again, right before its calls. Raises StoreUnavailable."""
+        try:
+            requester = await self.directory.membership(kick.requester, fresh=True)
+            approver = await self.directory.membership(kick.approver) if kick.approver else None
+            session, candidates = await self.read_targets(kick)
+        except DirectoryUnavailable as error:
+            return Recheck(refusal(f"Your role could not be checked with Slack ({error})."))
+        except GatewayError as error:
+            return Recheck(_unreadable(error))
+        if candidates is None:
+            return Recheck(_session_ended(session))
+        meeting = session.meeting if session else kick.meeting
+        targets = current_targets(self.policy.rules, kick.targets, candidates)
+        if not targets:
+            rules = ", ".join(sorted({one.protected_by for one in candidates if one.protected_by}))
+            return Recheck(refusal(f"The policy protects them by now ({rules})."))
+        request = PolicyInput(requester, meeting, targets, kick.reason)
+        now = self.clock.now()
+        verdict = await self.evaluate(request, before=kick.number)
+        if verdict.kind is VerdictKind.NEEDS_APPROVAL and approver:
+            verdict = may_decide(self.policy, approver, kick.requester, meeting, now)
+        return Recheck(verdict, session, candidates)
+
+
+def _session_ended(session: Session | None) -> Verdict:
+    if session is None:
+        return refusal("That session is over: nobody is in the meeting any more.")
+    return refusal("That session is over, another one has begun: look again who is in it.")
+
+
+def _unreadable(error: GatewayError) -> Verdict:
+    if isinstance(error, Rejected):
+        return refusal(f"RealtimeKit refuses the bot: {error}. Please tell its operator.")
+    if isinstance(error, RateLimited):
+        seconds = f" {ceil(error.retry_after)} s" if error.retry_after else ""
+        return refusal(f"RealtimeKit asks the bot to wait{seconds}. Then try again.")
+    return refusal(f"RealtimeKit could not be read right before the kick: {error}.")

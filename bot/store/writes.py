@@ -1,0 +1,127 @@
+"""The writes of the store: statements within the transaction of a caller."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Select, bindparam, delete, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.core.draft import Draft
+from bot.core.event import Event
+from bot.core.kick import Kick, State
+from bot.core.outbox_message import DELIVER_WITHIN, OutboxMessage, messages_due_for
+from bot.core.ports import VersionConflict
+from bot.store.rows import (
+    Row,
+    draft_row,
+    event_row,
+    kick_row,
+    kicks_from,
+    message_from,
+    target_rows,
+)
+from bot.store.schema import drafts, events, kicks, outbox, targets
+
+DRAFT_LIFETIME = timedelta(days=1)
+
+# One statement for both tables: in PostgreSQL, a transition could be committed between two.
+SELECT_KICKS = select(kicks, targets).select_from(
+    kicks.outerjoin(targets, targets.c.kick_id == kicks.c.id)
+)
+
+# As text, because SQLAlchemy has a different upsert for each database.
+_SAVE_DRAFT = text(
+    "INSERT INTO drafts (id, created_at, body) VALUES (:id, :created_at, :body) "
+    "ON CONFLICT (id) DO UPDATE SET created_at = excluded.created_at, body = excluded.body",
+).bindparams(*(bindparam(column.name, type_=column.type) for column in drafts.c))
+
+# Keep the channel and ts of a message that was already posted, so that it can be edited.
+_ENQUEUE = text(
+    "INSERT INTO notices (kick_id, kind, since, due_at, version, attempts, channel, ts, doubtful) "
+    "VALUES (:kick_id, :kind, :since, :due_at, :version, :attempts, :channel, :ts,"
+    " :maybe_delivered) "
+    "ON CONFLICT (kick_id, kind) DO UPDATE SET since = excluded.since, due_at = excluded.due_at, "
+    "version = notices.version + 1, attempts = excluded.attempts",
+).bindparams(*(bindparam(column.key, type_=column.type) for column in outbox.c))
+
+
+async def fetch(db: AsyncConnection, query: Select[*tuple[Any, ...]]) -> Sequence[Row]:
+    """Return all rows of a query."""
+    return (await db.execute(query)).mappings().all()
+
+
+async def insert_kick(db: AsyncConnection, kick: Kick, event: Event) -> Kick:
+    """Insert a kick with its event and its messages, and return it with its number."""
+    number = await db.scalar(insert(kicks).returning(kicks.c.number), kick_row(kick))
+    if kick.targets:
+        await db.execute(insert(targets), target_rows(kick))
+    await insert_events(db, event_row(event, kick))
+    await _enqueue(db, None, kick, [event])
+    return replace(kick, number=number)
+
+
+async def update_kick(
+    db: AsyncConnection, before: Kick, after: Kick, events_of_it: Sequence[Event]
+) -> Kick:
+    """Update a kick, add its events and messages, and return it. Raises as `Store.transition`."""
+    updated = await db.execute(
+        update(kicks).where(
+            kicks.c.id == before.id,
+            kicks.c.state == before.state,
+            kicks.c.version == before.version,
+        ),
+        kick_row(after),
+    )
+    if updated.rowcount != 1:
+        stored = SELECT_KICKS.where(kicks.c.id == before.id).order_by(targets.c.position)
+        current = kicks_from(await fetch(db, stored))
+        if not current:
+            raise LookupError(f"kick {before.id} was never added")
+        raise VersionConflict(current[0])
+    for old, new in zip(target_rows(before), target_rows(after), strict=True):
+        if old != new:
+            target = (targets.c.kick_id == after.id, targets.c.position == new["position"])
+            await db.execute(update(targets).where(*target), new)
+    await insert_events(db, *(event_row(event, after) for event in events_of_it))
+    await _enqueue(db, before.state, after, events_of_it)
+    return after
+
+
+async def insert_events(db: AsyncConnection, *rows: dict[str, Any]) -> None:
+    """Insert these rows of events."""
+    if rows:
+        await db.execute(insert(events), rows)
+
+
+async def _enqueue(
+    db: AsyncConnection, before: State | None, after: Kick, events_of_it: Sequence[Event]
+) -> None:
+    for kind in sorted(messages_due_for(before, after)):
+        since = events_of_it[-1].at
+        message = OutboxMessage(after.id, kind, since, since + DELIVER_WITHIN)
+        await db.execute(_ENQUEUE, asdict(message))
+
+
+async def update_message(
+    db: AsyncConnection, before: OutboxMessage, after: OutboxMessage
+) -> OutboxMessage:
+    """Update a message of the outbox. Returns and raises as `Store.update_message`."""
+    same = (outbox.c.kick_id == before.kick_id, outbox.c.kind == before.kind)
+    updated = await db.execute(
+        update(outbox).where(*same, outbox.c.version == before.version), asdict(after)
+    )
+    if updated.rowcount == 1:
+        return after
+    current = await fetch(db, select(outbox).where(*same))
+    if not current:
+        raise LookupError(f"kick {before.kick_id} has no message {before.kind}")
+    return message_from(current[0])
+
+
+async def save_draft(db: AsyncConnection, draft: Draft) -> None:
+    """Insert or replace a draft, and delete the drafts that are older than a day."""
+    oldest = draft.created_at - DRAFT_LIFETIME
+    await db.execute(delete(drafts).where(drafts.c.created_at < oldest))
+    await db.execute(_SAVE_DRAFT, draft_row(draft))

@@ -1,0 +1,1 @@
+"""Slack's client: what a user sees and does."""
