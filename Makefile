@@ -1,28 +1,39 @@
-# What `make demo` and `make test` need they set up themselves, in .venv; again when a pin changes.
+# `make help` lists the targets. Each sets up .venv itself, and again when a pin changes.
 PYTHON ?= python3
 BIN := .venv/bin
 PINS := requirements.txt tests/requirements.txt
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup
 
-.PHONY: demo test faults check clean
+.NOTPARALLEL: # `demo` first says what it does, then installs
+.PHONY: demo about-demo test unit faults check clean help
 
-demo: .venv/ready ## play two kicks against stand-ins, then serve the page to try it
+demo: about-demo .venv/ready ## play two kicks against stand-ins, then serve a page to try the bot
 	@$(BIN)/python -m tests.sandbox
 
-test: .venv/ready ## all tests, with branch coverage
-	@$(BIN)/python -m coverage run -m pytest
-	@$(BIN)/python -m coverage report
+about-demo:
+	@echo "This plays two kicks with stand-ins for Slack and RealtimeKit on this machine, needs"
+	@echo "no account anywhere, and then serves a page on which you can try the bot yourself."
 
-faults: .venv/ready ## crashes, races, storms and outages, and one table of what they found
+test: .venv/ready ## run all tests, with branch coverage
+	@$(PYTEST) --cov
+
+unit: .venv/ready ## run the tests that need no PostgreSQL, browser or socket
+	@$(PYTEST) -m "not services"
+
+faults: .venv/ready ## crash, race and starve the bot, and print what was lost or doubled
 	@$(BIN)/python -m tests.faults $(FAULTS)
 
-check: .venv/ready ## format, lint, types, layering
+check: .venv/ready ## check format, lint, types and layering
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-clean:
+clean: ## remove .venv and what the tools have cached
 	rm -rf .venv .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.* ## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv/ready: $(PINS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,6 +1,7 @@
-"""What several test files share: an empty SQLite database, and an empty one on PostgreSQL."""
+"""What several test files share: how tests run, and empty databases."""
 
 import os
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -11,12 +12,47 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 
 from tests import certificates  # noqa: F401 - read once for all tests
 
+settings.register_profile(
+    "kickbot",
+    max_examples=50,
+    # A machine that stands still for seconds is no failure.
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("kickbot")
+
 # On a disk that others use, too, one commit may take seconds, and an ack with it.
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Start one worker more than there are cores: a test waits for a part of its time."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests in folders, and those on PostgreSQL: they need services."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if item.path.parent != Path(__file__).parent or "postgres_server" in fixtures:
+            item.add_marker("services")
+
+
+@pytest.fixture(autouse=True)
+def _needs_no_service(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse sockets to a test that is not marked as one that needs services."""
+    if not request.node.get_closest_marker("services"):
+        for name in ("bind", "connect"):
+            monkeypatch.setattr(socket.socket, name, _refuse)
+
+
+def _refuse(*_: object) -> None:
+    raise AssertionError("a test that opens sockets is marked: pytest.mark.services")
 
 
 @pytest.fixture

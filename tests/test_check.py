@@ -13,6 +13,8 @@ from bot.store import SqlStore
 from tests.sandbox.sandbox import MANIFEST, Sandbox, open_sandbox
 from tests.sandbox.slack import SlackStandIn
 
+pytestmark = pytest.mark.services
+
 NOWHERE = "http://127.0.0.1:1/"
 
 

@@ -17,6 +17,8 @@ from bot.slack.directory import SlackDirectory, account_status
 from tests.sandbox.sandbox import MANIFEST
 from tests.sandbox.slack import TEAM_ID, Group, SlackStandIn
 
+pytestmark = pytest.mark.services
+
 MO, MIA, MAYA = UserId("U0MO"), UserId("U0MIA"), UserId("U0MAYA")
 MODS = GroupId("S0MODS")
 USER: dict[str, Any] = {"id": "U0MO", "team_id": TEAM_ID}

@@ -15,6 +15,8 @@ from tests.machine import ACKS_WITHIN
 from tests.sandbox.sandbox import EXAMPLE_POLICY, ROOT, Sandbox, open_sandbox
 from tests.test_config import GOOD
 
+pytestmark = pytest.mark.services
+
 NOWHERE = "http://127.0.0.1:1/"
 
 

@@ -14,10 +14,12 @@ from bot.app import running
 from bot.config import read_settings
 from bot.policy_file import read_policy
 from bot.slack.api import SCOPES
-from tests.journeys.steps import HastyClock
+from tests.clocks import HastyClock
 from tests.sandbox.realtimekit import RealtimeKitStandIn, weekly_ama
 from tests.sandbox.sandbox import EXAMPLE_POLICY, MANIFEST, Sandbox
 from tests.sandbox.slack import SlackStandIn
+
+pytestmark = pytest.mark.services
 
 SCHEMA = Path(__file__).parent / "slack-manifest.schema.json"
 

@@ -29,6 +29,7 @@ def example(tmp_path: Path) -> Callable[[], object]:
     return partial(runpy.run_path, str(script))
 
 
+@pytest.mark.services
 async def test_the_example_of_the_docstring_kicks(
     example: Callable[[], object],
     monkeypatch: pytest.MonkeyPatch,

@@ -180,6 +180,7 @@ def ops(stand_in: RealtimeKitStandIn) -> list[str | None]:
     return [call.op for call in stand_in.calls]
 
 
+@pytest.mark.services
 async def test_the_port_over_real_http() -> None:
     demo: DemoData = weekly_ama()
     async with (
@@ -214,6 +215,7 @@ async def test_the_port_over_real_http() -> None:
         assert stand_in.problems == []
 
 
+@pytest.mark.services
 async def test_ten_moderators_cost_one_read() -> None:
     demo = weekly_ama()
     async with (

@@ -30,6 +30,8 @@ from tests.sandbox.realtimekit import (
     weekly_ama,
 )
 
+pytestmark = pytest.mark.services
+
 DEADLINE = 0.4
 ANY_APP = App("a", "b", SecretStr("token"))
 

@@ -5,6 +5,8 @@ import pytest
 from tests.journeys.steps import process
 from tests.sandbox.__main__ import main
 
+pytestmark = pytest.mark.services
+
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),

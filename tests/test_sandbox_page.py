@@ -14,6 +14,8 @@ from tests.sandbox.sandbox import Sandbox, open_sandbox
 from tests.sandbox.slack import MessageContent
 from tests.sandbox.slack.block_kit import validate_view
 
+pytestmark = pytest.mark.services
+
 VIEW: dict[str, Any] = {
     "type": "modal",
     "title": {"type": "plain_text", "text": "A form"},

@@ -27,6 +27,8 @@ from tests.sandbox.realtimekit import (
     weekly_ama,
 )
 
+pytestmark = pytest.mark.services
+
 STRANGER = "11111111-2222-4333-8444-555555555555"
 
 

@@ -15,6 +15,8 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from tests.sandbox.slack import DEMO_TEAM, MAYA, MODS, ActionError, Person, SlackStandIn
 
+pytestmark = pytest.mark.services
+
 MANIFEST = Path(__file__).parents[1] / "manifest.yml"
 Json = dict[str, Any]
 

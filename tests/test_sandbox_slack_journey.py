@@ -16,6 +16,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from tests.sandbox.slack import ActionError, Person, SlackStandIn, TimedOutError
 
+pytestmark = pytest.mark.services
+
 MANIFEST = Path(__file__).parents[1] / "manifest.yml"
 Json = dict[str, Any]
 

@@ -9,6 +9,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from tests.sandbox.slack import Person, SlackStandIn
 
+pytestmark = pytest.mark.services
+
 MANIFEST = Path(__file__).parents[1] / "manifest.yml"
 Json = dict[str, Any]
 

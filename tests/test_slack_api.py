@@ -23,6 +23,8 @@ from bot.slack.api import (
     web_client,
 )
 
+pytestmark = pytest.mark.services
+
 Json = dict[str, Any]
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

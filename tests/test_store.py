@@ -124,7 +124,10 @@ def message_of(
     return OutboxMessage(kick.id, kind, at, at + DELIVER_WITHIN)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+POSTGRES = pytest.param("postgres", marks=pytest.mark.services)
+
+
+@pytest.fixture(params=["sqlite", POSTGRES])
 def database_url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(f"{request.param}_url"))
 
@@ -137,7 +140,7 @@ async def sql_store(database_url: str) -> AsyncIterator[SqlStore]:
     await store.close()
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
+@pytest.fixture(params=["memory", "sqlite", POSTGRES])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[AnyStore]:
     if request.param == "memory":
         yield MemoryStore()

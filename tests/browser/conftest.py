@@ -20,7 +20,7 @@ from tests.sandbox.page_server import open_page
 from tests.sandbox.sandbox import Sandbox, open_sandbox
 from tests.sandbox.tour import Tour
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 WIDE = {"width": 1280, "height": 860}
 

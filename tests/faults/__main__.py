@@ -19,7 +19,7 @@ from pathlib import Path
 from tests.faults.ledger import Tally
 from tests.sandbox.sandbox import ROOT
 
-MACHINE = "tests/test_flow_machine.py"
+MACHINE = "tests/test_kick_service_machine.py"
 COLUMNS = ("cases", "lost", "doubled", "misreported", "duplicates")
 EXAMPLES = 1000
 SHOWN = 40

@@ -235,5 +235,5 @@ async def _outlast(world: World) -> None:
 async def _pass_by(world: World, seconds: float) -> None:
     """Let time pass little by little, so that the keeper has its turns."""
     for _ in range(round(seconds / A_STEP)):
-        world.clock.later(A_STEP)
+        world.clock.pass_by(A_STEP)
         await asyncio.sleep(A_LOOK)

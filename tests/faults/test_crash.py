@@ -23,6 +23,7 @@ STRIDE, OFFSET = 22, 9
 """Which of the points are played here: every so many, one at least of each walk, and from where the
 half minute is not waited for that a message owed by a dead process takes: the matrix does that."""
 ON_POSTGRES = slice(2, 4)
+ONE_WORKER = pytest.mark.xdist_group("crash")  # what `short` finds costs half a minute
 DIES_AT = "after store: start #1"
 
 Recordings = dict[str, list[str]]
@@ -50,6 +51,7 @@ def _picked(effects: Recordings) -> Sequence[Point]:
     return points + [Point(one.walk, POSTGRES, one.dies) for one in points[ON_POSTGRES]]
 
 
+@ONE_WORKER
 def test_a_bot_that_is_killed_loses_nothing_doubles_nothing_and_says_no_false_thing(
     short: tuple[Tally, Recordings],
 ) -> None:
@@ -59,6 +61,7 @@ def test_a_bot_that_is_killed_loses_nothing_doubles_nothing_and_says_no_false_th
     assert tally.cases == len(WALKS) + len(_picked(effects))
 
 
+@ONE_WORKER
 def test_every_effect_in_the_code_is_reached_by_some_walk(short: tuple[Tally, Recordings]) -> None:
     _, effects = short
 

@@ -15,6 +15,7 @@ from bot.core.runner import KickRunner
 from bot.core.target import Outcome, OutcomeReason, Target
 from bot.slack.modals import Modals
 from bot.slack.notifier import SlackNotifier
+from tests.clocks import HastyClock
 from tests.faults import storm
 from tests.faults.humans import Wish
 from tests.faults.journey import MOMENTS, Journey
@@ -26,7 +27,6 @@ from tests.faults.weather import (
     ROOMS,
     SLACK,
     Bolt,
-    HastyClock,
     SlackTime,
     draw,
 )
@@ -78,7 +78,7 @@ class TestTheHastyClock:
         async with asyncio.timeout(1):
             sleeper = asyncio.create_task(clock.sleep(2))
             await asyncio.sleep(0)
-            clock.later(2)
+            clock.pass_by(2)
             await sleeper
 
     async def test_is_slacks_time_too(self) -> None:

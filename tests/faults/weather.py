@@ -1,59 +1,16 @@
 """The weather of a storm: one hasty time for everybody in a world, and the faults that strike."""
 
-import asyncio
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from tests.clocks import HastyClock
 from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.slack import Clock as SlackClock
 
-LONG = 2.0  # seconds; what sleeps no longer waits for somebody else, who is in no haste
-A_MOMENT = 0.02  # seconds that even a long sleep takes, so that others get their turn
-
 How = dict[str, Any]
 Maker = Callable[[random.Random], How]
-
-
-class HastyClock:
-    """One time for the bot and both stand-ins: real, but who sleeps long makes it later at once.
-
-    It is later for all of them alike, so that lags, leases and deadlines keep their proportions;
-    who sleeps for a short while wakes as soon as that makes their time come.
-    """
-
-    def __init__(self) -> None:
-        self._ahead = timedelta()
-        self._later = asyncio.Event()
-
-    def now(self) -> datetime:
-        """Tell the time, in UTC."""
-        return datetime.now(UTC) + self._ahead
-
-    def later(self, seconds: float) -> None:
-        """Let time pass."""
-        self._ahead += timedelta(seconds=max(0.0, seconds))
-        self._later.set()
-        self._later = asyncio.Event()
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait for some time to pass, or make it pass."""
-        until = self.now() + timedelta(seconds=seconds)
-        if seconds > LONG:
-            await asyncio.sleep(A_MOMENT)
-            # Two who sleep until the same time make it pass once.
-            self.later(self._left(until))
-        while (left := self._left(until)) > 0:
-            try:
-                async with asyncio.timeout(left):
-                    await self._later.wait()
-            except TimeoutError:
-                continue
-
-    def _left(self, until: datetime) -> float:
-        return (until - self.now()).total_seconds()
 
 
 class SlackTime(SlackClock):
@@ -69,7 +26,7 @@ class SlackTime(SlackClock):
 
     def advance(self, seconds: float) -> None:
         """Make it later, for all."""
-        self._clock.later(seconds)
+        self._clock.pass_by(seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from bot.config import read_settings
 from bot.core.policy import Policy
 from bot.policy_file import parse_policy
 from bot.store import SqlStore
+from tests.clocks import HastyClock
 from tests.faults.ledger import Tally, audit, is_settled
-from tests.faults.weather import HastyClock, SlackTime, calm
+from tests.faults.weather import SlackTime, calm
 from tests.machine import ACKS_WITHIN
 from tests.sandbox.realtimekit import Participant, RateLimit, RealtimeKitStandIn, weekly_ama
 from tests.sandbox.sandbox import EXAMPLE_POLICY, MANIFEST, Sandbox
@@ -70,7 +71,7 @@ class World:
             idle = idle + 1 if now == seen else 0
             if idle > IDLE_LOOKS:
                 # The longer nothing comes of it, the longer the pauses are that the bot makes.
-                self.clock.later(5.0 * 2 ** min(idle - IDLE_LOOKS, 6))
+                self.clock.pass_by(5.0 * 2 ** min(idle - IDLE_LOOKS, 6))
             seen = now
 
     def _traffic(self) -> tuple[int, int, int]:

@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
-from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
 import pytest
@@ -16,7 +15,6 @@ import pytest
 from bot.core.event import Event
 from bot.core.kick import Kick
 from bot.core.outbox_message import MessageKind, OutboxMessage
-from bot.core.reconciler import TICK_INTERVAL
 from bot.store import SqlStore
 from tests.sandbox.realtimekit import Call
 from tests.sandbox.sandbox import ROOT, Sandbox
@@ -55,41 +53,6 @@ def public(person: Person, channel: str = "C0LIVE") -> list[Message]:
 async def direct_message(person: Person) -> str:
     """Wait for a direct message of the bot, and read it."""
     return person.read((await person.until(lambda sees: sees.dm()))[-1])
-
-
-class HastyClock:
-    """The real time, but a long sleep takes none: it only makes it that much later.
-
-    While `awake` is not set, long sleeps last until it is.
-    """
-
-    def __init__(self) -> None:
-        self.awake = asyncio.Event()
-        self.awake.set()
-        self._ahead = timedelta()
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self._ahead
-
-    async def sleep(self, seconds: float) -> None:
-        # Short ones wait for Slack, which is in no haste; and the keeper, who never ends, would
-        # run away with the time.
-        if seconds < 1.7 or seconds == TICK_INTERVAL:
-            await asyncio.sleep(seconds)
-        else:
-            await self.awake.wait()
-            self.pass_by(seconds)
-
-    def pass_by(self, seconds: float) -> None:
-        """Make it later."""
-        self._ahead += timedelta(seconds=seconds)
-
-
-class TirelessClock(HastyClock):
-    """The real time, but no sleep takes any."""
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds if seconds == TICK_INTERVAL else 0)
 
 
 @asynccontextmanager

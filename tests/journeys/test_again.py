@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from bot.app import Bot
+from tests.clocks import HastyClock, TirelessClock
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
     ONE_TRANSPORT,
-    HastyClock,
-    TirelessClock,
     kick_calls,
     kicks_stored,
     result,

@@ -13,11 +13,10 @@ from bot.app import Bot
 from bot.core.event import EventKind
 from bot.core.kick import UserId
 from bot.core.target import Outcome
+from tests.clocks import HastyClock, TirelessClock
 from tests.journeys.conftest import Start, database_of
 from tests.journeys.steps import (
     ONE_TRANSPORT,
-    HastyClock,
-    TirelessClock,
     assert_in_plain_words,
     choose,
     kick_calls,

@@ -6,10 +6,10 @@ import pytest
 
 from bot.core.kick import State
 from bot.core.target import Outcome, OutcomeReason
+from tests.clocks import HastyClock
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
     ONE_TRANSPORT,
-    HastyClock,
     choose,
     kick_calls,
     pick,

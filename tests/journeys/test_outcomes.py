@@ -9,12 +9,12 @@ import pytest
 
 from bot.core.kick import State
 from bot.core.target import Outcome, OutcomeReason
+from tests.clocks import HastyClock
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
     LEFT,
     ONE_TRANSPORT,
     STILL,
-    HastyClock,
     assert_in_plain_words,
     choose,
     kick_calls,

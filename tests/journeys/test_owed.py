@@ -14,11 +14,11 @@ from bot.core.event import EventKind
 from bot.core.kick import RECOVER_AFTER, State
 from bot.core.outbox_message import DELIVER_WITHIN, MessageKind
 from bot.slack import modals
+from tests.clocks import HastyClock
 from tests.journeys import leftovers
 from tests.journeys.conftest import Start, database_of
 from tests.journeys.steps import (
     ONE_TRANSPORT,
-    HastyClock,
     all_told,
     assert_in_plain_words,
     direct_message,

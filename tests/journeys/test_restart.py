@@ -16,13 +16,13 @@ from bot.core.event import EventKind
 from bot.core.kick import LEASE, State
 from bot.core.target import Outcome, OutcomeReason
 from bot.transports import StartupError
+from tests.clocks import HastyClock
 from tests.journeys.conftest import Start, database_of
 from tests.journeys.leftovers import asked, leave_ready, leave_running
 from tests.journeys.steps import (
     LEFT,
     ONE_TRANSPORT,
     STILL,
-    HastyClock,
     Running,
     join_database_threads,
     kick_calls,

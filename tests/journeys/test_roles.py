@@ -11,10 +11,10 @@ import pytest
 from bot.app import Bot, running
 from bot.config import read_settings
 from bot.policy_file import parse_policy
+from tests.clocks import HastyClock
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
     ONE_TRANSPORT,
-    HastyClock,
     assert_in_plain_words,
     kick_calls,
     kicks_stored,

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from bot.app import Bot
+from tests.clocks import HastyClock, TirelessClock
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
     ONE_TRANSPORT,
-    HastyClock,
-    TirelessClock,
     all_told,
     assert_in_plain_words,
     direct_message,

@@ -28,9 +28,10 @@ import asyncio
 import pytest
 
 from bot.__main__ import main
+from tests.clocks import HastyClock
 from tests.journeys.conftest import Start
 from tests.journeys.old_version import OldVersion
-from tests.journeys.steps import LEFT, ONE_TRANSPORT, STILL, HastyClock, kick_calls, public, to_form
+from tests.journeys.steps import LEFT, ONE_TRANSPORT, STILL, kick_calls, public, to_form
 from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.slack import Person
 
