@@ -42,8 +42,9 @@ class ApprovalView:
 
     `is_requester`: the user made it. `candidates` are its targets as they are now. `verdict` says
     whether this user may approve it now, and why not. `seen` has one fingerprint for each target,
-    of what the user is shown: name, preset and what protects them. The user's approval must bring
-    it back; `changed` says that it was different. `error` says why the session could not be read.
+    of what the user is shown: name, preset and what protects them. An approval must contain the
+    same fingerprints; if it did not, `changed` is true. `error` says why the session could not be
+    read.
     """
 
     kick: Kick
@@ -213,7 +214,7 @@ class ApprovalService(Service):
 
 
 def _differs(before: Sequence[str], now: Sequence[str]) -> bool:
-    """Tell whether a target differs from what the user saw. One that has left does not count."""
+    """Tell whether a target differs from what the user saw. Ignore those who left."""
     return len(before) != len(now) or any(
         not new.endswith(ABSENT) and new != old.removesuffix(ABSENT)
         for old, new in zip(before, now, strict=True)

@@ -208,7 +208,7 @@ class Notifier(Protocol):
     """Shows people the state of a kick. It never raises: it logs errors, or reports them."""
 
     def watched_kicks(self) -> Sequence[KickId]:
-        """Return the kicks that are shown in an open modal of this process."""
+        """Return the kicks whose end is not shown yet in the modals of this process."""
 
     async def update_modals(self, kick: Kick) -> None:
         """Show the kick's current state in the open modals of its requester and approvers."""

@@ -1,4 +1,4 @@
-"""Who is in a session: participants made of its rows, and searches among them."""
+"""Who is in a session: the participants that its rows describe, and searches among them."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -99,7 +99,7 @@ class Roster:
     """The participants of one session in one read of its rows, newest first.
 
     `everyone` includes those who left, `live` does not. `without_id` counts the open connections
-    that no id tells apart.
+    that have neither a participant id nor a custom id.
     """
 
     def __init__(self, peers: Iterable[Peer]) -> None:

@@ -1,4 +1,4 @@
-"""A target: one person that a kick is aimed at, and what became of them."""
+"""A target: one person that a kick should remove, and their outcome."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from bot.core.roster import CustomId, ParticipantId, ParticipantKey, PeerId, par
 
 
 class Outcome(StrEnum):
-    """What became of one target. The values are stored."""
+    """What happened to one target. The values are stored."""
 
     KICKED = "kicked"
     GONE = "gone"
@@ -43,7 +43,7 @@ class SeenPeer:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A participant as they were when they were chosen, and what became of them.
+    """A participant as they were when they were chosen, and their outcome.
 
     `live`: they were in the session. `protection_checked`: preset and custom id were known, as
     far as the policy protects by them. `called_at` and `peers` are set before the call is sent;

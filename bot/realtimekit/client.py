@@ -78,9 +78,10 @@ def http_client(base_url: str = "https://api.cloudflare.com/client/v4") -> httpx
 class RealtimeKit:
     """The operations of one RealtimeKit app. Each may raise any GatewayError.
 
-    A call ends within `deadline` seconds, for a list the call for each page. It is retried once at
-    most: if it was not sent, or if it got a 429 whose `Retry-After` ends early enough. At most 8
-    requests are in flight, and at most 7 of them are reads, so that a kick does not wait for reads.
+    A call ends within `deadline` seconds. A list takes one call for each page. A request is retried
+    once at most: if it was not sent, or if it got a 429 whose `Retry-After` ends early enough. At
+    most 8 requests are in flight, and at most 7 of them are reads, so that a kick does not wait for
+    reads.
 
     The token is sent in the Authorization header only. Neither httpx nor httpcore logs it at any
     level, and the repr of httpx's headers hides it.

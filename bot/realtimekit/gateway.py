@@ -69,7 +69,7 @@ class SharedReads:
     async def get(
         self, read: Callable[[*Args], Coroutine[Any, Any, T]], *args: *Args, fresh: bool = False
     ) -> T:
-        """Return the result of `read(*args)`. `fresh`: of a read that begins now."""
+        """Return the result of `read(*args)`. With `fresh`, the read begins now."""
         key = (read, args)
         task: asyncio.Task[T] | None = None if fresh else self._cached.get(key)
         return await asyncio.shield(task or self._start(key, read(*args)))

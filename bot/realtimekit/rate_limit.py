@@ -21,7 +21,7 @@ _TOO_MANY_REQUESTS = 429
 
 
 class LocallyRateLimited(RateLimited):
-    """No: the client did not send the request, because the service would have rejected it."""
+    """No effect: the client did not send what the service would have rejected."""
 
 
 class RateLimit:

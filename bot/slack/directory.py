@@ -35,7 +35,8 @@ class SlackDirectory:
     https://docs.slack.dev/reference/methods/users.info (tier 4) and
     https://docs.slack.dev/reference/methods/usergroups.users.list (tier 2: shared by all callers).
     `groups` are those of the policy. `named` are the users who have a role without a group. They
-    keep it while a group can't be read. For other users, this raises DirectoryUnavailable.
+    keep it while a group can't be read. For other users, `membership` then raises
+    DirectoryUnavailable.
     """
 
     client: AsyncWebClient

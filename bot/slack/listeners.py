@@ -88,7 +88,7 @@ class Listeners:
         return listener
 
     def menu(self, handler: OnMenu, **otherwise: Any) -> Listener:
-        """Listen to the searches and choices in a modal. `otherwise`: the ack of a refused one."""
+        """Listen to searches and choices in a modal. `otherwise` is the ack of a refusal."""
 
         async def listener(ack: AsyncAck, body: Body) -> None:
             sent = Interaction.model_validate(body)

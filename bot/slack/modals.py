@@ -60,7 +60,7 @@ class ModalRef:
 
 @dataclass(frozen=True, slots=True)
 class Modals:
-    """Opens and updates modals. Raises nothing if a call fails: it tells the user in a message."""
+    """Opens and updates modals. If a call fails, this raises nothing, but messages the user."""
 
     client: AsyncWebClient
     responses: ResponseUrls
@@ -69,18 +69,18 @@ class Modals:
     async def open(
         self, sent: Command | Interaction, view: Modal, otherwise: str
     ) -> ModalRef | None:
-        """Open a modal. If Slack does not open it, tell the user `otherwise` and return None."""
+        """Open a modal. If Slack does not, send the user the text `otherwise`, and return None."""
         response_id = self.responses.register(sent.user_id, sent.response_url)
         return await self._open("views.open", sent.trigger_id, view, response_id, otherwise)
 
     async def push(self, trigger_id: str, view: Modal, response_id: str, otherwise: str) -> None:
-        """Open a modal on top of the one whose button was pressed; else tell `otherwise`."""
+        """Open a modal on top of another one. If Slack does not, send the text `otherwise`."""
         await self._open("views.push", trigger_id, view, response_id, otherwise)
 
     async def show(self, ref: ModalRef, view: Modal, otherwise: str = "") -> bool:
         """Update a modal and the one under it. Returns whether it was updated.
 
-        If Slack refuses the update, the user gets an ephemeral message, ending in `otherwise`.
+        If Slack refuses the update, the user gets an ephemeral message that ends with `otherwise`.
         """
         if ref.parent:
             await self.update(ref.parent, view)
@@ -111,7 +111,7 @@ class Modals:
         return await self._update(view_id=seen.id, hash=seen.hash, view=view) is None
 
     async def reply(self, sent: Command | Interaction, text: str) -> None:
-        """Tell something to the user who typed a command or pressed a button."""
+        """Send a text to the user who typed a command or pressed a button."""
         if sent.response_url:
             response_id = self.responses.register(sent.user_id, sent.response_url)
             await self.send_ephemeral(response_id, text)
@@ -142,7 +142,7 @@ class Modals:
         named = {**view, "external_id": external_id}
         for pause in APPEARS_WITHIN:
             failure = await self._update(external_id=external_id, view=named)
-            # Slack also says "not found" of a modal that the user has closed.
+            # Slack also says "not found" for a modal that the user has closed.
             if failure != NOT_FOUND:
                 return failure
             await self.clock.sleep(pause)

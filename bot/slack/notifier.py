@@ -48,7 +48,7 @@ class SlackNotifier:
     ping: Sequence[str] = ()
 
     def watched_kicks(self) -> tuple[KickId, ...]:
-        """Return the kicks whose end their open modals do not show yet."""
+        """Return the kicks whose end is not shown yet in the modals of this process."""
         return self.modals.followed()
 
     async def update_modals(self, kick: Kick) -> None:
@@ -104,7 +104,7 @@ class SlackNotifier:
             return _retry(error)
 
     async def _post_result(self, message: OutboxMessage, kick: Kick, posted: Message) -> Delivery:
-        """Post the result to its channel. If refused, try the response URL and a direct message."""
+        """Post the result. If Slack refuses, use the response URL, or else a direct message."""
         try:
             return await self._post(message, kick, kick.channel_id, posted)
         except SlackCallError as error:

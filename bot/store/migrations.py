@@ -170,9 +170,9 @@ async def migrate(db: AsyncConnection) -> None:
 
 
 async def version(db: AsyncConnection) -> int:
-    """Return how many steps were run.
+    """Return how many steps the database has run.
 
-    Raises StoreUnavailable if these are more than this program has.
+    Raises StoreUnavailable if the database has run more steps than this program knows.
     """
     if not await db.run_sync(lambda sync: inspect(sync).has_table("schema_version")):
         return 0

@@ -55,7 +55,10 @@ class SqlStore(Store):
         self._instance = {"team_id": team_id, "app_id": app_id}
 
     async def start(self) -> None:
-        """Create or migrate the tables. StoreUnavailable also means: a newer program made them."""
+        """Create or migrate the tables.
+
+        Raises StoreUnavailable also if a newer program made them.
+        """
         await self._database.write_without_timeout(migrate)
 
     async def close(self) -> None:
@@ -65,7 +68,7 @@ class SqlStore(Store):
     async def check(self) -> int:
         """Return the version of the tables; 0 if there are none.
 
-        StoreUnavailable also means: a newer program made them.
+        Raises StoreUnavailable also if a newer program made them.
         """
         return await self._database.read(version)
 

@@ -175,7 +175,7 @@ class KickHandlers:
     async def submit_form(
         self, ack: AsyncAck, user: UserId, view: View, metadata: ViewMetadata
     ) -> None:
-        """Open the review on top of the form, or show at the question what is wrong."""
+        """Open the review on top of the form, or show an error at each wrong answer."""
         if refusal := self._early_refusal(user):
             await ack(response_action="update", view=text_modal("Kick", refusal))
             return

@@ -1,4 +1,4 @@
-"""The conversation about a result: check again what became of the people."""
+"""The conversation about a result: check the people with an unknown outcome again."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class ResultHandlers:
     spawn: Spawn
 
     async def check_again(self, ack: AsyncAck, sent: Interaction, kick: KickId) -> None:
-        """Read once more what became of the people whose outcome is unknown."""
+        """Check the people with an unknown outcome again, and tell the user the result."""
         self.spawn(self._check(sent, kick))
         await ack()
 
