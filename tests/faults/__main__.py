@@ -23,13 +23,13 @@ MACHINE = "tests/test_kick_service_machine.py"
 COLUMNS = ("cases", "lost", "doubled", "misreported", "duplicates")
 EXAMPLES = 1000
 SHOWN = 40
-# What goes on at once, each in turn: on two cores, what waits beside what computes.
+# Each lane does its runs in turn, beside the other lane. One lane mostly waits, one computes.
 LANES = (("crash", "storm"), ("races", "machine", "outages"))
 RUNS = [name for lane in LANES for name in lane]
 
 
 async def _run(name: str, seed: int) -> list[Tally]:
-    """Do one run; each imports what it needs."""
+    """Do one run. Its module is imported only now."""
     if name == "machine":
         return await _machine(seed)
     run = import_module(f"tests.faults.{name}").run
@@ -37,7 +37,7 @@ async def _run(name: str, seed: int) -> list[Tally]:
 
 
 async def _machine(seed: int) -> list[Tally]:
-    """Let hypothesis interleave people, processes and time."""
+    """Let hypothesis interleave users, processes and time."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", MACHINE]
     command += [f"--hypothesis-seed={seed}", "--hypothesis-show-statistics", "--timeout=0"]
     process = await asyncio.create_subprocess_exec(
@@ -54,7 +54,7 @@ async def _machine(seed: int) -> list[Tally]:
 
 
 def main() -> int:
-    """Run what was asked for; return 1 if anything was lost, doubled or misreported."""
+    """Do the chosen runs. Return 1 if anything was lost, doubled or misreported, else 0."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--only", choices=RUNS, help="this run alone")
     parser.add_argument("--seed", type=int, default=1, help="repeats what is left to chance")
@@ -85,7 +85,7 @@ async def _one_by_one(lane: Sequence[str], seed: int, folder: Path) -> list[Tall
 
 
 async def _apart(name: str, seed: int, folder: Path) -> list[Tally]:
-    """Run one in a process of its own: what it leaves behind is nobody else's."""
+    """Do one run in a process of its own, so that it cannot disturb the others."""
     began, into = time.monotonic(), folder / name
     command = [sys.executable, "-m", "tests.faults", "--only", name, "--seed", str(seed)]
     process = await asyncio.create_subprocess_exec(*command, "--into", str(into), cwd=ROOT)

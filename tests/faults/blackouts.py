@@ -1,4 +1,4 @@
-"""How a store goes out: a file that another process locks, one that is full, a server that dies."""
+"""Ways to make a store unavailable: a locked file, a full database, a server that is killed."""
 
 import asyncio
 import sys
@@ -31,7 +31,7 @@ database.execute("ROLLBACK")
 
 @asynccontextmanager
 async def locked(file: Path, seconds: float = LOCKED_FOR) -> AsyncIterator[None]:
-    """Let another process keep the file to itself; for so many seconds at least."""
+    """Lock the file from another process, for at least this many seconds."""
     pipe = asyncio.subprocess.PIPE
     other = await asyncio.create_subprocess_exec(
         sys.executable, "-c", _LOCK, file, stdin=pipe, stdout=pipe
@@ -49,7 +49,7 @@ async def locked(file: Path, seconds: float = LOCKED_FOR) -> AsyncIterator[None]
 
 @contextmanager
 def limited() -> Iterator[dict[str, int]]:
-    """Hold every connection that is used meanwhile to so many pages, by the path of its file."""
+    """Limit the pages of each SQLite file. Yields the limits, by path of the file."""
     pages: dict[str, int] = {}
 
     def limit(connection: Any, _record: object, _proxy: object) -> None:
@@ -69,8 +69,8 @@ def limited() -> Iterator[dict[str, int]]:
 
 @asynccontextmanager
 async def full(file: Path, pages: dict[str, int], store: SqlStore) -> AsyncIterator[None]:
-    """Let the database have no room for one more event."""
-    # Less than there are means: no more than there are.
+    """Fill the database, so that not even one more event can be stored."""
+    # SQLite raises a limit that is too low to the current number of pages.
     pages[str(file)] = 1
     for size in (3000, 1000, 300, 100, 30, 10, 3, 1):
         note = Event(datetime.now(UTC), EventKind.REFUSED, None, "x" * size)
@@ -85,7 +85,7 @@ async def full(file: Path, pages: dict[str, int], store: SqlStore) -> AsyncItera
 
 @asynccontextmanager
 async def down(server: Any, seconds: float = DOWN_FOR) -> AsyncIterator[None]:
-    """Let the server die at once, as if the power had failed; it comes back after a while."""
+    """Kill the server at once, as if the power had failed. Start it again after a while."""
     await asyncio.to_thread(_kill, server)
     ends = asyncio.create_task(asyncio.sleep(seconds))
     try:

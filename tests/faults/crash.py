@@ -1,7 +1,7 @@
-"""The crash matrix: the bot is killed at every effect, before it and after it, and started again.
+"""The crash matrix: the bot is killed before and after every effect, and started again.
 
-The effects are not picked: one run of each walk writes them down, and each is a point. Besides, the
-bot is killed while RealtimeKit has a kick call in its hands.
+The effects are not chosen by hand: one run of each walk records them, and each is a point. The bot
+is also killed while RealtimeKit is working on a kick call.
 """
 
 import ast
@@ -30,19 +30,19 @@ from tests.sandbox.sandbox import ROOT
 NAME = "crash"
 SQLITE, POSTGRES = "SQLite", "PostgreSQL"
 FINAL_WITHIN = 30.0  # seconds until every kick must be final
-TOLD_WITHIN = 45.0  # seconds until everything owed must be delivered
+TOLD_WITHIN = 45.0  # seconds until every message must be delivered
 LOOK_EVERY = 1.0
-DIES_WITHIN = 3.0  # seconds after everything else that the last effects may still take
-# So many bots at once, most of which wait: a PostgreSQL lets in 100 connections.
+DIES_WITHIN = 3.0  # seconds in which the last effects may still come after everything else
+# The number of bots at once, most of which wait: PostgreSQL allows 100 connections.
 AT_ONCE = {SQLITE: 60, POSTGRES: 20}
 BUSY_AT_ONCE = 5
-# This comes before the bot is up, and is the same in every walk.
+# This effect comes before the bot is up, and is the same in every walk.
 STARTING = "store: start #1"
-# These change nothing: a death around them is a death after the effect before them.
+# These change nothing, so a death there is equal to a death after the previous effect.
 READS = ("slack: auth.test ", "slack: users.info ", "slack: usergroups.users.list ")
 
 UNREACHED = "was not reached"
-# What happens side by side may happen in another order, or once less, than when it was recorded.
+# Concurrent effects may come in another order, or once less, than in the recording.
 MAY_BE_UNREACHED = 0.05
 
 HELD: Mapping[str, tuple[str, Mapping[str, Any]]] = {
@@ -54,7 +54,7 @@ HELD: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Where a bot dies: in which walk, on which database, and when; never, if that is empty."""
+    """Where a bot dies: in which walk, on which database, and when (empty: never)."""
 
     walk: Walk
     database: str = SQLITE
@@ -66,18 +66,18 @@ class Point:
 
 
 class Homes:
-    """Makes homes for bots, on either database, and clears them away."""
+    """Makes homes for bots, on either database, and removes them afterwards."""
 
     def __init__(self, folder: Path, postgres: Any) -> None:
         self._folder = folder
         self._postgres = postgres
         self.turns = asyncio.Semaphore(BUSY_AT_ONCE)
-        self._rooms = {name: asyncio.Semaphore(count) for name, count in AT_ONCE.items()}
+        self._slots = {name: asyncio.Semaphore(count) for name, count in AT_ONCE.items()}
 
     @asynccontextmanager
     async def home(self, database: str) -> AsyncIterator[Home]:
-        """Make a home once there is room for one more."""
-        async with self._rooms[database], AsyncExitStack() as stack:
+        """Yield a home, as soon as fewer bots run than are allowed at once."""
+        async with self._slots[database], AsyncExitStack() as stack:
             folder = self._folder / uuid4().hex
             folder.mkdir()
             if database == SQLITE:
@@ -103,10 +103,9 @@ class Homes:
 
 
 async def crash(point: Point, homes: Homes) -> tuple[Tally, list[str]]:
-    """Let a bot die at a point and live again; judge what is left, and list its effects.
+    """Kill a bot at a point and start it again. Return the audit and the bot's effects.
 
-    A point that is not reached is tried once more: what happens side by side may happen in
-    another order.
+    If the point is not reached, try once more: concurrent effects may come in another order.
     """
     tally, effects = await _crash(point, homes)
     return (tally, effects) if tally.cases else await _crash(point, homes)
@@ -134,7 +133,7 @@ async def _judged(point: Point, home: Home, turns: asyncio.Semaphore) -> Tally:
             await held
         final_after = await _rest(led, awaited=bool(point.dies))
         tally = await audit(led.sandbox, led.store, name=NAME)
-    # Once told twice is what a death between the telling and the writing down can't avoid.
+    # If the bot dies between a post and its record, one duplicate cannot be avoided.
     tally.allowed = min(tally.duplicates, 1) if led.died.is_set() else 0
     tally.cases = 1
     if final_after > FINAL_WITHIN:
@@ -162,9 +161,9 @@ async def _kill_while_held(led: Life, held: str) -> None:
 
 
 async def _rest(led: Life, *, awaited: bool) -> float:
-    """Wait until all is final and told; return how long it took until all was final.
+    """Wait until all kicks are final and reported. Return the seconds until all were final.
 
-    `awaited`: the bot is yet to die, maybe; then it is waited for, and all begins anew.
+    `awaited`: the bot may still die. If it does, wait until it is back, and begin again.
     """
     if led.died.is_set():
         await led.back()
@@ -196,7 +195,7 @@ async def _dies_after_all(led: Life) -> bool:
 
 
 async def record(homes: Homes, walks: Sequence[Walk] = WALKS) -> tuple[Tally, dict[str, list[str]]]:
-    """Let every walk happen without a death, and list its effects in order."""
+    """Run every walk without a death. Return the effects of each, in order."""
     runs = await asyncio.gather(*(crash(Point(walk), homes) for walk in walks))
     effects = {walk.name: lines for walk, (_, lines) in zip(walks, runs, strict=True)}
     return reduce(add, (tally for tally, _ in runs)), effects
@@ -218,9 +217,10 @@ def _is_read(line: str) -> bool:
 
 
 def different(lines: Sequence[str]) -> list[str]:
-    """Leave out what nothing outside could tell apart: before an effect is after the one before.
+    """Leave out the points that are equal to another one.
 
-    Only where effects overlap (`before A, before B, after A`) each is a point of its own.
+    The point before an effect is equal to the point after the previous effect, unless effects
+    overlap (`before A, before B, after A`).
     """
     pairs = zip(["", *lines], lines, strict=False)
     return [line for last, line in pairs if not (_is_after(last) and not _is_after(line))]
@@ -231,7 +231,7 @@ def _is_after(line: str) -> bool:
 
 
 async def run(seed: int, postgres: Any = None) -> list[Tally]:
-    """Run the whole matrix; the seed changes nothing, since nothing here is left to chance."""
+    """Run the whole matrix. The seed changes nothing, because nothing here is random."""
     del seed
     with ExitStack() as stack:
         server = postgres or stack.enter_context(_postgres())
@@ -265,13 +265,13 @@ def unreached(recordings: Iterable[Sequence[str]]) -> list[str]:
 
 
 def in_the_code() -> set[str]:
-    """Collect from the code what it can do to the outside: Slack's methods, and store writes."""
-    slack = {one for path in (ROOT / "bot" / "slack").glob("*.py") for one in _called(path)}
+    """Return the effects that the code can have: Slack methods, and writes to the store."""
+    slack = {one for path in (ROOT / "bot" / "slack").rglob("*.py") for one in _called(path)}
     return slack | _writes(ROOT / "bot" / "store" / "sql.py")
 
 
 def _called(path: Path) -> Iterable[str]:
-    """Find the Slack methods that a module names in a call, on whichever way they go."""
+    """Yield the Slack methods that a module names in a call."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
             given = [str(one.value) for one in node.args if isinstance(one, ast.Constant)]

@@ -1,6 +1,6 @@
-"""People as they are: they press again when nothing happens, lose patience, and close windows.
+"""Simulated users: they press again if nothing happens, lose patience, and close modals.
 
-What they do follows from what they see, so that they go on from whatever a fault shows them.
+What they do depends on what they see, so they can continue after any fault.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from tests.sandbox.realtimekit import Participant
 from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.slack import ActionError, Message, Modal, Person, TimedOutError
 
-STEPS = 16  # things that somebody does about one kick before giving up
-TRIES = 3  # times that somebody begins from the start
+STEPS = 16  # actions for one kick before a user gives up
+TRIES = 3  # times that a user starts from the beginning
 Sight = tuple[object, ...]
 
 
 def sight(person: Person) -> Sight:
-    """Take in everything that can tell a person something."""
+    """Return everything that this person sees, for comparison."""
     said = [
         (one.channel, one.ts, one.text, str(one.blocks) if one.is_edited else "")
         for channel in person.channels()
@@ -31,7 +31,7 @@ def sight(person: Person) -> Sight:
 
 
 def is_loading(modal: Modal) -> bool:
-    """Tell whether a view promises that more will come."""
+    """Tell whether a modal says that it is loading."""
     texts = [block["text"]["text"] for block in modal.blocks if block["type"] == "section"]
     return modal.callback_id == blocks.TEXT_MODAL and any(text.endswith("…") for text in texts)
 
@@ -49,10 +49,11 @@ def has_button(message: Message, action_id: str) -> bool:
 
 @dataclass(slots=True)
 class Act:
-    """Something that somebody did.
+    """An action of a user.
 
-    `before` is what they saw then, `calls` how many Slack had had; `answered`: something came of it
-    while they looked. `left` are the names of a view that they closed while it was loading.
+    `before` is what the user saw at that moment, `calls` the number of calls to Slack until then.
+    `answered`: what the user sees changed before they lost patience. `left` are the ids of a view
+    that they closed while it was loading.
     """
 
     person: Person
@@ -65,9 +66,9 @@ class Act:
 
 @dataclass(slots=True)
 class Human:
-    """A person with habits; `acts` are what wants an answer.
+    """A user with habits. `acts` are the actions that need an answer.
 
-    `patience` is for how many seconds they wait for one, `pause` how long they take to read it.
+    `patience` is how many seconds the user waits for an answer, `pause` how long they read it.
     """
 
     sandbox: Sandbox
@@ -79,51 +80,51 @@ class Human:
 
     @property
     def top(self) -> Modal | None:
-        """The modal in front of them."""
+        """The modal on top, if there is one."""
         stack = self.person.stack
         return stack[-1] if stack else None
 
     @property
     def waits(self) -> bool:
-        """Tell whether what is in front of them promises that more will come."""
+        """Tell whether the modal on top is loading."""
         return self.top is not None and is_loading(self.top)
 
     def inclined(self, chance: float) -> bool:
-        """Tell whether they feel like it."""
+        """Return True with this probability."""
         return self.rng.random() < chance
 
     async def do(self, what: str, *doing: Awaitable[object]) -> bool:
-        """Do something, also twice at once; tell whether something came of it soon enough."""
+        """Do some things at once. Return whether the user saw a change before losing patience."""
         act = Act(self.person, what, sight(self.person), len(self.sandbox.slack.calls))
         done = await asyncio.gather(*doing, return_exceptions=True)
         errors = [one for one in done if isinstance(one, BaseException)]
         if unexpected := [one for one in errors if not isinstance(one, ActionError)]:
             raise unexpected[0]
         if len(errors) < len(done):
-            # Else the client did not let them: the view closed under their hand.
+            # Otherwise the client did not allow it, because the view was closed meanwhile.
             self.acts.append(act)
         act.answered = await self.see(lambda: sight(self.person) != act.before)
         return act.answered
 
     async def see(self, so: Callable[[], bool]) -> bool:
-        """Wait, no longer than they have patience, until something is so."""
+        """Wait for a condition while patience lasts. Return whether it came true."""
         with suppress(TimedOutError):
             return await self.person.until(lambda _: so(), within=self.patience)
         return False
 
     async def close(self) -> None:
-        """Close all windows; that wants no answer."""
+        """Close all modals. This needs no answer."""
         with suppress(ActionError):
             await self.person.dismiss()
 
     async def give_up(self) -> None:
-        """Close windows in which nothing comes."""
+        """Close modals that are still loading, and record which."""
         if self.acts and self.top and self.waits:
             self.acts[-1].left = frozenset({self.top.id, self.top.external_id})
         await self.close()
 
     async def submit(self, what: str) -> bool:
-        """Press the button of the modal, some of them twice."""
+        """Submit the modal, sometimes twice. Return whether Slack accepted it."""
         view = self.top.id if self.top else ""
         presses = [self.person.submit()]
         if self.inclined(0.15):
@@ -134,7 +135,7 @@ class Human:
 
 @dataclass(slots=True)
 class Wish:
-    """Whom somebody wants out of a meeting, why, and how they go about it."""
+    """Whom a user wants to kick, why, and how they enter it."""
 
     channel: str
     people: Sequence[Participant]
@@ -145,12 +146,12 @@ class Wish:
 
     @property
     def line(self) -> str:
-        """What they type: all of it, or just the command."""
+        """The command that the user types, with or without a person and a reason."""
         return "/kick" if self.by_form else f"/kick {self.people[0].name} {self.reason}"
 
 
 class Requester:
-    """Somebody who wants somebody out, from the command to the answer."""
+    """A user who requests a kick, from the command to the answer."""
 
     def __init__(self, human: Human, wish: Wish, at_review: Callable[[], None]) -> None:
         self.human = human
@@ -160,7 +161,7 @@ class Requester:
         self._tries = TRIES
 
     async def go(self) -> None:
-        """Go on until it was asked for, or they have had enough."""
+        """Continue until the request is submitted, or the user gives up."""
         for _ in range(STEPS):
             if self.is_sent or (self.human.top is None and not self._tries):
                 break
@@ -181,7 +182,7 @@ class Requester:
         elif top.callback_id == review.REVIEW and top.submit:
             await self._confirm()
         else:
-            # It says what is wrong, or that it is over.
+            # The modal shows an error, or a result.
             await asyncio.sleep(human.pause)
             await human.close()
 
@@ -233,7 +234,7 @@ class Requester:
 
 
 class Presser:
-    """Somebody who presses a button of a message, and goes on from what it shows."""
+    """A user who presses a button of a message, and continues with the modal that it opens."""
 
     def __init__(self, human: Human, find: Callable[[], Message | None], action_id: str) -> None:
         self.human = human
@@ -243,7 +244,7 @@ class Presser:
         self._tries = TRIES
 
     async def go(self, react: Callable[[Modal], Awaitable[bool]] | None = None) -> None:
-        """Press it; `react` uses a modal with a submit, and tells whether that was all."""
+        """Press it. `react` handles a modal with a submit, and returns whether that was all."""
         for _ in range(STEPS):
             if self.is_done or (self.human.top is None and not await self._press()):
                 return
@@ -262,7 +263,7 @@ class Presser:
     async def _look(self, react: Callable[[Modal], Awaitable[bool]] | None) -> None:
         human, top = self.human, self.human.top
         if top is None:
-            # An answer without a window; those who want more press again.
+            # The answer came without a modal. Some users press again.
             self.is_done = human.inclined(0.5)
         elif human.waits:
             if not await human.see(lambda: not human.waits):
@@ -275,7 +276,7 @@ class Presser:
 
 
 def unanswered(acts: Sequence[Act], sandbox: Sandbox) -> list[str]:
-    """Tell who acted and saw nothing come of it, though Slack would have let them be told."""
+    """Return the actions without an answer, although Slack would have delivered one."""
     silent = [
         f"{act.person.user.name} {act.what}, and nothing came of it"
         for act in acts
@@ -296,20 +297,20 @@ def unanswered(acts: Sequence[Act], sandbox: Sandbox) -> list[str]:
 
 
 def _was_filled(sandbox: Sandbox, act: Act) -> bool:
-    """Tell whether the bot at least tried to fill a view that somebody had closed by then."""
+    """Tell whether the bot tried to update a view that the user had closed."""
     names = {"view_id", "external_id"}
     calls = (one for one in sandbox.slack.calls[act.calls :] if one.method == "views.update")
     return any(act.left & {one.arguments.get(name) for name in names} for one in calls)
 
 
 def _is_excused(sandbox: Sandbox, act: Act) -> bool:
-    """Tell whether Slack refused the view, and they were told, or could not be, by a message."""
+    """Tell whether Slack refused the view, and a message was sent or refused instead."""
     failed = _failed(sandbox, act)
     return "view" in failed and ("message" in failed or sight(act.person)[0] != act.before[0])
 
 
 def _failed(sandbox: Sandbox, act: Act) -> set[str]:
-    """Say in which ways Slack kept the bot from answering since somebody acted."""
+    """Return which kinds of answers Slack refused since the action."""
     calls = sandbox.slack.calls[act.calls :]
     return {_way(call.method) for call in calls if not (call.answer or {}).get("ok")}
 
@@ -320,5 +321,5 @@ def _way(method: str) -> str:
 
 
 def quoted(modal: Modal) -> str:
-    """Show a modal in one line."""
+    """Return a modal as one line of text."""
     return " ".join(modal.lines())

@@ -1,6 +1,6 @@
-"""A journey of the storm: somebody's wish, who decides, what comes after, and what strikes when.
+"""A journey of the storm: a requested kick, who decides, what follows, and the faults meanwhile.
 
-All of it is drawn from the seed before it begins.
+All of this is drawn from the seed before the journey begins.
 """
 
 import asyncio
@@ -20,21 +20,21 @@ from tests.sandbox.realtimekit import Participant
 from tests.sandbox.slack import Message, Modal
 
 ON_ITS_WAY: Final = frozenset({State.READY, State.RUNNING})
-OUTLASTS: Final = 300  # looks; the longest that a kick is on its way
-EXPIRES: Final = 600.0  # seconds until a request is over
-A_STEP: Final = 20.0  # seconds that pass between turns of the keeper
+OUTLASTS: Final = 300  # polls; the longest that a kick may be ready or running
+EXPIRES: Final = 600.0  # seconds until a request expires
+A_STEP: Final = 20.0  # seconds that pass at once, so that the reconciler ticks in between
 DECIDERS: Final = ("U0MAYA", "U0MO", "U0MIA", "U0LEA")
 STRANGERS: Final = ("U0STAN", "U0GUS", "U0XEN", "U0HAL")
 FEW, MANY = 0.2, 0.4  # shares
 COSTLY_ONES, REPLAYED, MEDDLERS = 0.02, 0.1, 0.15
 
 MOMENTS: Final = ("command", "kick", "decision", "after")
-"""When faults begin to strike in a journey."""
+"""The moments of a journey at which faults begin."""
 
 
 @dataclass(slots=True)
 class Journey:
-    """One wish of somebody, with the faults that strike while it is followed."""
+    """One requested kick, with the faults that happen during it."""
 
     number: int
     seed: int
@@ -48,7 +48,7 @@ class Journey:
 
     @classmethod
     def drawn(cls, number: int, seed: int, world: World) -> "Journey":
-        """Draw one; its people join."""
+        """Return a random journey. Its people join the meeting."""
         rng = random.Random(f"{seed}/{number}")  # noqa: S311 - draws that repeat, not secrets
         requester = rng.choice(("U0MAYA", "U0MAYA", "U0MO", "U0LEA", "U0HAL"))
         decision = rng.choice(("approve",) * 5 + ("deny", "cancel", "late", "expire", "forget"))
@@ -69,20 +69,20 @@ class Journey:
         return f"journey {self.number}: {what}; {', '.join(bolts) or 'no faults'}"
 
     def human(self, world: World, user: str) -> Human:
-        """Let somebody take part."""
+        """Return a user with the habits of this journey."""
         rng = random.Random(f"{self.seed}/{self.number}/{user}")  # noqa: S311 - as above
         person = world.sandbox.slack.person(user)
         return Human(world.sandbox, person, rng, rng.choice((1.0, 3.0, 5.0)), acts=self.acts)
 
     def strike(self, world: World, moment: str) -> None:
-        """Let the faults of this moment begin, when it comes for the first time."""
+        """Switch on the faults of this moment, the first time that it comes."""
         if moment not in self.struck:
             self.struck.add(moment)
             for bolt in self.bolts[moment]:
                 bolt.strike(world.sandbox)
 
     async def go(self, world: World) -> None:
-        """Follow the wish to its end, faults and all."""
+        """Play the journey to its end."""
         self.strike(world, "command")
         human = self.human(world, self.requester)
         requester = Requester(human, self.wish, lambda: self.strike(world, "kick"))
@@ -98,7 +98,7 @@ class Journey:
             await _outlast(world)
 
     async def _replay(self, world: World) -> None:
-        """Send the last submit once more, as somebody could who has seen it."""
+        """Sometimes deliver the last submit once more, as in a replay attack."""
         sent = [one.payload for one in world.sandbox.slack.deliveries]
         submits = [one for one in sent if one.get("type") == "view_submission"]
         if submits and self.habits.random() < REPLAYED:
@@ -127,7 +127,7 @@ class Journey:
         await presser.go(partial(self._answer, world, human))
 
     async def _somebody_else(self, world: World, kick: Kick) -> None:
-        """Let somebody press who has no say in it."""
+        """Sometimes let a user press the button who may not decide."""
         if self.habits.random() < MEDDLERS:
             user = self.habits.choice([one for one in STRANGERS if one != self.requester])
             human = self.human(world, user)
@@ -139,7 +139,7 @@ class Journey:
         return next((one for one in cards if f"#{kick.number}:" in one.text), None)
 
     async def _answer(self, world: World, human: Human, modal: Modal) -> bool:
-        """Approve, deny or take back in the modal of a request; tell whether that was it."""
+        """Approve, deny or cancel in the modal of a request. Return whether it is decided."""
         self._people_change(world)
         if self.decision == "late":
             await _pass_by(world, EXPIRES)
@@ -151,7 +151,7 @@ class Journey:
         return not (human.top and human.top.submit)
 
     def _people_change(self, world: World) -> None:
-        """Let them rename themselves, be promoted, or leave, before somebody decides."""
+        """Sometimes let a target change the name or the preset, or leave, before the decision."""
         one = self.habits.choice(self.wish.people)
         match self.habits.randrange(8):
             case 0:
@@ -162,7 +162,7 @@ class Journey:
                 world.leave(one)
 
     async def _afterwards(self, world: World) -> None:
-        """Let somebody check again what became of people, or kick them again."""
+        """Sometimes press *Check again* or *Kick again* under the result."""
         kick = await self._newest(world)
         if kick is None or kick.state is not State.DONE:
             return
@@ -210,7 +210,7 @@ def _wish(world: World, requester: str, number: int, rng: random.Random) -> Wish
 
 
 def _crowd(world: World, number: int, rng: random.Random) -> list[Participant]:
-    """Let people join who will be kicked: with several tabs, or coming back, or both."""
+    """Let the targets join. Some have several tabs, and some rejoin after a kick."""
     app, crowd = world.sandbox.demo.world, []
     for position in range(rng.choice((1, 1, 1, 2, 4, 5))):
         name = f"Mallory-{number:04}{'abcde'[position]}"
@@ -224,7 +224,7 @@ def _crowd(world: World, number: int, rng: random.Random) -> list[Participant]:
 
 
 async def _outlast(world: World) -> None:
-    """Let the storm go on until the newest kick is not on its way any more."""
+    """Wait until the newest kick is neither ready nor running."""
     for _ in range(OUTLASTS):
         newest = await world.store.history(1)
         if not newest or newest[0].state not in ON_ITS_WAY:
@@ -233,7 +233,7 @@ async def _outlast(world: World) -> None:
 
 
 async def _pass_by(world: World, seconds: float) -> None:
-    """Let time pass little by little, so that the keeper has its turns."""
+    """Let time pass in steps, so that the reconciler ticks in between."""
     for _ in range(round(seconds / A_STEP)):
         world.clock.pass_by(A_STEP)
         await asyncio.sleep(A_LOOK)

@@ -1,4 +1,4 @@
-"""What must be true of every kick that was raced for, and of what people were told of it."""
+"""The checks of a race: what must hold for every kick, and for what users read about it."""
 
 import asyncio
 from collections import Counter
@@ -20,7 +20,7 @@ DECISIONS = {EventKind.APPROVED, EventKind.DENIED, EventKind.CANCELLED}
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What somebody read in the end about a request that they acted on; None: nothing at all."""
+    """What a user read in the end about a request that they acted on; None: nothing."""
 
     kick: KickId
     person: Person
@@ -29,7 +29,7 @@ class Told:
 
 
 async def judge(stage: Stage, name: str, kicks: Sequence[KickId], told: Sequence[Told]) -> Tally:
-    """Judge these kicks, when all has come to rest."""
+    """Audit these kicks, when nothing is running any more."""
     ids = set(kicks)
     ended = {one.id: one for one in await stage.store.history(PLENTY) if one.id in ids}
     tally = await audit(stage.sandbox, stage.store, name=name, kicks=list(ended.values()))
@@ -47,7 +47,7 @@ async def judge(stage: Stage, name: str, kicks: Sequence[KickId], told: Sequence
 
 
 async def settled(store: SqlStore) -> None:
-    """Wait until all has come to rest; what does not is for the audit to find."""
+    """Wait until nothing is running any more. After a timeout, the audit finds the rest."""
     with suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE):
             while not await is_settled(store):  # noqa: ASYNC110 - other processes settle it
@@ -55,13 +55,13 @@ async def settled(store: SqlStore) -> None:
 
 
 def calls_by_target(sandbox: Sandbox) -> Counter[str]:
-    """Count the kick calls that came for each participant."""
+    """Return the number of kick calls for each participant."""
     kicks = (call for call in sandbox.realtimekit.calls if call.op == "kick")
     return Counter(named for call in kicks for named in call.body["participant_ids"])
 
 
 def faults_of(kick: Kick, events: Sequence[Event], calls: Mapping[str, int]) -> list[str]:
-    """Say what was done twice, or by someone who had lost."""
+    """Return what was done twice, or after losing a race."""
     about, whats = f"kick #{kick.number}", [one.kind for one in events]
     wrong = []
     decisions = [one for one in whats if one in DECISIONS]
@@ -88,7 +88,7 @@ def faults_of(kick: Kick, events: Sequence[Event], calls: Mapping[str, int]) -> 
 
 
 def untrue(told: Told, kick: Kick, sandbox: Sandbox) -> list[str]:
-    """Say what is wrong with what somebody was told in the end."""
+    """Return what is wrong with what a user read in the end."""
     about = f"kick #{kick.number}, {kick.state}: {told.person.user.name}"
     wrong = [f"{about} saw {one}" for one in told.strips]
     if told.text is None:

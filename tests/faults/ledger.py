@@ -1,7 +1,7 @@
-"""The ledger: everything a bot left behind, held against what the stand-ins know to be true.
+"""The audit after a run: compares what the bot stored and posted with what the stand-ins know.
 
-It trusts neither the bot's words nor its store: calls are counted where they arrive, effects are
-read from the world in which they happened, and messages from the channels in which they stand.
+It does not trust the bot. It counts calls where they arrive, and reads effects from the simulated
+meetings and messages from the simulated channels.
 """
 
 import re
@@ -22,13 +22,14 @@ from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.slack import Message
 
 APPROVALS = "C0MODS"
-# Ends that whoever asked must hear of, if only in the view they look at; who cancels knows.
+# Ends that the bot must report to the requester, at least in the open modal. After a
+# cancellation, the requester knows.
 FOR_THE_ASKER = frozenset({State.REFUSED, State.DENIED, State.EXPIRED})
 NOBODY_REMOVED = "nobody was removed"
 BUSY = 429
-# A card that its process left behind is due after half a minute.
+# If a process dies before it posts a card, the card is due after half a minute.
 CARD_WITHIN = DELIVER_WITHIN + timedelta(seconds=10)
-# The stand-ins and the bot tell the time apart by how long a line of code takes.
+# The dates of the stand-ins and of the bot differ by the time that some lines of code take.
 BLINK = timedelta(milliseconds=50)
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -37,14 +38,14 @@ _TELLS = re.compile(r"— . (kicked|gone|failed|unknown)\b")
 _MEETING = re.compile(r"/meetings/([^/]+)/active-session/kick")
 
 Key = tuple[str, str, str]
-"""Whom a call names: the meeting, the kind of id, the id."""
+"""The person that a call names: the meeting, the kind of id, the id."""
 
 
 @dataclass
 class Tally:
-    """What an audit found; `cases` is how many things were judged. Tallies add up.
+    """The findings of an audit. `cases` counts what was audited. Tallies can be added.
 
-    `allowed` duplicates are those that nothing could have avoided; None: they are not judged.
+    `allowed` counts the duplicates that could not be avoided; None: any number is allowed.
     """
 
     name: str
@@ -70,12 +71,12 @@ class Tally:
 
     @property
     def is_clean(self) -> bool:
-        """Tell whether nothing was lost, doubled or misreported, or told too often."""
+        """Tell whether nothing was lost, doubled or misreported, and no duplicate was avoidable."""
         too_often = self.allowed is not None and self.duplicates > self.allowed
         return not (self.lost or self.doubled or self.misreported or too_often)
 
     def find(self, column: str, finding: str, count: int = 1) -> None:
-        """Count a finding in its column, and keep its words."""
+        """Count a finding in its column, and record its text."""
         setattr(self, column, getattr(self, column) + count)
         self.findings.append(f"{column}: {finding}")
 
@@ -85,7 +86,7 @@ def _sum(one: int | None, other: int | None) -> int | None:
 
 
 async def is_settled(store: SqlStore, *, may_wait: bool = False) -> bool:
-    """Tell whether every kick came to its end and every notice was delivered."""
+    """Tell whether every kick has ended and every message is delivered."""
     kicks = await store.history(1_000_000)
     if any(_is_open(kick, may_wait=may_wait) for kick in kicks):
         return False
@@ -102,11 +103,11 @@ async def audit(
     real_time: bool = True,
     kicks: Sequence[Kick] | None = None,
 ) -> Tally:
-    """Judge what was stored, called and posted; to be asked when all has come to rest.
+    """Audit what was stored, called and posted. Call this when nothing is running any more.
 
-    `may_wait`: a request that nobody decided is no loss as long as its time is not over.
-    `real_time`: False where the bot had a clock of its own; then calls, marks and effects are
-    told apart by their numbers only. `kicks`: judge only these (calls are still counted over all).
+    `may_wait`: an undecided request is not lost before its deadline. `real_time`: False if the bot
+    had a clock of its own; then calls, marks and effects are compared by their numbers only.
+    `kicks`: audit only these. Calls are still counted for all kicks.
     """
     everything = list(await store.history(1_000_000))
     judged = everything if kicks is None else list(kicks)
@@ -124,17 +125,17 @@ async def audit(
         for target in kick.targets:
             await _compare_target(tally, store, kick, target, truth)
     ids = {kick.id for kick in judged}
-    for notice in await store.overdue_messages(NEVER):
-        if notice.kick_id in ids:
-            tally.find("lost", f"kick {notice.kick_id} still owes its {notice.kind}")
+    for message in await store.overdue_messages(NEVER):
+        if message.kick_id in ids:
+            tally.find("lost", f"kick {message.kick_id}: its {message.kind} is still pending")
     return tally
 
 
-# What is known of the world
+# What really happened
 
 
 class _Truth:
-    """Calls and effects of the RealtimeKit stand-in, and to which kicks they may belong."""
+    """The calls and effects in the RealtimeKit stand-in, and the kicks they may belong to."""
 
     def __init__(self, sandbox: Sandbox, kicks: Iterable[Kick], *, real_time: bool) -> None:
         self.world = sandbox.realtimekit.world
@@ -144,7 +145,7 @@ class _Truth:
             self._effects.setdefault(effect.participant.meeting.id, []).append(effect)
         self.calls: dict[Key, list[Call]] = {}
         for call in sandbox.realtimekit.calls:
-            # What was turned away with a 429 was not done, and may be sent again.
+            # A call that got a 429 had no effect, and may be sent again.
             if call.op == "kick" and call.status != BUSY:
                 for key in keys_of(call):
                     self.calls.setdefault(key, []).append(call)
@@ -155,20 +156,20 @@ class _Truth:
                     self.marks.setdefault(named, []).append((kick, target))
 
     def effects(self, kick: Kick, target: Target) -> Iterator[KickEffect]:
-        """Yield the effects on somebody that this kick's call must have had."""
+        """Yield the effects on this target that only this kick's call can have had."""
         for effect in self.on(kick, target):
             causes = self._causes(effect)
             if causes and all(one.id == kick.id for one, _ in causes):
                 yield effect
 
     def on(self, kick: Kick, target: Target) -> Iterator[KickEffect]:
-        """Yield the effects on the people that a target means."""
+        """Yield the effects on the records that a target names."""
         for effect in self._effects.get(kick.meeting.id, ()):
             if is_meant(effect.participant, kick, target):
                 yield effect
 
     def _causes(self, effect: KickEffect) -> list[tuple[Kick, Target]]:
-        """Find the marked targets whose call may have had this effect."""
+        """Return the marked targets whose call may have had this effect."""
         person = effect.participant
         causes = []
         for key in (
@@ -194,14 +195,14 @@ class _Truth:
         return target.called_at is not None and since <= target.called_at <= call.started_at + BLINK
 
     def people(self, kick: Kick, target: Target) -> list[Participant]:
-        """List the records that a target means."""
+        """Return the records that a target names."""
         meeting = self.world.meeting(kick.meeting.id)
         records = self.world.records(meeting) if meeting else []
         return [one for one in records if is_meant(one, kick, target)]
 
 
 def keys_of(call: Call) -> list[Key]:
-    """Say whom a kick call names."""
+    """Return the people that a kick call names."""
     found = _MEETING.search(call.path)
     body = call.body if isinstance(call.body, dict) else {}
     meeting = found[1] if found else ""
@@ -211,14 +212,14 @@ def keys_of(call: Call) -> list[Key]:
 
 
 def key_of(kick: Kick, target: Target) -> Key | None:
-    """Say whom the call for a target must name; None: there is no id that could be sent."""
+    """Return whom the call for a target must name; None if the target has no id."""
     if target.participant_id:
         return (kick.meeting.id, "id", target.participant_id)
     return (kick.meeting.id, "custom", target.custom_id) if target.custom_id else None
 
 
 def is_meant(person: Participant, kick: Kick, target: Target) -> bool:
-    """Tell whether a target means this record."""
+    """Tell whether a target names this record."""
     if person.meeting.id != kick.meeting.id:
         return False
     if target.participant_id:
@@ -238,7 +239,7 @@ def _count_calls(tally: Tally, truth: _Truth) -> None:
 
 
 def _count_kicked(tally: Tally, truth: _Truth) -> None:
-    """Hold that as many were removed as were said to be, each after its mark."""
+    """Check that each target reported as kicked was removed after its mark."""
     for key, marked in truth.marks.items():
         said = [one for one in marked if one[1].outcome is Outcome.KICKED]
         said.sort(key=lambda one: one[1].called_at or NEVER)
@@ -273,7 +274,7 @@ async def _compare_target(
 
 
 async def _told_at(store: SqlStore, kick: Kick, target: Target) -> datetime:
-    """Find when an outcome was concluded: who leaves later has not proved it."""
+    """Return when the outcome was settled. Leaving later would be no evidence for it."""
     settled = [
         event.at
         for event in await store.events(kick.id)
@@ -285,7 +286,7 @@ async def _told_at(store: SqlStore, kick: Kick, target: Target) -> datetime:
 def _had_left(
     target: Target, people: Iterable[Participant], truth: _Truth, told_at: datetime
 ) -> bool:
-    """Tell whether every connection from before the mark was closed when it was concluded."""
+    """Tell whether every connection from before the mark was closed by then."""
     if target.called_at is None:
         return False
     ids = {one.id for one in people}
@@ -301,11 +302,11 @@ def _had_left(
     return all(peer.left_at is not None and peer.left_at <= limit for peer in before)
 
 
-# What people were told
+# What the bot reported
 
 
 class _Said:
-    """The bot's messages about each kick as they stand, and what its views have said."""
+    """The bot's current messages about each kick, and all contents of its modals."""
 
     def __init__(self, sandbox: Sandbox, kicks: Iterable[Kick], approvals: str) -> None:
         self._place = sandbox
@@ -327,32 +328,32 @@ class _Said:
                 self._views.setdefault((number, user), []).append(str(view["blocks"]))
 
     def cards(self, kick: Kick) -> list[Message]:
-        """List the cards of a request."""
+        """Return the cards of a request."""
         return self._cards.get(kick.number, [])
 
     def told(self, kick: Kick) -> list[Message]:
-        """List the messages about a kick that last, to the channel or to its requester."""
+        """Return the lasting messages about a kick, in its channel or to its requester."""
         direct = self._place.slack.workspace.directory.direct(kick.requester)
         places = {kick.channel_id, ChannelId(direct.id if direct else "")}
         others = self._others.get(kick.number, [])
         return [one for one in others if one.channel in places and not one.only_for]
 
     def read(self, message: Message, kick: Kick) -> str:
-        """Show a message as text."""
+        """Return a message as text."""
         return self._place.slack.person(kick.requester).read(message)
 
     def shown(self, kick: Kick) -> list[str]:
-        """List what the requester's views have said about a kick."""
+        """Return what the requester's modals have shown about a kick."""
         return self._views.get((kick.number, kick.requester), [])
 
     def says_nobody(self, kick: Kick) -> bool:
-        """Tell whether the requester or the channel was ever told that nobody was removed."""
+        """Tell whether the bot ever reported that nobody was removed."""
         said = [self.read(one, kick) for one in self._others.get(kick.number, [])]
         return any(NOBODY_REMOVED in text.casefold() for text in [*said, *self.shown(kick)])
 
 
 def _views_shown(sandbox: Sandbox) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield whose view the bot has filled with what, by calls and by the answers to submits."""
+    """Yield the user and the content of each view that a call or an ack has set."""
     whose: dict[str, str] = {}
     for delivered in sandbox.slack.deliveries:
         view = delivered.payload.get("view") or {}
@@ -377,7 +378,7 @@ def _about(message: Message, by_number: dict[int, Kick], by_id: dict[str, Kick])
             return kick
     number = _number_in(message.text)
     if number is None:
-        # A fallback for those whose notification names no number.
+        # A fallback for messages whose summary contains no number.
         number = _number_in(str(message.blocks))
     return by_number.get(number) if number is not None else None
 
@@ -388,7 +389,7 @@ def _number_in(text: str) -> int | None:
 
 
 def buttons(message: Message) -> list[dict[str, Any]]:
-    """List the buttons of a message, wherever they are."""
+    """Return the buttons of a message, in any block."""
     elements = [
         element
         for block in message.blocks
@@ -406,7 +407,7 @@ def _is_open(kick: Kick, *, may_wait: bool) -> bool:
 def _look_for_losses(tally: Tally, kick: Kick, said: _Said, *, may_wait: bool) -> None:
     if _is_open(kick, may_wait=may_wait):
         tally.find("lost", f"kick #{kick.number} is {kick.state}")
-    # One refused as it was asked for was answered there and then.
+    # A kick that was refused at its submit was reported in the reply to the submit.
     to_tell = kick.state is State.DONE or (kick.state in FOR_THE_ASKER and kick.version > 1)
     by_view = kick.state in FOR_THE_ASKER and said.says_nobody(kick)
     if to_tell and not (said.told(kick) or by_view):
@@ -417,13 +418,13 @@ def _look_for_losses(tally: Tally, kick: Kick, said: _Said, *, may_wait: bool) -
 
 
 async def _card_ts(store: SqlStore, kick: Kick) -> str | None:
-    """Read where the store has the card of a request, if it knows."""
+    """Return the ts of the card that the store knows, if any."""
     told = await store._messages(outbox.c.kick_id == kick.id, outbox.c.kind == MessageKind.CARD)
     return told[0].ts if told else None
 
 
 def _look_for_buttons(tally: Tally, kick: Kick, said: _Said, known: str | None) -> None:
-    """Hold that a card is settled; one that the bot never heard was posted is one too many."""
+    """Check that the card has no button. A card that the store does not know is a duplicate."""
     for card in filter(buttons, said.cards(kick)):
         words = f"kick #{kick.number} is {kick.state}: a card still has a button"
         if card.ts == known:
@@ -433,14 +434,14 @@ def _look_for_buttons(tally: Tally, kick: Kick, said: _Said, known: str | None) 
 
 
 def _waited(kick: Kick) -> timedelta:
-    """Say how long a request was there to be decided: what ended at once was never asked."""
+    """Return how long a request was open."""
     return (kick.decided_at or kick.done_at or datetime.now(UTC)) - kick.created_at
 
 
 def _look_for_duplicates(tally: Tally, kick: Kick, said: _Said) -> None:
     told = said.told(kick)
     in_channel = [one for one in told if one.channel == kick.channel_id]
-    # The same words twice; trouble and its result are two messages.
+    # Only equal texts are duplicates: a problem and the later result are two messages.
     direct = Counter(one.text for one in told if one.channel != kick.channel_id)
     more = len(in_channel) - 1 if in_channel else 0
     more += sum(count - 1 for count in direct.values())
@@ -461,7 +462,7 @@ def _compare_words(tally: Tally, kick: Kick, said: _Said, truth: _Truth) -> None
     stored = Counter(str(target.outcome) for target in kick.targets)
     results = [Counter(_TELLS.findall(said.read(one, kick))) for one in said.told(kick)]
     tellings = [one for one in results if one]
-    # What is told later may know more of what was unknown; nothing else may differ.
+    # A later message may have resolved an unknown outcome. Nothing else may differ.
     known = [one for one in tellings if not one["unknown"]]
     if tellings and (stored not in tellings or any(one != stored for one in known)):
         words = f"posted {[dict(one) for one in tellings]}, stored {dict(stored)}"
