@@ -1,4 +1,4 @@
-"""A bot that may die: a real process, started again when it was killed, in a sandbox of its own."""
+"""A bot that may be killed: a real process in a sandbox of its own, started again after a kill."""
 
 import asyncio
 import multiprocessing
@@ -33,16 +33,16 @@ role = "helper"
 KILLED, CANT_START = -signal.SIGKILL, 1
 STARTS = 5
 TRIES = 3
-LOOK_EVERY = 0.5  # seconds between looks into the store
+LOOK_EVERY = 0.5  # seconds between reads of the store
 NOTICED_WITHIN = 3.0  # seconds until a death is noticed
 
-# Forked from one that has everything imported: a process a run, but not a second of start for each.
+# Forked from a process that has imported everything, so that a start does not take a second.
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
     [
         "tests.faults.mortal",
         "bot.app",
-        # What these import when they are first used.
+        # Modules that these import at their first use.
         "anyio._backends._asyncio",
         "certifi",
         "httpcore",
@@ -63,19 +63,19 @@ class Home:
 
     @property
     def effects(self) -> Path:
-        """The file that its effects are written down in."""
+        """The file that records the bot's effects."""
         return self.folder / "effects"
 
     @property
     def says(self) -> Path:
-        """The file that it logs into."""
+        """The log file of the bot."""
         return self.folder / "log"
 
 
 class Turn:
-    """A turn to be busy: so many bots at once that none is too slow for the people with it.
+    """A turn to be busy. It limits how many bots work at once, so that each is fast enough.
 
-    Whoever only waits lets the next one go ahead.
+    A bot that only waits leaves its turn to another one.
     """
 
     def __init__(self, turns: asyncio.Semaphore) -> None:
@@ -89,20 +89,20 @@ class Turn:
             self._mine = True
 
     def leave(self) -> None:
-        """Let the next one go ahead."""
+        """Leave the turn to another bot."""
         if self._mine:
             self._mine = False
             self._turns.release()
 
 
 class Life:
-    """The lives of one bot: it is started, and where it was killed, started once more."""
+    """The lives of one bot: it is started, and started again after it was killed."""
 
     def __init__(
         self, sandbox: Sandbox, home: Home, walk: Walk, turn: Turn, dies: str = ""
     ) -> None:
         self.sandbox = sandbox
-        # Whoever looks on has time: it is not their patience that is tried.
+        # This store only observes. Its timeout is not what the test is about.
         self.store = SqlStore(home.database_url, timeout=PATIENCE)
         self.died = asyncio.Event()
         self._home = home
@@ -112,37 +112,37 @@ class Life:
         self._process: BaseProcess | None = None
         self._began_again = False
 
-    # What a walk sees of it
+    # What a walk can read
 
     async def kick(self) -> Kick | None:
-        """Read the newest kick."""
+        """Return the newest kick; None if there is none."""
         return next(iter(await self.store.history(1)), None)
 
     async def until(self, holds: Callable[[Kick], bool]) -> Kick:
-        """Wait until this is so of the newest kick."""
+        """Wait until this holds for the newest kick, and return it."""
         self._turn.leave()
         async with asyncio.timeout(PATIENCE):
-            # Another process moves it, and does not tell.
+            # Another process changes the kick, so poll.
             while not ((kick := await self.kick()) and holds(kick)):  # noqa: ASYNC110 - see above
                 await asyncio.sleep(LOOK_EVERY)
         await self._turn.take()
         return kick
 
     async def is_over(self) -> bool:
-        """Tell whether the newest kick has come to its end."""
+        """Tell whether the newest kick has ended."""
         kick = await self.kick()
         return kick is None or kick.state not in OPEN
 
     async def back(self) -> None:
-        """Wait until it is up again after its death."""
-        # What is open before the old process's socket was missed is not the new one's.
+        """Wait until the bot is up again after its death."""
+        # An open socket may still be the one of the old process.
         await self.sandbox.slack.until(lambda _: self._began_again, PATIENCE)
         await self.sandbox.slack.until(lambda slack: slack.sockets.open, PATIENCE)
 
-    # Living
+    # The process
 
     async def live(self) -> None:
-        """Start the bot, and again once it was killed."""
+        """Start the bot, and start it again after it was killed."""
         await self._live_once(mortal_=True)
         self.died.set()
         await self.sandbox.slack.until(lambda slack: not slack.sockets.open, PATIENCE)
@@ -151,7 +151,7 @@ class Life:
         raise RuntimeError("the bot was killed twice")
 
     async def _live_once(self, *, mortal_: bool) -> None:
-        """Let it live until it is killed; where it can't start it is started again."""
+        """Run the bot until it is killed. If it can't start, start it again."""
         code: int | None = CANT_START
         for _ in range(STARTS):
             if code != CANT_START:
@@ -191,22 +191,22 @@ class Life:
         return process.exitcode
 
     def kill(self) -> None:
-        """Kill the process there is, as `kill -9` would."""
+        """Kill the current process, as `kill -9` would."""
         if self._process and self._process.is_alive():
             self._process.kill()
 
     async def close(self) -> None:
-        """End it for good."""
+        """Stop the bot, and do not start it again."""
         self.kill()
         if self._process:
             self._process.join()
             self._process.close()
         await self.store.close()
 
-    # Walking
+    # The walk
 
     async def walk(self) -> None:
-        """Let the people do what they came for, and again from the beginning if the bot dies."""
+        """Do the walk. If the bot dies, do it again from the beginning."""
         await self.sandbox.slack.until(
             lambda slack: slack.sockets.open or self.died.is_set(), PATIENCE
         )
@@ -217,7 +217,7 @@ class Life:
         self._turn.leave()
 
     async def _walk_again(self) -> None:
-        """Let them begin anew; where all is slow, people try it more than once."""
+        """Do the walk again, more than once if the machine is slow."""
         for _ in range(TRIES - 1):
             with suppress(ActionError, TimedOutError):
                 await self._walk.people(self)
@@ -239,7 +239,7 @@ class Life:
         try:
             await walking
         except (ActionError, TimedOutError):
-            # What goes wrong because it dies may be seen before it is known to be dead.
+            # An error that the death caused may come before the death is noticed.
             with suppress(TimeoutError):
                 async with asyncio.timeout(NOTICED_WITHIN):
                     await dying
@@ -253,7 +253,7 @@ class Life:
 async def life(
     home: Home, walk: Walk, turns: asyncio.Semaphore, dies: str = ""
 ) -> AsyncIterator[Life]:
-    """Open a place, and let a bot live in it; what goes wrong with the bot is raised at the end."""
+    """Open a sandbox, and run a bot in it. At the end, this raises the errors of the bot."""
     turn = Turn(turns)
     await turn.take()
     async with open_sandbox(ack_timeout=ACKS_WITHIN) as sandbox:

@@ -1,12 +1,13 @@
-"""The bot as it is, in a process that notes every effect and can be told to die at one.
+"""The real bot, in a process that records every effect and can kill itself at one of them.
 
 `python -m tests.faults.mortal run` is `python -m bot run`, but all effects pass a turnstile: writes
-to the store, calls of Slack, kick calls, and acks. Each is named by what it does and counted by
-that name, as in `store: transition claimed #1`, so that the next run finds it again.
-Two environment variables say what to do:
+to the store, calls to Slack, kick calls, and acks. Each effect has a name and a count, as in
+`store: transition claimed #1`, so that the next run finds it again.
 
-- KICKBOT_EFFECTS: a file that gets a line `before <effect>` and a line `after <effect>` each
-- KICKBOT_DIES: such a line; when it comes, the process kills itself as `kill -9` would
+Two environment variables control it:
+
+- KICKBOT_EFFECTS: a file that gets the lines `before <effect>` and `after <effect>` for each effect
+- KICKBOT_DIES: one of these lines; when it comes, the process kills itself as `kill -9` would
 """
 
 import gc
@@ -36,7 +37,7 @@ Function = Callable[..., Awaitable[Any]]
 
 
 class Turnstile:
-    """Counts effects by name, writes them down, and ends the process at the one it is told."""
+    """Counts and records effects by name, and kills the process at the chosen one."""
 
     def __init__(self, effects: Path | None, dies: str) -> None:
         self._effects = effects
@@ -45,7 +46,7 @@ class Turnstile:
 
     @asynccontextmanager
     async def passed(self, name: str) -> AsyncIterator[None]:
-        """Pass it with one effect, which happens within."""
+        """Record one effect, which happens within the context."""
         self._counts[name] += 1
         effect = f"{name} #{self._counts[name]}"
         self._note(f"before {effect}")
@@ -62,7 +63,7 @@ class Turnstile:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def before(self, function: Function, name: Callable[..., str]) -> Function:
-        """Put the turnstile before a function; `name` says from its arguments what it does."""
+        """Return a function that records an effect. `name` makes its name from the arguments."""
 
         @wraps(function)
         async def passing(*args: Any, **more: Any) -> Any:
@@ -73,7 +74,7 @@ class Turnstile:
 
 
 def stand(turnstile: Turnstile) -> None:
-    """Put the turnstile where all effects of the bot pass."""
+    """Patch all functions through which the bot has effects."""
     for writes in ("write", "write_autocommit", "write_without_timeout"):
         _put(turnstile, Database, writes, _write)
     _put(turnstile, api, "_reply", lambda _, method, **__: f"slack: {method}")
@@ -87,8 +88,8 @@ def _put(turnstile: Turnstile, where: Any, name: str, about: Callable[..., str])
 
 
 def _write(*_: object) -> str:
-    """Name a write by the store's method that does it, and by what it tells of."""
-    # The frames: this one, the turnstile's, and the one that waits for the database.
+    """Return the name of a write: the store's method, and the event or the state."""
+    # The frames: this one, the turnstile's, and the store's method.
     frame = sys._getframe(2)
     return f"store: {frame.f_code.co_name} {_told(frame)}".rstrip()
 
@@ -105,8 +106,8 @@ def _told(frame: FrameType) -> str:
 
 
 def child(environment: Mapping[str, str], says: str, *, mortal: bool) -> None:
-    """Run the bot in a process that was forked for it; what it says goes into a file."""
-    # Everything imported stays shared with the process that this one was forked from.
+    """Run the bot in a forked process. Its output goes into the file `says`."""
+    # Keep the imported modules shared with the parent process.
     gc.freeze()
     os.environ.clear()
     os.environ.update(environment)
@@ -117,7 +118,7 @@ def child(environment: Mapping[str, str], says: str, *, mortal: bool) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the bot's command line behind a turnstile."""
+    """Run the bot's command line with a turnstile."""
     effects = os.environ.pop(EFFECTS, "")
     stand(Turnstile(Path(effects) if effects else None, os.environ.pop(DIES, "")))
     return bot_main(arguments)

@@ -1,7 +1,7 @@
-"""Outages of the store: a file that another process locks, one that is full, a server that dies.
+"""Outages of the store: a locked file, a full database, a server that is killed.
 
-Each begins at a stage of a kick and ends again. Whoever acts meanwhile must be told in clear words,
-and what was begun must come to a true end once the store is back.
+Each begins at a stage of a kick, and ends again. Users who act meanwhile must get a clear error.
+When the store is back, every kick must end with a true result.
 """
 
 import asyncio
@@ -34,9 +34,9 @@ from tests.sandbox.realtimekit import Participant
 from tests.sandbox.slack import Message
 
 LOCKED, FULL, RESTARTED = "file locked", "database full", "server restarted"
-ROUNDS: Final = 6  # of people who all want somebody out, with a server that dies meanwhile
-PATIENCE: Final = 12.0  # seconds that people wait for an answer
-PAUSE: Final = 1.0  # seconds that they take to read what is wrong, before they try again
+ROUNDS: Final = 6  # of concurrent kicks, each with a server that is killed meanwhile
+PATIENCE: Final = 12.0  # seconds that users wait for an answer
+PAUSE: Final = 1.0  # seconds in which users read an error before they try again
 CLEAR_WORDS: Final = "The bot's database"
 UNKNOWN_HERE: Final = "is not known here; the bot looks again by itself"
 LIVE: Final = "C0LIVE"
@@ -47,16 +47,16 @@ Outage = Callable[[], AbstractAsyncContextManager[None]]
 
 
 class Steady(Human):
-    """Somebody who does nothing twice, and nothing by mistake."""
+    """A user who does nothing twice, and nothing by mistake."""
 
     def inclined(self, chance: float) -> bool:
-        """Never feel like it."""
+        """Return False, unless it is certain."""
         return chance >= 1
 
 
 @dataclass(slots=True)
 class Scene:
-    """One world and one outage in it: who acts, and what was seen that should not be so."""
+    """One world and one outage in it: the actions of users, and the errors that were found."""
 
     world: World
     outage: Outage
@@ -65,22 +65,22 @@ class Scene:
     wrong: list[str] = field(default_factory=list)
 
     def human(self, user: str) -> Human:
-        """Let somebody patient take part, who does nothing twice."""
+        """Return a patient user, who does nothing twice."""
         person = self.world.sandbox.slack.person(user)
         return Steady(self.world.sandbox, person, random.Random(user), PATIENCE, PAUSE, self.acts)  # noqa: S311 - draws that repeat, not secrets
 
     def wish(self, count: int = 1, **how: Any) -> Wish:
-        """Let people join whom somebody will want out."""
+        """Let people join, and return the wish to kick them."""
         return Wish(LIVE, crowd(self.world, count), "spamming links", by_form=count > 1, **how)
 
-    async def hears(self, human: Human, words: str, where: str) -> None:
-        """Hold that somebody is told so, in the place they look at."""
+    async def sees(self, human: Human, words: str, where: str) -> None:
+        """Check that a user sees these words."""
         if not await human.see(lambda: words in human.person.screen()):
             self.wrong.append(f"{where}: {words!r} is not among what {human.person.screen()}")
 
 
 def crowd(world: World, count: int) -> list[Participant]:
-    """Let people with names of their own join."""
+    """Let people with unique names join the meeting."""
     app, ama = world.sandbox.demo.world, world.sandbox.demo.ama
     names = [f"Mallory-{len(app.records(ama)) + one}" for one in range(count)]
     people = [app.add_participant(ama, name) for name in names]
@@ -90,22 +90,22 @@ def crowd(world: World, count: int) -> list[Participant]:
 
 
 async def before_the_submit(scene: Scene) -> None:
-    """Begin while somebody reads the review."""
+    """Begin the outage while a user reads the review."""
     maya, wish = scene.human("U0MAYA"), scene.wish()
     await maya.do("types the command", maya.person.command(LIVE, wish.line))
     await maya.see(lambda: maya.top is not None and bool(maya.top.submit))
     async with scene.outage():
         await maya.submit("presses Kick")
-        await scene.hears(maya, CLEAR_WORDS, "submit")
+        await scene.sees(maya, CLEAR_WORDS, "submit")
     await maya.close()
     await Requester(maya, wish, lambda: None).go()
 
 
 async def while_it_runs(scene: Scene) -> None:
-    """Begin when the first call has arrived at RealtimeKit."""
+    """Begin the outage when the first call has arrived at RealtimeKit."""
     maya, sandbox = scene.human("U0MAYA"), scene.world.sandbox
     sandbox.realtimekit.faults.switch_on("slow", op="kick", seconds=0.5)
-    # What can't be written is tried for some seconds, one after the other.
+    # The bot retries each failed write for some seconds, one after the other.
     await Requester(maya, scene.wish(2 if scene.is_full else 5), lambda: None).go()
     await sandbox.realtimekit.until(
         lambda: any(one.op == "kick" for one in sandbox.realtimekit.calls)
@@ -115,11 +115,11 @@ async def while_it_runs(scene: Scene) -> None:
             lambda: all(one.ended_at for one in sandbox.realtimekit.calls)
         )
         if scene.is_full:
-            await scene.hears(maya, UNKNOWN_HERE, "execution")
+            await scene.sees(maya, UNKNOWN_HERE, "execution")
 
 
 async def while_it_is_decided(scene: Scene) -> None:
-    """Begin while somebody reads a request."""
+    """Begin the outage while an approver reads the request."""
     hal, lea = scene.human("U0HAL"), scene.human("U0LEA")
     await Requester(hal, scene.wish(), lambda: None).go()
     find = partial(_card, scene.world, "U0LEA")
@@ -130,7 +130,7 @@ async def while_it_is_decided(scene: Scene) -> None:
         async with scene.outage():
             await lea.submit("presses Approve")
             await lea.see(lambda: not lea.waits)
-            await scene.hears(lea, CLEAR_WORDS, "decision")
+            await scene.sees(lea, CLEAR_WORDS, "decision")
         await lea.close()
         return True
 
@@ -139,7 +139,7 @@ async def while_it_is_decided(scene: Scene) -> None:
 
 
 async def while_it_is_told(scene: Scene) -> None:
-    """Begin while the result is on its way to Slack."""
+    """Begin the outage while the result is being posted."""
     maya, slack = scene.human("U0MAYA"), scene.world.sandbox.slack
     slack.faults.switch_on("slow", method="chat.postMessage", seconds=1.0, times=1)
     await Requester(maya, scene.wish(), lambda: None).go()
@@ -163,7 +163,7 @@ def _card(world: World, user: str) -> Message | None:
 
 
 async def _judged(scene: Scene, where: str) -> Tally:
-    """Let everything come to rest, and hold it against what is true."""
+    """Wait until nothing is running any more, and audit the world."""
     world = scene.world
     calm(world.sandbox)
     await world.settle()
@@ -180,7 +180,7 @@ async def _judged(scene: Scene, where: str) -> Tally:
 async def with_a_file(
     stage: Stage, name: str, pages: dict[str, int], seconds: float = LOCKED_FOR
 ) -> Tally:
-    """Play a stage on SQLite, whose file is locked for a while, or full."""
+    """Play a stage on SQLite, with a file that is locked for a while, or full."""
     where = f"{name}, {stage.__name__}"
     with tempfile.TemporaryDirectory(prefix="kickbot-") as folder:
         file = file_in(folder)
@@ -196,12 +196,12 @@ async def with_a_file(
 
 
 def file_in(folder: Path | str) -> Path:
-    """Name the file of the database as SQLite does."""
+    """Return the path of the database as SQLite writes it."""
     return Path(folder).resolve() / "kickbot.db"
 
 
 def _half_done(file: Path) -> list[str]:
-    """Find kicks without targets or events, targets without a kick, and a file that broke."""
+    """Return kicks without targets or events, targets without a kick, and damage to the file."""
     checks = {
         "a kick has no target": "SELECT id FROM kicks WHERE id NOT IN"
         " (SELECT kick_id FROM targets)",
@@ -226,7 +226,7 @@ def _database(server: Any) -> Iterator[str]:
 
 
 async def with_a_server(stage: Stage, server: Any) -> Tally:
-    """Play a stage on PostgreSQL, whose server dies and comes back."""
+    """Play a stage on PostgreSQL, with a server that is killed and started again."""
     with _database(server) as database:
         async with opened(RESTARTED, database, second_person="never") as world:
             scene = Scene(world, partial(down, server))
@@ -235,7 +235,7 @@ async def with_a_server(stage: Stage, server: Any) -> Tally:
 
 
 async def under_load(server: Any, seed: int, rounds: int = ROUNDS) -> Tally:
-    """Let several people want somebody out at once, again and again, while the server dies."""
+    """Let several users kick at once, again and again, while the server is killed."""
     rng = random.Random(seed)  # noqa: S311 - draws that repeat, not secrets
     with _database(server) as database:
         async with opened(RESTARTED, database, http=False, second_person="never") as world:
@@ -266,13 +266,13 @@ async def _everybody(scene: Scene) -> None:
 
 
 USERS: Final = {"U0MAYA": 2, "U0MO": 1, "U0MIA": 3, "U0HAL": 1}
-"""Who wants how many people out in each round under load."""
+"""How many people each user kicks in each round under load."""
 
 
 async def run(
     seed: int = 1, *, stages: Sequence[Stage] = STAGES, rounds: int = ROUNDS
 ) -> list[Tally]:
-    """Play every outage at every stage; those of the server one after the other."""
+    """Play every outage at every stage. Those of the server come one after the other."""
     with listening(), limited() as pages, _postgres() as server:
         files = asyncio.gather(
             *(

@@ -1,6 +1,6 @@
-"""Take-over: the owners of running kicks fall silent for longer than their leases, and come back.
+"""Take-over: the owners of running kicks stop for longer than their leases, and then continue.
 
-Whoever takes over reads and never calls; whoever comes back finds that it has lost.
+The process that takes over reads, and never calls. The old owner gets a version conflict.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from tests.faults.stage import PATIENCE, PLENTY, Stage
 from tests.journeys.steps import Running
 from tests.sandbox.realtimekit import Participant
 
-OUTLIVED = 3.0  # seconds in which a process that goes on would do what it must not
+OUTLIVED = 3.0  # seconds in which an old owner could do something wrong
 HOLD = """
 CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS
 'BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END';
@@ -32,13 +32,13 @@ MARKED = "SELECT count(*) FROM events WHERE what = 'called'"
 
 
 async def race_owners(stage: Stage, *, held: int, cases: int, owners: int, spread: float) -> Tally:
-    """Stop the owners of running kicks for longer than their leases, and let them go on.
+    """Stop the owners of running kicks for longer than their leases, and let them continue.
 
-    One is stopped when it has marked `held` targets and has called for none of them; the others
-    at any moment of their share of `cases`, which begin within `spread` seconds. Another process
-    takes over what they left.
+    One owner is stopped when it has marked `held` targets and called for none of them. The others
+    are stopped at random moments. The `cases` kicks begin within `spread` seconds. Another process
+    takes over their kicks.
     """
-    # The effect of a call comes long before its answer, or right before it.
+    # A call has its effect long before the reply, or right before it.
     late = stage.rng.random() < 0.5
     stage.sandbox.realtimekit.faults.switch_on("slow", op="kick", seconds=2, late=late)
     crowd = stage.crowd(held + cases)
@@ -62,14 +62,14 @@ async def race_owners(stage: Stage, *, held: int, cases: int, owners: int, sprea
 
 
 async def _make_ready(stage: Stage, target: Participant, *, begins_in: float = 0) -> None:
-    """Store a kick that nobody has begun; whoever sees it first takes it up."""
+    """Store a ready kick. The process that sees it first recovers it."""
     ago = RECOVER_AFTER.total_seconds() - begins_in
     kick = stage.kick(stage.person(0), target, ago=ago, state=State.READY)
     await stage.ask(replace(kick, approver=UserId(stage.person(1).user.id)))
 
 
 async def _stopped_at_the_mark(stage: Stage, people: Sequence[Participant]) -> Running:
-    """Stop a process whose marks are on their way into the database; there they arrive."""
+    """Stop a process while the database commits its marks, and wait for the commits."""
     async with await psycopg.AsyncConnection.connect(stage.database, autocommit=True) as db:
         await db.execute(HOLD)
         (bot,) = await stage.start(1)
@@ -85,7 +85,7 @@ async def _stopped_at_the_mark(stage: Stage, people: Sequence[Participant]) -> R
 
 
 async def _some(db: psycopg.AsyncConnection[Any], query: LiteralString, count: int = 1) -> int:
-    """Wait until there are so many, at least."""
+    """Wait until the query counts at least this many, and return the number."""
     async with asyncio.timeout(PATIENCE):
         while (found := await _number(db, query)) < count:  # noqa: ASYNC110 - a server's locks
             await asyncio.sleep(0.01)
@@ -108,7 +108,7 @@ async def _go_on(bot: Running, after: float = 0) -> None:
 
 
 async def undisturbed(stage: Stage, before: Mapping[KickId, Kick]) -> Tally:
-    """Judge all kicks, and hold that what was settled stayed as it was."""
+    """Audit all kicks, and check that the ended ones did not change afterwards."""
     tally = await judge(stage, "take-over", list(before), ())
     taken_over = 0
     for kick in await stage.store.history(PLENTY):

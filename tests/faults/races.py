@@ -1,4 +1,4 @@
-"""Races: people against people, people against a deadline, and processes against each other."""
+"""Races between users, between a user and a deadline, and between processes."""
 
 import asyncio
 import random
@@ -21,15 +21,15 @@ from tests.sandbox.slack import Message, Modal, Person
 
 
 APPROVE, DENY, CANCEL, LOOK = "Approve", "Deny", "Cancel request", "look"
-LOOKS = 0.2  # of the requests are also looked at by whoever asked, just too late
+LOOKS = 0.2  # the share of requests that the requester also opens, just after the decision
 SLOW, TRIES = "The bot's database", 5
 Lane = tuple[Person, Person, Person]
-"""Who asks, and two who may decide."""
+"""The requester, and two users who may decide."""
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What somebody does about a request: by the button's words, when, and how often they tap."""
+    """What a user does with a request: the label of the button, when, and how many clicks."""
 
     person: Person
     deed: str
@@ -38,11 +38,10 @@ class Move:
 
 
 async def duel(stage: Stage, kick: Kick, *moves: Move, at: datetime | None = None) -> list[Told]:
-    """Let people act on one request, around a moment (None: at once).
+    """Let users act on one request, around the moment `at` (None: at once).
 
-    Everyone has the request before them when it begins; who only looks comes when the first of
-    them reads that it is decided. Where nobody taps twice, something that one of them tapped is
-    delivered once more while it goes on.
+    All have opened the request before. A user who only looks opens it when the first of the others
+    reads that it is decided. If no user clicks twice, one of their payloads is delivered again.
     """
     card = await stage.watch.card(kick.id)
     if card is None:
@@ -60,14 +59,14 @@ async def duel(stage: Stage, kick: Kick, *moves: Move, at: datetime | None = Non
 
 
 async def _look(stage: Stage, kick: Kick, move: Move, card: Message, first: Move) -> Told:
-    """Look at a request that was just decided: the card may still have its button."""
+    """Open a request that was just decided. Its card may still have the button."""
     await stage.watch.view(first.person, lambda modal: BY in modal or _is_answer(modal))
     await move.person.click(card, REVIEW_REQUEST, force=True)
     return await _told(stage, kick, move, card)
 
 
 async def _open(stage: Stage, move: Move, card: Message) -> bool:
-    """Open a request up to the button that counts; False where it is decided by then."""
+    """Open a request up to the deciding button. Return False if it is decided already."""
     await move.person.click(card, REVIEW_REQUEST, force=True)
     shown = await stage.watch.view(
         move.person, lambda modal: _is_answer(modal) or move.deed in _buttons(modal)
@@ -81,7 +80,7 @@ async def _open(stage: Stage, move: Move, card: Message) -> bool:
 
 
 def _buttons(modal: Modal) -> dict[str, str]:
-    """Name what can be pressed, by its words; the submit has no action."""
+    """Return the action ids of the buttons, by label. The submit has none."""
     elements = [one for block in modal.blocks for one in block.get("elements", ())]
     buttons = [one for one in elements if one["type"] == "button"]
     named = {one["text"]["text"]: one["action_id"] for one in buttons}
@@ -89,7 +88,7 @@ def _buttons(modal: Modal) -> dict[str, str]:
 
 
 def _is_answer(modal: Modal) -> bool:
-    """Tell whether a view says what came of a request, and promises nothing more."""
+    """Tell whether a view shows the end of a request."""
     return not _buttons(modal) and not any(line.endswith("…") for line in modal.lines())
 
 
@@ -105,7 +104,7 @@ async def _act(move: Move, at: datetime) -> None:
 
 
 async def _redeliver(stage: Stage, *people: Person) -> None:
-    """Deliver once more something that one of these people did a moment ago."""
+    """Deliver a recent payload of one of these users again."""
     ids = {one.user.id for one in people}
     recent = stage.sandbox.slack.deliveries[-500:]
     theirs = [one for one in recent if one.payload["user"]["id"] in ids]
@@ -113,9 +112,9 @@ async def _redeliver(stage: Stage, *people: Person) -> None:
 
 
 async def _told(stage: Stage, kick: Kick, move: Move, card: Message) -> Told:
-    """Wait until somebody can read what came of it, and let them close the view.
+    """Wait until the user sees the end of the request, and close the view.
 
-    Who reads that the database was too slow to say looks at the card again, as it says.
+    If the view says that the database was too slow, the user presses the button again.
     """
     person = move.person
     shown = await stage.watch.view(person, _is_answer)
@@ -142,7 +141,7 @@ Moves = Callable[[Lane, random.Random], list[Move]]
 
 @dataclass(frozen=True, slots=True)
 class Raced:
-    """A race that is over: what was asked, and what people were told."""
+    """A race that is over: its kicks, and what users read about them."""
 
     name: str
     kicks: Sequence[KickId]
@@ -170,7 +169,7 @@ def _late(rng: random.Random) -> float:
 async def race(
     stage: Stage, name: str, moves: Moves, *, cases: int, lanes: Sequence[Lane]
 ) -> Raced:
-    """Race so many times, side by side; all requests are there from the start."""
+    """Run `cases` races. The lanes run concurrently. All requests exist from the start."""
     few = asyncio.Semaphore(8)
 
     async def asked(lane: Lane, target: Participant) -> Kick:
@@ -193,7 +192,7 @@ async def race(
 
 
 async def race_against_time(stage: Stage, *, cases: int, lanes: Sequence[Lane]) -> Raced:
-    """Approve as the time of a request runs out."""
+    """Approve requests just as they expire."""
     kicks: list[KickId] = []
     crowd = iter(stage.crowd(cases))
 
@@ -212,13 +211,13 @@ async def race_against_time(stage: Stage, *, cases: int, lanes: Sequence[Lane]) 
 
 
 def lanes_of(stage: Stage, count: int, *, after: Sequence[Lane] = ()) -> list[Lane]:
-    """Take people for so many lanes, other ones than in the lanes before."""
+    """Return lanes with users who are not in the lanes `after`."""
     numbers = range(3 * len(after), 3 * (len(after) + count), 3)
     return [(stage.person(n), stage.person(n + 1), stage.person(n + 2)) for n in numbers]
 
 
 async def races_of_people(stage: Stage, *, cases: int, some: int, lanes: int) -> list[Raced]:
-    """Let two approve each of `cases` requests, and some others be taken back or denied."""
+    """Let two users approve each of `cases` requests. Race approval with cancel and deny, too."""
     both = lanes_of(stage, lanes)
     cancel = lanes_of(stage, max(lanes // 8, 1), after=both)
     deny = lanes_of(stage, len(cancel), after=both + cancel)
@@ -231,7 +230,7 @@ async def races_of_people(stage: Stage, *, cases: int, some: int, lanes: int) ->
 
 
 async def judge_all(stage: Stage, raced: Iterable[Raced]) -> list[Tally]:
-    """Wait until all has come to rest, and judge it."""
+    """Wait until nothing is running any more, and audit the races."""
     await settled(stage.store)
     return [await judge(stage, one.name, one.kicks, one.told) for one in raced]
 
@@ -243,7 +242,7 @@ LANES = 12
 
 
 async def run(seed: int, requests: int = 2000) -> list[Tally]:
-    """Run all races; with fewer requests there are fewer of the others, too."""
+    """Run all races. `requests` scales the number of all cases."""
     some, few = max(requests // 40, 4), max(requests // 80, 3)
     with postgres() as server:
         async with stage(server, people=3 * (LANES + LANES // 4), seed=seed) as crowded:

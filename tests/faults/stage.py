@@ -1,7 +1,6 @@
-"""The stage of the races: several processes of the bot on one PostgreSQL, and people in plenty.
+"""The stage of the races: several processes of the bot on one PostgreSQL, and many users.
 
-Each process has a socket of its own, so that what one person does reaches another process than
-what the next one does.
+Each process has a socket of its own, so that the clicks of two users reach different processes.
 """
 
 import asyncio
@@ -32,7 +31,7 @@ from tests.sandbox.sandbox import Sandbox, open_sandbox
 from tests.sandbox.slack import ApiError, Channel, Message, Modal, Person, SlackStandIn, User
 
 APPROVALS, LIVE = "C0MODS", "C0LIVE"
-PATIENCE = 60.0  # seconds in which whatever is awaited must come
+PATIENCE = 60.0  # seconds until a wait fails
 IN_A_MEETING = 8
 PLENTY = 900_000
 
@@ -50,10 +49,10 @@ max_targets   = "{plenty}/1s"
 
 
 class Watch:
-    """Looks at each call of the bot once, and wakes who waits for a card or for a view.
+    """Reads each call of the bot once, and wakes the users who wait for a card or a view.
 
-    Thousands of calls and dozens of people: if everyone looked at everything, only that would
-    be measured.
+    There are thousands of calls and dozens of users. If each user read every call, this would take
+    more time than the bot itself.
     """
 
     def __init__(self, slack: SlackStandIn) -> None:
@@ -74,7 +73,7 @@ class Watch:
         if method == "chat.postMessage" and arguments.get("channel") == APPROVALS and answer["ok"]:
             self._found(answer["ts"])
         elif method.startswith("views.") and answer.get("ok"):
-            # One that is closed by now is nobody's to look at.
+            # The view may be closed by now.
             with suppress(ApiError):
                 user = self._slack.workspace.views.find(answer["view"]["id"]).user
                 self._views.pop(user, asyncio.Event()).set()
@@ -85,12 +84,12 @@ class Watch:
             self._cards[value].set_result(message)
 
     async def card(self, kick: KickId) -> Message | None:
-        """Wait for the card of a kick; None if it never comes."""
+        """Wait for the card of a kick. Return None if it does not come."""
         done, _ = await asyncio.wait({self._cards[kick]}, timeout=PATIENCE)
         return done.pop().result() if done else None
 
     async def view(self, person: Person, fits: Callable[[Modal], bool]) -> Modal | None:
-        """Wait until the modal on top is as wanted; None if it never is."""
+        """Wait until the top modal fits. Return None if it never does."""
         try:
             async with asyncio.timeout(PATIENCE):
                 while not (person.stack and fits(person.modal)):
@@ -111,7 +110,7 @@ def _value_of(message: Message) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A sandbox with processes of the bot in it, and people who act side by side."""
+    """A sandbox with several processes of the bot, and users who act concurrently."""
 
     sandbox: Sandbox
     store: SqlStore
@@ -122,7 +121,7 @@ class Stage:
     crew: AsyncExitStack
 
     async def start(self, count: int) -> list[Running]:
-        """Start processes of the bot."""
+        """Start processes of the bot, and wait until they are up."""
         bots = [
             await self.crew.enter_async_context(process(self.environment, "run"))
             for _ in range(count)
@@ -131,11 +130,11 @@ class Stage:
         return bots
 
     def person(self, number: int) -> Person:
-        """Take one of the people who may decide."""
+        """Return one of the users who may decide."""
         return self.sandbox.slack.person(_user(number).id)
 
     def crowd(self, count: int) -> list[Participant]:
-        """Let so many people join, in meetings of moderate size that do not end with them."""
+        """Let people join small meetings, which stay live after they were kicked."""
         world = self.sandbox.demo.world
         crowd: list[Participant] = []
         while len(crowd) < count:
@@ -152,7 +151,7 @@ class Stage:
         ago: float = 60,
         state: State = State.WAITING,
     ) -> Kick:
-        """Make a kick that somebody asked for."""
+        """Return a new kick of this requester."""
         now = datetime.now(UTC)
         meeting = people[0].meeting
         session = self.sandbox.demo.world.live_session(meeting)
@@ -174,7 +173,7 @@ class Stage:
         )
 
     async def ask(self, kick: Kick) -> Kick:
-        """Store a kick so that its card is due at once."""
+        """Store a kick. Its card is due at once."""
         event = Event(datetime.now(UTC) - timedelta(seconds=60), EventKind.ASKED, kick.requester)
         return await self.store.add(kick, event)
 
@@ -189,7 +188,7 @@ def _user(number: int) -> User:
 
 @asynccontextmanager
 async def stage(server: Any, *, people: int, seed: int) -> AsyncIterator[Stage]:
-    """Open a sandbox of its own on an empty database, with people who may all decide."""
+    """Open a sandbox on an empty database. All its users may decide."""
     name = f"races_{uuid4().hex}"
     with psycopg.connect(server.get_uri(), autocommit=True) as db:
         db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -197,7 +196,7 @@ async def stage(server: Any, *, people: int, seed: int) -> AsyncIterator[Stage]:
     store = SqlStore(database, timeout=60)
     async with open_sandbox(ack_timeout=ACKS_WITHIN) as sandbox, AsyncExitStack() as crew:
         folder = Path(crew.enter_context(tempfile.TemporaryDirectory(prefix="kickbot-")))
-        # These are measured against the contract elsewhere, and cost more than making them.
+        # Other tests check the responses against the contract. That takes longer than making them.
         sandbox.realtimekit.checks_responses = False
         sandbox.realtimekit.rate_limit = RateLimit(sandbox.demo.world.clock, limit=PLENTY)
         environment = sandbox.settings(http=False, database_url=database)

@@ -1,4 +1,4 @@
-"""The storm: hundreds of journeys while Slack and RealtimeKit fail at random, by a seed.
+"""The storm: hundreds of journeys while Slack and RealtimeKit fail at random, from a seed.
 
 Each journey has a random source of its own, so that it can be replayed alone:
 `python -m tests.faults.storm --seed N --journey K`.
@@ -26,12 +26,12 @@ JOURNEYS: Final = 500
 IN_A_WORLD: Final = 8  # journeys one after the other, in one sandbox with one bot
 SIDE_BY_SIDE: Final = 12  # worlds at once in each process
 PROCESSES: Final = 2
-LISTENS: Final = 80  # looks for an answer that waits because Slack asked for it
-HALF: Final = 0.5  # of all worlds
+LISTENS: Final = 80  # polls for an answer that is late because Slack asked the bot to wait
+HALF: Final = 0.5  # the share of worlds in HTTP mode
 
 
 async def travel(world: World, journey: Journey) -> None:
-    """Let one journey run its course, wait until nothing is left to do, and judge it."""
+    """Play one journey, wait until nothing is running any more, and audit it."""
     since, where = await world.mark(), f"--seed {journey.seed} {journey}"
     await journey.go(world)
     calm(world.sandbox)
@@ -48,7 +48,7 @@ async def travel(world: World, journey: Journey) -> None:
 
 
 async def _silence(world: World, journey: Journey) -> list[str]:
-    """Find what was not answered; answers may wait for a second, because Slack asked for it."""
+    """Return the actions without an answer. Slack may have asked the bot to wait for a second."""
     for _ in range(LISTENS):
         if not unanswered(journey.acts, world.sandbox):
             break
@@ -57,7 +57,7 @@ async def _silence(world: World, journey: Journey) -> list[str]:
 
 
 async def weather(seed: int, numbers: Sequence[int]) -> Tally:
-    """Play journeys one after the other in a world of their own."""
+    """Play journeys one after the other, in a world of their own."""
     rng = random.Random(f"{seed}/{numbers[0] // IN_A_WORLD}/")  # noqa: S311 - as above
     http, second_person = rng.random() < HALF, rng.choice(("never", "bulk", "always"))
     with tempfile.TemporaryDirectory(prefix="kickbot-") as folder:
@@ -92,7 +92,7 @@ async def run(
     processes: int = PROCESSES,
     in_a_world: int = IN_A_WORLD,
 ) -> list[Tally]:
-    """Play so many journeys, in several processes at once; in this one, if it is one."""
+    """Play this many journeys, in several processes at once. One process means this process."""
     numbers = range(journeys)
     worlds = [numbers[at : at + in_a_world] for at in range(0, journeys, in_a_world)]
     if processes == 1:
@@ -108,11 +108,11 @@ async def run(
 
 
 def main() -> int:
-    """Play a storm, or one journey of it, from the command line."""
+    """Play a storm or one of its journeys. Return the exit code: 1 if a fault was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--journeys", type=int, default=JOURNEYS)
-    parser.add_argument("--journey", type=int, help="play this one alone, and tell of it")
+    parser.add_argument("--journey", type=int, help="play only this one")
     given = parser.parse_args()
     if given.journey is None:
         (tally,) = asyncio.run(run(given.seed, given.journeys))

@@ -1,4 +1,4 @@
-"""The short form of the crash matrix, and that its list of effects is whole."""
+"""The short form of the crash matrix. It also checks that the list of effects is complete."""
 
 import asyncio
 import signal
@@ -20,8 +20,8 @@ from tests.machine import ACKS_WITHIN
 from tests.sandbox.sandbox import ROOT, open_sandbox
 
 STRIDE, OFFSET = 22, 9
-"""Which of the points are played here: every so many, one at least of each walk, and from where the
-half minute is not waited for that a message owed by a dead process takes: the matrix does that."""
+"""The points that are played here: every 22nd, which includes each walk. The offset avoids points
+at which a process dies before it posts a message: the next process would wait half a minute."""
 ON_POSTGRES = slice(2, 4)
 ONE_WORKER = pytest.mark.xdist_group("crash")  # what `short` finds costs half a minute
 DIES_AT = "after store: start #1"
@@ -38,7 +38,7 @@ def short(
 
 
 async def _short(homes: Homes) -> tuple[Tally, Recordings]:
-    """Record every walk, and play some points of those that are soon over."""
+    """Record every walk, and play some points of the quick ones."""
     lasting = asyncio.create_task(crash.record(homes, [LOST_ANSWER]))
     tally, effects = await crash.record(homes, [one for one in WALKS if one is not LOST_ANSWER])
     runs = await asyncio.gather(*(crash.crash(one, homes) for one in _picked(effects)))

@@ -1,4 +1,4 @@
-"""The ledger finds what it is there to find: each fault is planted once, and caught."""
+"""The audit finds each kind of fault: a test causes each one on purpose."""
 
 import ast
 import asyncio
@@ -23,7 +23,7 @@ from tests.sandbox.slack import MessageContent
 
 
 class Case:
-    """One kick of Mallory as it should be: asked for, approved, called once, told."""
+    """A correct kick of Mallory: requested, approved, called once, reported."""
 
     def __init__(self, sandbox: Sandbox, store: SqlStore) -> None:
         self.sandbox = sandbox
@@ -33,7 +33,7 @@ class Case:
         self.settles_cards = self.knows_cards = self.delivers = True
 
     async def play(self) -> Tally:
-        """Play it, and ask the ledger."""
+        """Play the case, and return the audit."""
         kick = await self.asked(State.WAITING, expires_in=600)
         for _ in range(self.cards):
             self.post("C0MODS", card.card(kick))
@@ -61,7 +61,7 @@ class Case:
                 chat.replace(message, MessageContent(posted["text"], posted["blocks"]))
 
     async def asked(self, state: State, *, expires_in: float = 0, ago: float = 0) -> Kick:
-        """Store a kick of Mallory that somebody asked for."""
+        """Store a requested kick of Mallory."""
         sandbox, mallory = self.sandbox, self.sandbox.demo.mallory
         session = sandbox.demo.world.live_session(sandbox.demo.ama)
         assert session is not None
@@ -100,7 +100,7 @@ class Case:
         return await self.store.transition(before, after, Event(now(), what, None, note, after.id))
 
     async def call(self, person: Participant | None = None) -> None:
-        """Call RealtimeKit as the bot does; whether anybody was there does not matter."""
+        """Call RealtimeKit as the bot does. A 404 does not matter."""
         realtimekit = self.sandbox.realtimekit
         app = App(realtimekit.account_id, realtimekit.app_id, SecretStr(realtimekit.api_token))
         async with http_client(realtimekit.url) as http:

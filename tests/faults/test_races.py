@@ -1,4 +1,4 @@
-"""The races in short, and that what they are there to find is found."""
+"""The short form of the races. It also checks that their audit finds faults."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -41,12 +41,12 @@ async def test_the_races_in_short_find_nothing(postgres_server: Any) -> None:
     assert [tally.cases for tally in tallies] == [40, 4, 4, 4, 2]
 
 
-# Planted: what the races are there to find
+# Faults on purpose, which the audit must find
 
 
 @pytest.fixture
 async def bare(postgres_server: Any) -> AsyncIterator[Stage]:
-    """Open a stage on which there is no bot."""
+    """Open a stage without a bot."""
     async with stage(postgres_server, people=3, seed=SEED) as opened:
         yield opened
 
@@ -57,14 +57,14 @@ def target(bare: Stage) -> Participant:
 
 
 async def approved(bare: Stage, target: Participant) -> Kick:
-    """Store a request, and somebody's yes."""
+    """Store a request and its approval."""
     kick = await bare.ask(bare.kick(bare.person(0), target))
     after = kick.approve(UserId(bare.person(1).user.id), now())
     return await bare.store.transition(kick, after, happened(kick, EventKind.APPROVED))
 
 
 async def carried_out(bare: Stage, target: Participant) -> Kick:
-    """Store a kick that was approved, and done by one process."""
+    """Store a kick that was approved, and run by one process."""
     kick = await approved(bare, target)
     claimed = kick.claim("one", now(), kick.session_id)
     marked = claimed.mark_called(claimed.targets[0], (), now())
@@ -76,7 +76,7 @@ async def carried_out(bare: Stage, target: Participant) -> Kick:
 
 
 async def call(bare: Stage, target: Participant) -> None:
-    """Call RealtimeKit as a bot does."""
+    """Call RealtimeKit as the bot does."""
     realtimekit = bare.sandbox.realtimekit
     async with http_client(realtimekit.url) as http:
         app = App(realtimekit.account_id, realtimekit.app_id, SecretStr(realtimekit.api_token))

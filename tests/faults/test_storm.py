@@ -24,7 +24,7 @@ from tests.faults.weather import (
     AT_A_KICK,
     COSTLY,
     NOT_PLAYED,
-    ROOMS,
+    REALTIMEKIT,
     SLACK,
     Bolt,
     SlackTime,
@@ -46,8 +46,8 @@ class TestTheWeather:
         assert set(SLACK) == set(SLACK_FAULTS)
 
     def test_knows_every_fault_of_realtimekit(self) -> None:
-        assert {*ROOMS, *COSTLY, *NOT_PLAYED} == set(REALTIMEKIT_FAULTS)
-        assert set(AT_A_KICK) <= set(ROOMS)
+        assert {*REALTIMEKIT, *COSTLY, *NOT_PLAYED} == set(REALTIMEKIT_FAULTS)
+        assert set(AT_A_KICK) <= set(REALTIMEKIT)
 
     def test_repeats_with_its_seed(self) -> None:
         first, second = ([draw(rng) for _ in range(50)] for rng in _two_alike())
@@ -98,7 +98,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 async def played(world: World, *bolts: Bolt) -> Tally:
-    """Play a journey of one kick, while these faults strike its call."""
+    """Play a journey of one kick, with these faults during its call."""
     person = world.sandbox.demo.mallory
     wish = Wish("C0LIVE", [person], "spamming links")
     strikes: dict[str, list[Bolt]] = {moment: [] for moment in MOMENTS}
@@ -110,7 +110,7 @@ async def played(world: World, *bolts: Bolt) -> Tally:
 
 class TestAPlantedFaultIsFound:
     async def test_not_where_there_is_none(self, world: World) -> None:
-        tally = await played(world, Bolt("rooms", "closed_after", 1, {"op": "kick"}))
+        tally = await played(world, Bolt("realtimekit", "closed_after", 1, {"op": "kick"}))
         assert tally.findings == []
         assert len(world.sandbox.demo.world.kicks) == 1
 
@@ -150,7 +150,7 @@ class TestAPlantedFaultIsFound:
     ) -> None:
         gone = (Outcome.GONE, OutcomeReason.LEFT, None)
         monkeypatch.setattr(runner, "evidence", lambda *_: gone)
-        tally = await played(world, Bolt("rooms", "closed_before", 1, {"op": "kick"}))
+        tally = await played(world, Bolt("realtimekit", "closed_before", 1, {"op": "kick"}))
         assert tally.misreported == 1
         assert "gone" in tally.findings[0]
 

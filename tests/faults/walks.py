@@ -1,7 +1,6 @@
-"""What people do around a kick, whatever becomes of the bot meanwhile.
+"""Walks: journeys of a kick that can be resumed after the bot died.
 
-Each walk can be begun again after the bot died: it looks how things stand, as people would, and
-does what is left to do.
+A walk looks at the current state, as users would, and does what is left to do.
 """
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -20,29 +19,29 @@ from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.slack import Message, Person
 
 LIVE = "C0LIVE"
-PATIENCE = 90.0  # seconds in which whatever is awaited must come
+PATIENCE = 90.0  # seconds until a wait fails
 
 
 Doing: TypeAlias = Coroutine[Any, Any, None]
 
 
 class Scene(Protocol):
-    """Where a walk takes place."""
+    """The environment of a walk."""
 
     sandbox: Sandbox
 
     async def kick(self) -> Kick | None:
-        """Read the newest kick."""
+        """Return the newest kick; None if there is none."""
         ...
 
     async def until(self, holds: Callable[[Kick], bool]) -> Kick:
-        """Wait until this is so of the newest kick."""
+        """Wait until this holds for the newest kick, and return it."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """A journey: its people, the rules they live under, and what is switched on before."""
+    """A journey: what people do, the rules of the policy, and the faults switched on before."""
 
     name: str
     people: Callable[[Scene], Doing]
@@ -51,7 +50,7 @@ class Walk:
 
 
 async def _ask(scene: Scene, person: Person, *names: str) -> None:
-    """Ask for a kick: again where the review is still there, else unless it is known."""
+    """Submit a request, unless it is stored already. If the review is still open, submit it."""
     if not _reviews(person):
         if await scene.kick():
             return
@@ -71,7 +70,7 @@ def _reviews(person: Person) -> bool:
 
 
 async def _decide(scene: Scene, person: Person, decide: Callable[[Person], Doing] | None) -> None:
-    """Press Review and decide, as long as the request waits; who can't decide is refused."""
+    """Press Review and decide, while the request waits. Without `decide`, expect a refusal."""
     kick = await scene.kick()
     if kick is None or kick.state is not State.WAITING:
         return
@@ -117,7 +116,7 @@ async def _approved(scene: Scene) -> None:
 
 
 async def _denied(scene: Scene) -> None:
-    """Let somebody without a role press the button first."""
+    """Deny a request, after a user without a role has pressed the button."""
     await _ask(scene, scene.sandbox.slack.person("U0MAYA"), "mallory")
     await _decide(scene, scene.sandbox.slack.person("U0STAN"), None)
     await _decide(scene, scene.sandbox.slack.person("U0MO"), _deny)
@@ -135,12 +134,12 @@ async def _expired(scene: Scene) -> None:
 
 
 async def _answer_lost(scene: Scene) -> None:
-    """Lose the answer to the kick, and all lists of people from then on."""
+    """Lose the reply to the kick, and from then on all lists of people."""
     realtimekit = scene.sandbox.realtimekit
-    # Slow, so that the lists are away before the bot reads them.
+    # Slow, so that the lists fail before the bot reads them.
     realtimekit.faults.switch_on("slow", op="kick", seconds=0.5)
     realtimekit.faults.switch_on("reset_after", op="kick", times=1)
-    # Where the bot dies before it calls, this is never so.
+    # If the bot dies before it calls, this waits until it is cancelled.
     await realtimekit.until(
         lambda: any(call.op == "kick" for call in realtimekit.calls), within=3600
     )

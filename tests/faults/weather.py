@@ -1,4 +1,4 @@
-"""The weather of a storm: one hasty time for everybody in a world, and the faults that strike."""
+"""The faults of a storm, drawn at random, and one clock for all parts of a world."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -14,24 +14,24 @@ Maker = Callable[[random.Random], How]
 
 
 class SlackTime(SlackClock):
-    """The same time, as the stand-in for Slack asks for it."""
+    """The clock of the world, in the form that the stand-in for Slack needs."""
 
     def __init__(self, clock: HastyClock) -> None:
         super().__init__()
         self._clock = clock
 
     def __call__(self) -> float:
-        """Tell the time, in seconds since the epoch."""
+        """Return the time, in seconds since the epoch."""
         return self._clock.now().timestamp()
 
     def advance(self, seconds: float) -> None:
-        """Make it later, for all."""
+        """Advance the clock of the world."""
         self._clock.pass_by(seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class Bolt:
-    """One fault that will strike: of which stand-in, which, how often (None: until calm), how."""
+    """A fault to switch on: the stand-in, its name, how often (None: until `calm`), and how."""
 
     service: str
     name: str
@@ -39,7 +39,7 @@ class Bolt:
     how: Mapping[str, Any]
 
     def strike(self, sandbox: Sandbox) -> None:
-        """Switch it on."""
+        """Switch the fault on."""
         faults = sandbox.slack.faults if self.service == "slack" else sandbox.realtimekit.faults
         faults.switch_on(self.name, times=self.times, **self.how)
 
@@ -53,7 +53,7 @@ def _plain(_: random.Random) -> How:
 
 
 def _one_of(**choices: tuple[Any, ...]) -> Maker:
-    """Draw each parameter from its choices; None leaves it out."""
+    """Return a function that draws each parameter from its choices; None leaves it out."""
 
     def draw(rng: random.Random) -> How:
         drawn = {name: rng.choice(values) for name, values in choices.items()}
@@ -80,7 +80,7 @@ _CALL = _one_of(method=_METHODS)
 _PAYLOADS = _one_of(type=(None, "command", "view_submission", "block_actions", "block_suggestion"))
 
 SLACK: Final[Mapping[str, Maker]] = {
-    # One that asks for a second is waited for; the others are refused by the bot as too long.
+    # The bot waits for a second, but not for 31 or 120.
     "rate_limited": _one_of(method=_METHODS, retry_after=(0, 1, 31, 120)),
     "server_error": _CALL,
     "broken_before": _CALL,
@@ -101,10 +101,10 @@ SLACK: Final[Mapping[str, Maker]] = {
 _OPS = (None, "kick", "kick", "kick", "participants", "participants", "active-session")
 _LISTS = (None, "participants", "sessions", "records")
 _OP = _one_of(op=_OPS)
-# Whether what was asked is done all the same is drawn, where no reply says that it was not.
+# If the reply does not say that the call had no effect, the effect is drawn, too.
 _MAYBE_DONE = _one_of(op=_OPS, effect=(None, None, True, False))
 
-ROOMS: Final[Mapping[str, Maker]] = {
+REALTIMEKIT: Final[Mapping[str, Maker]] = {
     "rate_limited": _one_of(op=_OPS, retry_after=(None, 0, 1, 2)),
     "unauthorized": _OP,
     "forbidden": _OP,
@@ -116,7 +116,7 @@ ROOMS: Final[Mapping[str, Maker]] = {
     "success_false": _MAYBE_DONE,
     "kick_empty": _one_of(effect=(None, True)),
     "truncated": _MAYBE_DONE,
-    # Long lists would drip for ever.
+    # A long list would take too long.
     "dripping": _one_of(op=("kick", "active-session"), seconds=(0.0005, 0.002)),
     "reset_before": _OP,
     "reset_after": _OP,
@@ -140,7 +140,7 @@ ROOMS: Final[Mapping[str, Maker]] = {
 }
 """How each fault of RealtimeKit is drawn."""
 
-DOUBTFUL: Final = (
+UNCLEAR: Final = (
     "server_error",
     "bad_gateway",
     "unknown_format",
@@ -154,9 +154,9 @@ DOUBTFUL: Final = (
     "closed_before",
     "closed_after",
 )
-"""Faults after which nobody knows whether it was done."""
+"""Faults after which the effect of the call is unknown."""
 AT_A_KICK: Final = (
-    *DOUBTFUL,
+    *UNCLEAR,
     "rate_limited",
     "unauthorized",
     "dripping",
@@ -171,39 +171,39 @@ COSTLY: Final[Mapping[str, How]] = {
     "dripping": {"op": "kick", "endless": True, "seconds": 0.2},
     "slow": {"op": "kick", "seconds": 8.2},
 }
-"""What takes the client's whole deadline, in real time: for a few."""
+"""Faults that take the client's whole deadline, in real time. Only few journeys have one."""
 
 NOT_PLAYED: Final[Mapping[str, str]] = {
-    "frozen_left_at": "a service that never says who left can't be seen through by anybody",
+    "frozen_left_at": "if the service never says who left, no outcome can be proved",
 }
-"""Faults under which nobody could report truly."""
+"""Faults under which a true report is impossible."""
 
 
 def draw(rng: random.Random) -> Bolt:
-    """Draw a fault of either service."""
-    service, table = rng.choice((("slack", SLACK), ("rooms", ROOMS)))
+    """Return a random fault of either service."""
+    service, table = rng.choice((("slack", SLACK), ("realtimekit", REALTIMEKIT)))
     name = rng.choice(sorted(table))
     times = rng.choice((1, 1, 2, 3, None))
     if name in {"lost_delivery", "token_revoked", "account_inactive", "rate_limited"}:
-        # Each takes seconds, or shuts everything out.
+        # Each takes seconds, or blocks everything.
         times = rng.choice((1, 2))
     return Bolt(service, name, times, table[name](rng))
 
 
 def draw_for_a_kick(rng: random.Random) -> Bolt:
-    """Draw one that strikes the call itself, or what is read to find out about it."""
+    """Return a random fault of the kick call, or of the reads for evidence."""
     name = rng.choice(AT_A_KICK)
-    how = ROOMS[name](rng) | ({"op": "kick"} if name in DOUBTFUL else {})
-    return Bolt("rooms", name, rng.choice((1, 1, 2, 5)), how)
+    how = REALTIMEKIT[name](rng) | ({"op": "kick"} if name in UNCLEAR else {})
+    return Bolt("realtimekit", name, rng.choice((1, 1, 2, 5)), how)
 
 
 def draw_costly(rng: random.Random) -> Bolt:
-    """Draw one of those that cost a whole deadline."""
+    """Return a random fault that takes a whole deadline."""
     name = rng.choice(sorted(COSTLY))
-    return Bolt("rooms", name, 1, COSTLY[name])
+    return Bolt("realtimekit", name, 1, COSTLY[name])
 
 
 def calm(sandbox: Sandbox) -> None:
-    """Switch everything off."""
+    """Switch all faults off."""
     sandbox.slack.faults.switch_off()
     sandbox.realtimekit.faults.switch_off()

@@ -1,4 +1,4 @@
-"""A world: both stand-ins, one bot between them, and one hasty time for all three."""
+"""A world: both stand-ins, one bot between them, and one clock for all three."""
 
 import asyncio
 import logging
@@ -24,43 +24,43 @@ from tests.sandbox.sandbox import EXAMPLE_POLICY, MANIFEST, Sandbox
 from tests.sandbox.slack import SlackStandIn
 
 APPROVALS: Final = "C0MODS"
-RECONNECTS_WITHIN: Final = 40.0  # seconds; the SDK looks every ten
-SETTLES_WITHIN: Final = 600  # looks
-A_LOOK: Final = 0.05  # seconds between looks
-IDLE_LOOKS: Final = 5  # looks in which nothing happened, until time is made to pass
-STUBBORN: Final = 3  # refusals after which it is Slack's doing
+RECONNECTS_WITHIN: Final = 40.0  # seconds; the SDK checks its socket every ten
+SETTLES_WITHIN: Final = 600  # polls
+A_LOOK: Final = 0.05  # seconds between polls
+IDLE_LOOKS: Final = 5  # polls in which nothing happened, before time is made to pass
+STUBBORN: Final = 3  # refusals after which Slack is the cause
 WHOLE: Final = 1_000_000
 
 STAND_INS: Final = frozenset({"aiohttp.server"})
-"""Who logs when a stand-in breaks a connection as it was told to."""
+"""The loggers of a stand-in that breaks a connection on purpose."""
 REFUSED_A_SOCKET: Final = "Failed to run message listeners"
-"""What the SDK logs where Slack asks for a new socket and then refuses to give one."""
+"""What the SDK logs if Slack asks for a new socket and then refuses one."""
 
-_STUMBLED: ContextVar[list[str] | None] = ContextVar("_STUMBLED", default=None)
+_ERRORS: ContextVar[list[str] | None] = ContextVar("_ERRORS", default=None)
 _NUMBER = re.compile(r"Kick #(\d+)")
 
 
 @dataclass(slots=True)
 class World:
-    """A sandbox with one bot in it, and what was found there; findings are told once."""
+    """A sandbox with one bot, and the findings there. Each finding is counted once."""
 
     sandbox: Sandbox
     clock: HastyClock
     store: SqlStore
     tally: Tally
-    stumbled: list[str]
-    heard: set[str] = field(default_factory=set)
+    errors: list[str]
+    reported: set[str] = field(default_factory=set)
 
     def find(self, column: str, words: str, where: str) -> None:
-        """Count a finding, unless it was told before."""
-        if words not in self.heard:
-            self.heard.add(words)
+        """Count a finding, unless it was counted before."""
+        if words not in self.reported:
+            self.reported.add(words)
             self.tally.find(column, f"{words} [{where}]")
 
     async def settle(self) -> None:
-        """Let time pass until every kick has ended and everything owed was delivered.
+        """Let time pass until every kick has ended and every message is delivered.
 
-        Only while nothing happens: a kick that is carried out is in nobody's haste.
+        Time passes faster only while nothing happens. A running kick takes real time.
         """
         seen, idle = self._traffic(), 0
         for _ in range(SETTLES_WITHIN):
@@ -70,7 +70,7 @@ class World:
             now = self._traffic()
             idle = idle + 1 if now == seen else 0
             if idle > IDLE_LOOKS:
-                # The longer nothing comes of it, the longer the pauses are that the bot makes.
+                # The bot makes longer pauses after each failed attempt.
                 self.clock.pass_by(5.0 * 2 ** min(idle - IDLE_LOOKS, 6))
             seen = now
 
@@ -80,9 +80,9 @@ class World:
         return len(self.sandbox.slack.calls), len(calls), unanswered
 
     async def judge(self, since: "Mark", where: str, *, refreshed: bool = False) -> None:
-        """Audit what has happened since; all of it must have come to rest.
+        """Audit what has happened since the mark. Nothing may be running any more.
 
-        `refreshed`: sockets were replaced, which costs the SDK an answer now and then.
+        `refreshed`: sockets were replaced. Then the SDK loses an answer now and then.
         """
         kicks = [one for one in await self.store.history(WHOLE) if one.id not in since.kicks]
         report = await audit(self.sandbox, self.store, name=self.tally.name, kicks=kicks)
@@ -95,16 +95,16 @@ class World:
         promised = {int(one) for body in bodies for one in _NUMBER.findall(body)}
         for number in promised - {one.number for one in kicks} - since.numbers:
             self.find("lost", f"kick #{number} was promised, and is not stored", where)
-        for words in self.stumbled:
+        for words in self.errors:
             self.find("lost", f"a fault of the bot: {words}", where)
         for words in (*slack.problems, *self.sandbox.realtimekit.problems):
             if not (refreshed and "no answer within" in words):
                 self.find("lost", f"a problem of the bot's answers: {words}", where)
         slack.problems.clear()
-        self.stumbled.clear()
+        self.errors.clear()
 
     def _was_refused(self, words: str) -> bool:
-        """Tell whether a card is missing because Slack refused it again and again."""
+        """Tell whether a card is missing because Slack refused it several times."""
         about = re.match(r"kick #(\d+): its card was never posted", words)
         asked = f"#{about[1]}:" if about else None
         posts = [
@@ -117,7 +117,7 @@ class World:
         return len(posts) >= STUBBORN and not any((one.answer or {}).get("ok") for one in posts)
 
     async def mark(self) -> "Mark":
-        """Remember how far it came."""
+        """Return a mark of the current state."""
         kicks = await self.store.history(WHOLE)
         return Mark(
             frozenset(one.id for one in kicks),
@@ -126,14 +126,14 @@ class World:
         )
 
     async def reconnect(self) -> None:
-        """Close what a bot left open that was refused a new socket, as Slack does after a while."""
+        """If the bot was refused a new socket, close the old one, as Slack does after a while."""
         slack = self.sandbox.slack
         if slack.http is None and not slack.sockets.open:
             await slack.sockets.close()
             await slack.until(lambda slack: slack.sockets.open, within=RECONNECTS_WITHIN)
 
     def leave(self, person: Participant) -> None:
-        """Let somebody leave by themselves."""
+        """Let a person leave by themselves."""
         session = self.sandbox.demo.world.live_session(person.meeting)
         for peer in list(session.present.get(person.id, ())) if session else ():
             self.sandbox.demo.world.leave(peer)
@@ -141,30 +141,30 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far a world had come: the kicks there were, and how much Slack had delivered."""
+    """The state of a world at a moment: its kicks, and the number of payloads from Slack."""
 
     kicks: frozenset[str] = frozenset()
     numbers: frozenset[int] = frozenset()
     sent: int = 0
 
 
-class Stumbles(logging.Handler):
-    """Notes what the bot logs with a traceback: a fault of its own, whatever came of it."""
+class ErrorRecorder(logging.Handler):
+    """Records what the bot logs with a traceback. Each is a bug in the bot."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Note it for the world in which it happened."""
-        stumbled = _STUMBLED.get()
-        if stumbled is None or record.exc_info is None or record.name in STAND_INS:
+        """Record the error for the world in which it happened."""
+        errors = _ERRORS.get()
+        if errors is None or record.exc_info is None or record.name in STAND_INS:
             return
         said, error = record.getMessage(), record.exc_info[1]
         if not said.startswith(REFUSED_A_SOCKET):
-            stumbled.append(f"{said}: {type(error).__name__} {error}")
+            errors.append(f"{said}: {type(error).__name__} {error}")
 
 
 @contextmanager
 def listening() -> Iterator[None]:
-    """Note what bots stumble over meanwhile; what else they log is nobody's business here."""
-    root, handler = logging.getLogger(), Stumbles(logging.ERROR)
+    """Record the errors that bots log within the context."""
+    root, handler = logging.getLogger(), ErrorRecorder(logging.ERROR)
     root.addHandler(handler)
     try:
         yield
@@ -176,15 +176,15 @@ def listening() -> Iterator[None]:
 async def opened(
     name: str, database: str, *, http: bool = True, **rules: Any
 ) -> AsyncIterator[World]:
-    """Open a world in which a bot runs on this database; to be entered in a task of its own."""
-    clock, stumbled = HastyClock(), list[str]()
-    _STUMBLED.set(stumbled)
+    """Open a world with a bot on this database. Enter it in a task of its own."""
+    clock, errors = HastyClock(), list[str]()
+    _ERRORS.set(errors)
     demo = weekly_ama(clock.now)
     async with (
         SlackStandIn(MANIFEST, clock=SlackTime(clock), ack_timeout=ACKS_WITHIN) as slack,
         RealtimeKitStandIn(demo.world) as realtimekit,
     ):
-        # Checking the stand-in's own replies is done elsewhere, and takes a tenth of the time.
+        # Other tests check the stand-in's replies. Here that would take a tenth of the time.
         realtimekit.checks_responses = False
         realtimekit.rate_limit = RateLimit(clock.now, limit=WHOLE)
         sandbox = Sandbox(slack, realtimekit, demo)
@@ -194,14 +194,14 @@ async def opened(
                 slack.deliver_to(f"http://127.0.0.1:{bot.port}/slack/events")
             store = SqlStore(database)
             try:
-                yield World(sandbox, clock, store, Tally(name), stumbled)
+                yield World(sandbox, clock, store, Tally(name), errors)
             finally:
                 calm(sandbox)
                 await store.close()
 
 
 def policy(**rules: Any) -> Policy:
-    """Make the example policy without its quota, which is not what is tried here."""
+    """Return the example policy without its quota, which this run does not test."""
     given: dict[str, Any] = tomllib.loads(EXAMPLE_POLICY.read_text(encoding="utf-8"))
     given["rules"] |= {"max_targets": "10000/1s", **rules}
     return parse_policy(given, EXAMPLE_POLICY)
