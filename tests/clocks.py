@@ -1,4 +1,4 @@
-"""Clocks under which nothing waits long: what the bot would sleep through passes at once."""
+"""Clocks for tests: a long sleep of the bot ends at once."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -13,11 +13,12 @@ A_MOMENT: Final = 0.02
 
 
 class HastyClock:
-    """The real time, but a long sleep makes it later at once, for everything on this clock.
+    """The real time, but a long sleep advances this clock at once, for all who use it.
 
     Leases, lags and deadlines keep their proportions. A short sleep ends as soon as its time has
-    come. The reconciler sleeps for ever again: its sleep takes its time, unless the time is made
-    later meanwhile. While `awake` is not set, long sleeps last until it is.
+    come. The reconciler's sleep takes real time, unless the clock is advanced meanwhile: otherwise
+    the reconciler alone would advance the clock without end. While `awake` is not set, long
+    sleeps last until it is.
     """
 
     def __init__(self) -> None:
@@ -31,18 +32,18 @@ class HastyClock:
         return datetime.now(UTC) + self._ahead
 
     def pass_by(self, seconds: float) -> None:
-        """Make it later by so many seconds; less than none is none."""
+        """Advance the clock by this many seconds. A negative number does nothing."""
         self._ahead += timedelta(seconds=max(0.0, seconds))
         self._later.set()
         self._later = asyncio.Event()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait for some time to pass, or make it pass."""
+        """Wait for some time to pass, or let it pass at once."""
         until = self.now() + timedelta(seconds=seconds)
         if seconds > LONG and seconds != TICK_INTERVAL:
             await asyncio.sleep(A_MOMENT)
             await self.awake.wait()
-            # Two tasks that sleep until the same time make it pass once.
+            # If two tasks sleep until the same time, it passes only once.
             self.pass_by(self._left(until))
         while (left := self._left(until)) > 0:
             try:
@@ -56,10 +57,10 @@ class HastyClock:
 
 
 class TirelessClock(HastyClock):
-    """The real time, but no sleep takes any, except the reconciler's."""
+    """The real time, but no sleep takes any time, except the reconciler's."""
 
     async def sleep(self, seconds: float) -> None:
-        """Return at once; for the reconciler, when its time has come."""
+        """Return at once. For the reconciler, return when its time has come."""
         if seconds == TICK_INTERVAL:
             await super().sleep(seconds)
         else:

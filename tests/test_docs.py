@@ -1,4 +1,4 @@
-"""The documentation draws the states of a kick from the code's own table of moves."""
+"""The documentation shows the states of a kick as the code has them."""
 
 import re
 from pathlib import Path
@@ -11,25 +11,27 @@ ARCHITECTURE = ROOT / "docs" / "architecture.md"
 
 
 def drawn() -> str:
-    """Draw the table as a diagram that code hosts render."""
+    """Return the table of transitions as a Mermaid diagram."""
     firsts = [f"    [*] --> {state}" for state in INITIAL_STATES]
-    moves = [
+    transitions = [
         f"    {state} --> {to}: {', '.join(name.replace('_', ' ') for name in names)}"
-        for state, moves in TRANSITIONS.items()
-        for to, names in moves.items()
+        for state, following in TRANSITIONS.items()
+        for to, names in following.items()
     ]
     ends = [
-        f"    {state} --> [*]" for state, moves in TRANSITIONS.items() if not set(moves) - {state}
+        f"    {state} --> [*]"
+        for state, following in TRANSITIONS.items()
+        if not set(following) - {state}
     ]
-    return "\n".join(["```mermaid", "stateDiagram-v2", *firsts, *moves, *ends, "```"])
+    return "\n".join(["```mermaid", "stateDiagram-v2", *firsts, *transitions, *ends, "```"])
 
 
 def test_the_documentation_shows_the_states_as_the_code_has_them() -> None:
     assert drawn() in ARCHITECTURE.read_text(encoding="utf-8"), drawn()
 
 
-def test_every_move_in_the_table_is_a_method_of_a_kick() -> None:
-    names = {name for moves in TRANSITIONS.values() for names in moves.values() for name in names}
+def test_every_transition_in_the_table_is_a_method_of_a_kick() -> None:
+    names = {name for to in TRANSITIONS.values() for names in to.values() for name in names}
     assert {name for name in names if not callable(getattr(Kick, name, None))} == set()
 
 

@@ -86,7 +86,7 @@ def test_a_kick_is_stored_first_as_refused_waiting_or_ready() -> None:
     assert set(INITIAL_STATES) == {State.REFUSED, State.WAITING, State.READY}
 
 
-MOVE: dict[str, Callable[[Kick], Kick]] = {
+CHANGE: dict[str, Callable[[Kick], Kick]] = {
     "approve": lambda kick: kick.approve(LEA, NOW),
     "deny": lambda kick: kick.deny(LEA, "not now", NOW),
     "cancel": lambda kick: kick.cancel(NOW),
@@ -109,22 +109,22 @@ LEGAL = {
 
 
 def test_every_move_of_the_table_is_tried() -> None:
-    assert {name for name, _ in LEGAL} == set(MOVE)
+    assert {name for name, _ in LEGAL} == set(CHANGE)
 
 
 @pytest.mark.parametrize("state", State)
-@pytest.mark.parametrize("name", MOVE)
+@pytest.mark.parametrize("name", CHANGE)
 def test_each_move_is_made_from_its_own_states_and_no_other(name: str, state: State) -> None:
     kick = in_state(state)
     if name == "finish" and state is State.RUNNING:
         kick = SETTLED
     if (name, state) in LEGAL:
-        moved = MOVE[name](kick)
+        moved = CHANGE[name](kick)
         assert moved.state is LEGAL[name, state]
         assert moved.version == kick.version + 1
     else:
         with pytest.raises(InvalidTransition, match=r"kick 7|'troll'"):
-            MOVE[name](kick)
+            CHANGE[name](kick)
 
 
 def test_a_kick_is_open_or_done_or_came_to_nothing() -> None:

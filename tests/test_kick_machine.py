@@ -151,7 +151,7 @@ class Processes(RuleBasedStateMachine):
         self.move(actor, lambda kick: kick.refuse("no", self.now))
 
     @rule(actor=actors)
-    def lapse(self, actor: str) -> None:
+    def expire_unstarted(self, actor: str) -> None:
         self.move(actor, lambda kick: kick.expire_unstarted(self.now))
 
     @rule(actor=actors, at=places, learn=st.booleans())

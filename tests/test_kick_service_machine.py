@@ -261,7 +261,7 @@ class World(RuleBasedStateMachine):
     # --- what happens in the meeting
 
     @rule(guest=guests, what=st.sampled_from(["leaves", "joins", "is renamed", "is promoted"]))
-    def somebody(self, guest: str, what: str) -> None:
+    def guest_changes(self, guest: str, what: str) -> None:
         if what == "joins":
             self.gateway.join(guest)
         elif what == "leaves":

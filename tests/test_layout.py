@@ -1,4 +1,4 @@
-"""The layout that the documentation promises: short modules, short functions, few levels."""
+"""The layout rules: short modules, short functions, few levels of imports."""
 
 import ast
 from collections.abc import Iterator

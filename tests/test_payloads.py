@@ -1,4 +1,4 @@
-"""What a button of a message says: its kick, and where it stands; nothing where it is odd."""
+"""The parts of a payload: the kick of a button and its message; None if they are malformed."""
 
 from typing import Any
 

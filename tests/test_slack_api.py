@@ -1,4 +1,4 @@
-"""Calls of the Web API: what came of them, and whether they may have happened."""
+"""Calls of the Web API: their results, and whether a failed call may have had an effect."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Slack:
-    """A server that gives prepared answers, the last one again and again."""
+    """A server that gives prepared answers in turn, and repeats the last one."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -44,7 +44,7 @@ class Slack:
 
 
 def said(body: Any, status: int = 200, kind: str = "application/json", **headers: str) -> Answer:
-    """Prepare an answer; what is no text is put as JSON."""
+    """Prepare an answer. Anything but text is sent as JSON."""
     raw = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else None
 
     async def answer(_: web.Request) -> web.StreamResponse:

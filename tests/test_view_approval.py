@@ -1,4 +1,4 @@
-"""The modals of a request: within Slack's limits whatever stands in them, true, and parsed back."""
+"""The modals of a request: within Slack's limits, true, and parsed back."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -64,7 +64,7 @@ def candidate(
     name: str = "",
     preset: str | None = "guest",
 ) -> Candidate:
-    """Make the candidate of a target, under another name if one is given."""
+    """Return the candidate of a target, with another name if one is given."""
     at = int((of.participant_id or "0").removesuffix("-id"))
     person = participant(name or of.name, preset, at)
     stays = status in {CandidateStatus.LEFT, CandidateStatus.PROTECTED}

@@ -1,4 +1,4 @@
-"""The Block Kit helpers: within Slack's limits, and harmless whatever people write."""
+"""The Block Kit helpers: within Slack's limits, and safe for any text."""
 
 from hypothesis import given, settings
 

@@ -1,4 +1,4 @@
-"""The card: what a second person is asked, what came of it, and harmless whatever is in it."""
+"""The card: the request, its decision, and safe for any text."""
 
 import json
 from dataclasses import replace
@@ -20,7 +20,7 @@ MALLORY = Target(ParticipantId("0000-mallory"), None, "Mallory", "guest")
 
 
 def asked(**changes: Any) -> Kick:
-    """Make a request that waits for a second person."""
+    """Return a request that waits for a second person."""
     values: dict[str, Any] = {
         "requester": UserId("U0HAL"),
         "targets": (MALLORY,),

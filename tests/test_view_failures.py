@@ -1,4 +1,4 @@
-"""The texts for failures: what is certain, whose it is to mend, and how."""
+"""The texts for failures: what is certain, who can fix it, and how."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The form: within Slack's limits whatever people call themselves. What comes back is parsed."""
+"""The form: within Slack's limits for any name. Its answers are parsed."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -238,7 +238,7 @@ def test_an_option_for_a_person_fits(
     found = SearchResult(tuple((roster := Roster(peers)).live), roster)
     options = validate_options({"options": form.people_options(found, NOW)})
     assert len(options) == twins + 1
-    # Of the same name, yet no two look the same.
+    # All have the same name, but no two options look the same.
     assert len({option["description"]["text"] for option in options}) == twins + 1
 
 

@@ -1,4 +1,4 @@
-"""The state of a kick: within Slack's limits whatever people call themselves, and true."""
+"""The state of a kick: within Slack's limits for any name, and true."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -80,7 +80,7 @@ BY_LEA: dict[str, Any] = {"expires_at": NOW, "approver": LEA, "decided_at": NOW}
 
 
 def texts(view: Modal) -> str:
-    """Read what a view says; people as @id, times as they are without a time zone."""
+    """Return the texts of a view. Users are shown as @id, and times with the fallback text."""
     return " ".join(_texts(view["blocks"]))
 
 

@@ -1,4 +1,4 @@
-"""The result: true, complete, and harmless whatever people are called."""
+"""The result: true, complete, and safe for any name."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The review: within Slack's limits whatever people call themselves; it carries its draft."""
+"""The review: within Slack's limits for any name. It carries the id of its draft."""
 
 from collections.abc import Sequence
 from dataclasses import replace

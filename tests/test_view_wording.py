@@ -1,4 +1,4 @@
-"""The texts that surfaces share: true in each case, and never more than is known."""
+"""The texts that several surfaces share: true in each case."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -73,7 +73,7 @@ def target(  # noqa: PLR0917 - what differs from test to test
 def kick(
     targets: Sequence[Target] = (target(),), *, title: str = "Weekly AMA", **changes: Any
 ) -> Kick:
-    """Make a kick of Maya's; without changes, one that is done."""
+    """Return a kick of Maya. Without changes, it is done."""
     values: dict[str, Any] = {
         "id": KickId("a" * 32),
         "idempotency_key": "V0",
@@ -95,14 +95,14 @@ def kick(
 
 
 def fits(view: Modal) -> Modal:
-    """Check a view the way Slack would; return it."""
-    # slack_sdk knows fewer limits, but is not ours.
+    """Check a view as Slack would, and return it."""
+    # slack_sdk checks fewer limits, but was written independently.
     SdkView(**view).validate_json()
     return validate_view(view)
 
 
 def fits_message(message: Message, longest: int = 4000) -> Message:
-    """Check a message as Slack would; return it. A new message may be longer than an update."""
+    """Check a message as Slack would, and return it. Use the lower limit of an update."""
     validate_blocks(message["blocks"])
     for block in SdkBlock.parse_all(message["blocks"]):
         block.validate_json()
@@ -122,7 +122,7 @@ def buttons(message: Message) -> list[tuple[str, str, str]]:
 
 
 def mentioned(message: Message) -> set[str]:
-    """Check that people's text in a message is literal; return the users that it mentions."""
+    """Check that people's text in a message is literal. Return the users that it mentions."""
     assert not {"<", ">"} & set(message["text"])
     assert '"mrkdwn"' not in shown(message["blocks"])
     rich = [block for block in message["blocks"] if block["type"] == "rich_text"]

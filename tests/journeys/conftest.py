@@ -33,7 +33,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 
 def example_policy(**rules: Any) -> Policy:
-    """Make the example policy with some rules changed, and no second person unless one says so."""
+    """Return the example policy with changed rules. Without `second_person`, it is "never"."""
     given: dict[str, Any] = tomllib.loads(EXAMPLE_POLICY.read_text())
     given["rules"] |= {"second_person": "never"} | rules
     return parse_policy(given, EXAMPLE_POLICY)
@@ -41,10 +41,10 @@ def example_policy(**rules: Any) -> Policy:
 
 @pytest.fixture
 def start(sandbox: Sandbox, transport: str, sqlite_url: str) -> Start:
-    """Return how to start the bot: with rules of the policy and settings changed.
+    """Return a function that starts the bot, with changed rules of the policy and settings.
 
-    Who may kick does so alone, however many: a journey about a second person passes the rule
-    `second_person`. A helper asks in any case.
+    Moderators need no approval, unless a journey passes the rule `second_person`. Helpers always
+    need one.
     """
 
     @asynccontextmanager
@@ -69,5 +69,5 @@ async def bot(start: Start) -> AsyncIterator[Bot]:
 
 
 def database_of(sqlite_url: str) -> Path:
-    """Find the file of an SQLite database."""
+    """Return the file of an SQLite database."""
     return Path(sqlite_url.removeprefix("sqlite:///"))

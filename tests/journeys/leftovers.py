@@ -1,4 +1,4 @@
-"""What a process leaves in the database that died in the middle of a kick."""
+"""What a process leaves in the database if it dies in the middle of a kick."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ def session_of(sandbox: Sandbox) -> Session:
 
 
 def asked(sandbox: Sandbox, *people: Participant, ago: float = 0) -> Kick:
-    """Make the kick that Maya asked for so many seconds ago; nobody has begun it."""
+    """Return a ready kick that Maya requested this many seconds ago."""
     return Kick(
         id=KickId("0" * 32),
         idempotency_key="V0REVIEW",
@@ -49,13 +49,13 @@ async def storing(sqlite_url: str) -> AsyncIterator[SqlStore]:
 
 
 async def leave_ready(sqlite_url: str, kick: Kick) -> None:
-    """Leave the kick as a process does that died before it took it up."""
+    """Store the kick as if the process had died before it claimed the kick."""
     async with storing(sqlite_url) as store:
         await store.add(kick, happened(kick, EventKind.ASKED))
 
 
 async def leave_running(sandbox: Sandbox, sqlite_url: str, kick: Kick, *called: str) -> None:
-    """Leave the kick as a process does that died when it had called for some of its targets."""
+    """Store the kick as if the process had died after it called for some of the targets."""
     async with storing(sqlite_url) as store:
         kick = await store.add(kick, happened(kick, EventKind.ASKED))
         claimed = kick.claim("a process that died", kick.created_at, kick.session_id)
@@ -67,7 +67,7 @@ async def leave_running(sandbox: Sandbox, sqlite_url: str, kick: Kick, *called: 
 
 
 async def leave_done(sandbox: Sandbox, sqlite_url: str, kick: Kick) -> Kick:
-    """Leave the kick as a process does that died when all went, before it told anybody."""
+    """Store the kick as if the process had died after all calls, before it posted the result."""
     await leave_running(sandbox, sqlite_url, kick, *(one.name for one in kick.targets))
     async with storing(sqlite_url) as store:
         running = await store.get_kick(kick.id)

@@ -1,6 +1,6 @@
-"""What the version of commit 2b163a0 left: its database, its messages and its open modals.
+"""The database, messages and open modals that the version of commit 2b163a0 left.
 
-tests/data/2b163a0.sql is SQLite's dump, 2b163a0.json the rest.
+tests/data/2b163a0.sql is the dump of its SQLite database. 2b163a0.json has the rest.
 """
 
 import json
@@ -38,7 +38,7 @@ COMMIT;
 
 
 class OldVersion:
-    """An old installation, with its ids and dates changed so that they fit the stand-ins and now.
+    """An old installation. Its ids and dates are changed so that they fit the stand-ins and now.
 
     `messages` are those that were posted again, by name.
     """
@@ -69,7 +69,7 @@ class OldVersion:
         return self._start(DATABASE_URL=self._url, **options)
 
     def settings(self) -> dict[str, str]:
-        """Name what an operator would set."""
+        """Return the settings that an operator would use."""
         return self.sandbox.settings(http=True, database_url=self._url)
 
     def person(self, user: str) -> Person:
@@ -77,13 +77,13 @@ class OldVersion:
         return self.sandbox.slack.person(user)
 
     def text(self, name: str) -> str:
-        """Read a message of the old version as it stands now."""
+        """Return the current text of a message of the old version."""
         message = self.messages[name]
         [now] = self._posted(message.channel, message.ts)
         return self.person("U0LEA").read(now)
 
     async def open(self, name: str) -> Person:
-        """Open a modal of the old version, with the modal under it; return who sees it."""
+        """Open a modal of the old version, with the modal under it. Return the user who sees it."""
         made = self._made["modals"][name]
         user, view_id = made["user"], None
         for view in made["views"]:
@@ -97,7 +97,7 @@ class OldVersion:
 
 
 def _new_ids(old: Mapping[str, list[str]], sandbox: Sandbox) -> dict[str, str]:
-    """Map the ids of the old meeting, its session and its people to those of the stand-in."""
+    """Return a map from the old ids of the meeting, session and people to the stand-in's."""
     ama, world = sandbox.demo.ama, sandbox.demo.world
     session = world.live_session(ama)
     assert session is not None

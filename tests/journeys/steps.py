@@ -29,7 +29,7 @@ LEFT: Final = "○ gone: left since, but RealtimeKit did not confirm the kick"
 
 
 async def to_review(person: Person, line: str = "/kick mallory spamming links") -> None:
-    """Type a command that says everything, and wait for the review."""
+    """Type a command with a person and a reason, and wait for the review."""
     await person.command("C0LIVE", line)
     await person.until(lambda sees: sees.modal.title == "Review")
 
@@ -46,18 +46,18 @@ async def result(person: Person, channel: str = "C0LIVE") -> Message:
 
 
 def public(person: Person, channel: str = "C0LIVE") -> list[Message]:
-    """List what everybody in a channel sees."""
+    """Return the messages in a channel that all members see."""
     return [one for one in person.messages(channel) if one.only_for is None]
 
 
 async def direct_message(person: Person) -> str:
-    """Wait for a direct message of the bot, and read it."""
+    """Wait for a direct message of the bot, and return its text."""
     return person.read((await person.until(lambda sees: sees.dm()))[-1])
 
 
 @asynccontextmanager
 async def reading(sqlite_url: str) -> AsyncIterator[SqlStore]:
-    """Read the database beside the bot."""
+    """Open the database beside the bot, to read it."""
     store = SqlStore(sqlite_url)
     try:
         yield store
@@ -66,7 +66,7 @@ async def reading(sqlite_url: str) -> AsyncIterator[SqlStore]:
 
 
 async def stored(sqlite_url: str, number: int = 1) -> Kick:
-    """Read a kick as the database has it."""
+    """Return a kick from the database."""
     async with reading(sqlite_url) as store:
         return await _numbered(store, number)
 
@@ -78,29 +78,29 @@ async def _numbered(store: SqlStore, number: int) -> Kick:
 
 
 async def record(sqlite_url: str, number: int = 1) -> list[Event]:
-    """Read what the database says has happened with a kick."""
+    """Return the events of a kick from the database."""
     async with reading(sqlite_url) as store:
         kick = await _numbered(store, number)
         return list(await store.events(kick.id))
 
 
-async def put_off(
+async def undelivered(
     sqlite_url: str, kind: MessageKind = MessageKind.RESULT, attempts: int = 1
 ) -> OutboxMessage:
-    """Wait until a message about the first kick could not be delivered so many times."""
+    """Wait until the delivery of a message about the first kick failed this many times."""
 
-    def is_put_off(owed: Sequence[OutboxMessage]) -> list[OutboxMessage]:
-        return [one for one in owed if (one.kind, one.attempts) == (kind, attempts)]
+    def is_undelivered(pending: Sequence[OutboxMessage]) -> list[OutboxMessage]:
+        return [one for one in pending if (one.kind, one.attempts) == (kind, attempts)]
 
-    return (await _owed_when(sqlite_url, is_put_off))[0]
-
-
-async def all_told(sqlite_url: str) -> None:
-    """Wait until no message about the first kick is to be delivered any more."""
-    await _owed_when(sqlite_url, lambda owed: not owed)
+    return (await _messages_when(sqlite_url, is_undelivered))[0]
 
 
-async def _owed_when(sqlite_url: str, predicate: Callable[[Sequence[OutboxMessage]], T]) -> T:
+async def all_delivered(sqlite_url: str) -> None:
+    """Wait until no message about the first kick is pending."""
+    await _messages_when(sqlite_url, lambda pending: not pending)
+
+
+async def _messages_when(sqlite_url: str, predicate: Callable[[Sequence[OutboxMessage]], T]) -> T:
     async with reading(sqlite_url) as store, asyncio.timeout(30):
         kick = await _numbered(store, 1)
         while not (found := predicate(await store.pending_messages(kick.id))):  # noqa: ASYNC110 - a database tells nobody that it changed
@@ -109,12 +109,12 @@ async def _owed_when(sqlite_url: str, predicate: Callable[[Sequence[OutboxMessag
 
 
 def kick_calls(sandbox: Sandbox) -> list[Call]:
-    """List the kick calls that reached RealtimeKit."""
+    """Return the kick calls that reached RealtimeKit."""
     return [call for call in sandbox.realtimekit.calls if call.op == "kick"]
 
 
 def assert_in_plain_words(sandbox: Sandbox) -> None:
-    """Check that nobody in the workspace has the inside of a program before them."""
+    """Check that no user sees technical text, such as a class name or a traceback."""
     everybody = [sandbox.slack.person(user.id) for user in sandbox.slack.workspace.team.users]
     inside = re.compile(r'Traceback|File "|[a-z]Error\b|Exception|object at 0x|httpx|aiohttp')
     found = [line for one in everybody for line in one.screen().split("\n") if inside.search(line)]
@@ -140,21 +140,21 @@ async def pick(person: Person, *names: str) -> None:
 
 
 def refusals(sqlite_url: str) -> list[tuple[str, str]]:
-    """Read from the record who was refused something, and why; for when the bot has stopped."""
+    """Return the refusals in the audit log. Call this when the bot has stopped."""
     asked = "SELECT actor, note FROM events WHERE what = 'refused' ORDER BY id"
     with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as database:
         return [(str(actor), str(note)) for actor, note in database.execute(asked)]
 
 
 def kicks_stored(sqlite_url: str) -> list[str]:
-    """Read the states of all kicks there are."""
+    """Return the states of all kicks."""
     with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as database:
         rows = database.execute("SELECT state FROM kicks ORDER BY number")
         return [str(state) for (state,) in rows]
 
 
 class Running:
-    """A process of the bot, as an operator would start it: `said` is what it wrote, in lines."""
+    """A process of the bot, as an operator would start it. `said` are the lines it wrote."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.said: list[str] = []
@@ -167,7 +167,7 @@ class Running:
         return "\n".join(self.said)
 
     async def up(self) -> int:
-        """Wait until it serves; return its port."""
+        """Wait until the bot is up. Return its port."""
         while not (found := re.search(r"kickbot is up: .*, port (\d+)", self.text)):
             assert not self._reading.done(), self.text
             self._more.clear()
@@ -204,7 +204,7 @@ async def process(
     module: str = "bot",
     python: Sequence[str] = (sys.executable,),
 ) -> AsyncIterator[Running]:
-    """Run a command line with these variables and no others but those Python needs."""
+    """Run a command line with only these variables and those that Python needs."""
     started = await asyncio.create_subprocess_exec(
         *python,
         "-m",
@@ -223,7 +223,7 @@ async def process(
 
 
 def join_database_threads() -> None:
-    """Wait for the threads of connections that failed: they mind that a loop is closed."""
+    """Wait for the threads of failed connections: they fail if the event loop is closed."""
     for thread in threading.enumerate():
         if "_connection_worker_thread" in thread.name:
             thread.join(5)

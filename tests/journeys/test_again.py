@@ -43,7 +43,7 @@ async def again(person: Person, message: Message) -> None:
 
 
 def with_button(message: Message, **button: Any) -> Message:
-    """Change the button under a message, as a forger would."""
+    """Change the value of a button under a message, as an attacker would."""
     blocks = [dict(block) for block in message.blocks]
     blocks[-1]["elements"] = [blocks[-1]["elements"][0] | button]
     return replace(message, blocks=blocks)

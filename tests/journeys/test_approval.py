@@ -1,4 +1,4 @@
-"""A second person: asked in the approvals channel; whatever they do is told to everybody."""
+"""Approvals: the card in the approvals channel, the decision, and who learns of it."""
 
 import asyncio
 import sqlite3
@@ -38,7 +38,7 @@ ELSEWHERE = "Only people of this workspace can use this bot."
 AFTER_ALL = "This was decided before your click, which changed nothing."
 ROBO = User("U0ROBO", "Robo", is_bot=True)
 
-# Who may not decide, and what they hear.
+# Users who may not decide, and the refusal that they see.
 NOBODIES = {
     "U0HAL": "A helper may ask; a moderator or a lead decides.",
     "U0STAN": "The policy gives you no role. The operator of this bot can change that.",
@@ -79,14 +79,14 @@ async def careful(start: Start) -> AsyncIterator[Bot]:
 
 
 async def asked(person: Person, line: str = "/kick mallory spamming links") -> Message:
-    """Ask for a kick; return the card that the approvers see."""
+    """Request a kick. Return the card that the approvers see."""
     before = len(cards(person))
     await to_review(person, line)
     return await sent(person, before)
 
 
 async def sent(person: Person, before: int = 0) -> Message:
-    """Press *Ask for approval*; return the card."""
+    """Press *Ask for approval*. Return the card."""
     assert person.modal.submit == "Ask for approval"
     await person.submit()
     assert "waits for a second person" in person.modal
@@ -94,7 +94,7 @@ async def sent(person: Person, before: int = 0) -> Message:
 
 
 def cards(person: Person) -> list[Message]:
-    """List the cards that stand in the approvals channel; who is in it sees them."""
+    """Return the cards in the approvals channel that this user sees."""
     return [one for one in person.messages("C0MODS") if one.only_for is None]
 
 
@@ -105,14 +105,14 @@ async def to_request(person: Person, card: Message) -> None:
 
 
 async def settled(person: Person, words: str) -> None:
-    """Wait until the first card says so, and has no button any more."""
+    """Wait until the first card contains these words and has no button any more."""
     await person.until(
         lambda sees: words in sees.read(cards(sees)[0]) and "button" not in str(cards(sees)[0])
     )
 
 
 async def sees_in_all_views(person: Person, words: str) -> None:
-    """Wait until each of the open views says so, and none has anything to press."""
+    """Wait until all open modals contain these words and none has a button."""
     await person.until(
         lambda sees: all(words in one and not one.submit for one in sees.stack) and sees.stack
     )
@@ -120,20 +120,20 @@ async def sees_in_all_views(person: Person, words: str) -> None:
 
 
 def told(person: Person) -> str:
-    """Return what only this person was told, by modal or by message."""
+    """Return the text that only this user saw, in a modal or an ephemeral message."""
     whispers = [one for one in person.messages("C0MODS") if one.only_for == person.user.id]
     return "\n".join([*map(str, person.stack), *map(person.read, whispers)])
 
 
 def with_button(message: Message, **button: Any) -> Message:
-    """Change the button under a message, as a forger would."""
+    """Change the value of a button under a message, as an attacker would."""
     blocks = [dict(block) for block in message.blocks]
     blocks[-1]["elements"] = [blocks[-1]["elements"][0] | button]
     return replace(message, blocks=blocks)
 
 
 def submission(sandbox: Sandbox, callback_id: str) -> Json:
-    """Find what Slack sent when a view of this kind was submitted last."""
+    """Return the last payload of a submit of this kind of view."""
     payloads = [one.payload for one in sandbox.slack.deliveries]
     return next(
         one
@@ -252,7 +252,7 @@ async def test_a_request_already_decided_says_how_it_stands(
     await sees_in_all_views(lea, "Mallory — ✓ kicked")
     assert "Approved by @Mo at " in lea.modal
     assert AFTER_ALL in lea.modal
-    # An old card, as a client that was asleep still shows it.
+    # An outdated card, as a client that was offline still shows it.
     await lea.click(card, "review_request", force=True)
     await sees_in_all_views(lea, "Approved by @Mo at ")
     assert len(kick_calls(sandbox)) == 1
@@ -310,7 +310,7 @@ async def test_whoever_can_not_be_shown_a_view_is_told_in_the_channel(
     assert "Mallory — ✓ kicked" in maya.read(await result(maya))
 
 
-# Changed meanwhile
+# Changes meanwhile
 
 
 @ONE_TRANSPORT
@@ -460,7 +460,7 @@ async def test_a_deny_button_that_slack_took_too_long_over_is_answered(
     await mo.until(lambda sees: "did not open the request in time" in told(sees))
 
 
-# Taken back
+# Cancelled
 
 
 async def test_whoever_asked_takes_it_back_where_they_wait(
@@ -496,7 +496,7 @@ async def test_what_was_approved_can_not_be_taken_back(
 ) -> None:
     card = await asked(maya)
     await to_request(maya, card)
-    # She thinks about it, with the button before her, in a view that waits for nothing.
+    # Her modal still shows the button. The bot does not update this modal.
     await to_request(mo, card)
     await mo.submit()
     await sees_in_all_views(mo, "✓ kicked")
@@ -505,7 +505,7 @@ async def test_what_was_approved_can_not_be_taken_back(
     assert "Approved by @Mo" in maya.modal
 
 
-# Who may not
+# Users who may not decide
 
 
 @pytest.mark.parametrize(("user", "words"), NOBODIES.items())
@@ -551,7 +551,7 @@ async def test_whoever_asked_can_not_decide_even_with_a_forged_view(
 
 
 def tamper(sandbox: Sandbox, person: Person, **content: str) -> None:
-    """Change the view that a person has before them, as only a forger's client would."""
+    """Change the modal that a user sees, as only the client of an attacker would."""
     sandbox.slack.workspace.views.stack(person.user.id)[-1].content.update(content)
 
 
@@ -561,7 +561,7 @@ async def test_somebody_elsewhere_decides_nothing(
 ) -> None:
     async with start(rules=ALWAYS):
         await to_request(mo, await asked(maya))
-        # The same id, but of somebody elsewhere: ids are unique within a workspace only.
+        # The same id, but of a user of another workspace: ids are unique within a workspace only.
         sandbox.slack.upsert(replace(mo.user, team_id="T0OTHER"))
         await mo.press("deny")
         await mo.until(lambda sees: ELSEWHERE in sees.modal)
@@ -600,7 +600,7 @@ async def test_a_role_lost_with_the_request_open_decides_nothing(
     assert kicks_stored(sqlite_url) == ["waiting"]
 
 
-# Buttons that are not what they seem
+# Forged buttons
 
 
 @pytest.mark.parametrize(
@@ -669,7 +669,7 @@ async def test_one_card_never_decides_another_request(
     await lea.submit()
     await sees_in_all_views(lea, "Mallory — ✓ kicked")
     assert (await stored(sqlite_url, 1)).state == "waiting"
-    # What was seen of one request is not what is to be seen of the other.
+    # The fingerprints of one request are not valid for another one.
     metadata = submission(sandbox, "approval")["view"]["private_metadata"]
     other, this = (await stored(sqlite_url, 2)).id, (await stored(sqlite_url, 1)).id
     tamper(sandbox, mo, private_metadata=metadata.replace(other, this))
@@ -679,7 +679,7 @@ async def test_one_card_never_decides_another_request(
     assert len(kick_calls(sandbox)) == 1
 
 
-# Time
+# Deadlines
 
 
 @ONE_TRANSPORT
@@ -714,7 +714,7 @@ async def test_the_keeper_lets_expire_what_nobody_looked_at(
     assert kicks_stored(sqlite_url) == ["expired"]
 
 
-# When something is down
+# When a service is down
 
 
 @ONE_TRANSPORT
@@ -781,7 +781,7 @@ async def test_a_request_that_slack_does_not_open_is_answered(
 
 @pytest.fixture
 async def unknown(sandbox: Sandbox, start: Start, maya: Person) -> AsyncIterator[Message]:
-    """Let a kick end with nothing known, and RealtimeKit be well again."""
+    """Let a kick end with an unknown outcome. Then RealtimeKit works again."""
     clock = HastyClock()
     async with start(clock=clock):
         await to_review(maya)

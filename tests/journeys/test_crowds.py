@@ -33,7 +33,7 @@ def maya(sandbox: Sandbox) -> Person:
 
 
 def gather(sandbox: Sandbox, *names: str | None, title: str = "Launch") -> list[Participant]:
-    """End the AMA, and let these people come together in the only live meeting."""
+    """End the AMA, and let these people join the only live meeting."""
     meeting = only_meeting(sandbox, title)
     people = [sandbox.demo.world.add_participant(meeting, name) for name in names]
     join_one_by_one(sandbox, people)
@@ -51,7 +51,7 @@ def only_meeting(sandbox: Sandbox, title: str = "Launch") -> Meeting:
     return sandbox.demo.world.add_meeting(title)
 
 
-# How many
+# Numbers of people
 
 
 @pytest.mark.parametrize("count", [1, 99, 100, 101])
@@ -70,7 +70,7 @@ async def test_the_newest_hundred_are_offered_and_a_search_finds_anyone(
 async def test_anyone_of_ten_thousand_is_found_and_kicked(
     sandbox: Sandbox, maya: Person, bot: Bot
 ) -> None:
-    # The stand-in holds each row against the contract, which is slower than all else here.
+    # The stand-in checks each row against the contract, which is slower than all else here.
     sandbox.realtimekit.checks_responses = False
     guests = sandbox.demo.world.fill(only_meeting(sandbox), 10_000)
     await to_form(maya)
@@ -163,7 +163,7 @@ async def test_the_limit_counts_what_was_asked_for_between_review_and_kick(
     assert len(kick_calls(sandbox)) == 1
 
 
-# Alike
+# Equal names
 
 
 async def test_two_of_one_name_are_told_apart_in_the_list_and_in_the_review(
@@ -246,7 +246,7 @@ async def test_names_are_shown_as_they_are_and_do_nothing(
     sandbox: Sandbox, maya: Person, start: Start
 ) -> None:
     gather(sandbox, *HOSTILE)
-    # Half a pair is no text that could be sent on.
+    # Half a surrogate pair cannot be sent to Slack.
     shown = sorted(display((name or "").replace("\ud83d ", "? "), 75) for name in HOSTILE)
     async with start(rules={"max_targets": "100/10m"}):
         await to_form(maya)
@@ -265,7 +265,7 @@ async def test_names_are_shown_as_they_are_and_do_nothing(
 
 
 def bullets(text: str, end: str) -> list[str]:
-    """List how each bulleted line begins."""
+    """Return the first words of each bulleted line."""
     return [line.partition("• ")[2].partition(end)[0] for line in text.split("\n") if "• " in line]
 
 
@@ -295,7 +295,7 @@ def test_a_name_without_a_visible_character_is_said_to_be_none() -> None:
 
 
 def assert_inert(sandbox: Sandbox) -> None:
-    """Check that nothing the bot ever sent can ping, link or break lines by a name in it."""
+    """Check that no name in the bot's messages can mention, link or break lines."""
     sent: list[Any] = [call.arguments for call in sandbox.slack.calls]
     sent += [one.outcome.body for one in sandbox.slack.deliveries if one.outcome]
     pieces = [piece for one in sent for piece in walk(one)]
@@ -327,7 +327,7 @@ UNKNOWN = "Nobody has this id."
 
 @dataclass(frozen=True)
 class Pasted:
-    """What is pasted ({…} stands for ids of the cast), who would go, and what is said of others."""
+    """The pasted text ({…} are ids of the cast), the targets, and the notes on the others."""
 
     text: str
     going: tuple[str, ...] = ()

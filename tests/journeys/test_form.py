@@ -1,4 +1,4 @@
-"""The form, the review, and what may be sent from either: by hand, twice, or forged."""
+"""The form and the review, and their submits: by hand, repeated, or forged."""
 
 import asyncio
 import copy
@@ -30,8 +30,8 @@ def maya(sandbox: Sandbox) -> Person:
     return sandbox.slack.person("U0MAYA")
 
 
-async def whisper(person: Person, channel: str = "C0LIVE") -> Message:
-    """Wait for a message that only this person sees."""
+async def ephemeral(person: Person, channel: str = "C0LIVE") -> Message:
+    """Wait for a message that only this user sees."""
     found = await person.until(
         lambda sees: [one for one in sees.messages(channel) if one.only_for == sees.user.id]
     )
@@ -39,7 +39,7 @@ async def whisper(person: Person, channel: str = "C0LIVE") -> Message:
 
 
 def last_submission(sandbox: Sandbox) -> Json:
-    """Return the newest submit that the bot was sent, to be replayed or forged."""
+    """Return the newest submit that the bot got, to replay or forge it."""
     sent = [one.payload for one in sandbox.slack.deliveries]
     return copy.deepcopy(
         next(one for one in reversed(sent) if one.get("type") == "view_submission")
@@ -47,7 +47,7 @@ def last_submission(sandbox: Sandbox) -> Json:
 
 
 async def choose_someone(person: Person, query: str = "mall") -> None:
-    """Search in *Who*, and take what is found."""
+    """Search in *Who*, and choose the results."""
     await person.choose("who", *await person.type_ahead("who", query))
 
 
@@ -68,7 +68,7 @@ async def test_help_says_what_this_person_may_do(
 ) -> None:
     person = sandbox.slack.person(user)
     await person.command("C0LIVE", "/kick  HELP ")
-    told = person.read(await whisper(person))
+    told = person.read(await ephemeral(person))
     assert words in told
     assert "/kick mallory spamming links" in told
     assert "@" not in told
@@ -89,7 +89,7 @@ async def test_help_says_when_a_second_person_is_needed(
     maya = sandbox.slack.person("U0MAYA")
     async with start(rules=rules):
         await maya.command("C0LIVE", "/kick help")
-        assert words in maya.read(await whisper(maya))
+        assert words in maya.read(await ephemeral(maya))
 
 
 async def test_a_bare_command_opens_an_empty_form(sandbox: Sandbox, bot: Bot, maya: Person) -> None:
@@ -324,7 +324,7 @@ async def test_a_replayed_review_is_answered_with_what_became_of_it(
 def forged(
     person: Person, kind: str, *, callback_id: str = "kick_review", metadata: str = "", **more: Any
 ) -> Json:
-    """Make up a payload about the modal on top."""
+    """Return a forged payload about the modal on top."""
     view = {"id": person.modal.id, "type": "modal", "callback_id": callback_id}
     return {
         "type": kind,
@@ -336,7 +336,7 @@ def forged(
 
 
 def with_draft(payload: Json, draft: object) -> Json:
-    """Change which draft a submit names."""
+    """Return the submit with another draft id."""
     said = json.loads(payload["view"]["private_metadata"])
     payload["view"]["private_metadata"] = json.dumps(said | {"draft": draft})
     return payload
@@ -424,7 +424,7 @@ async def test_an_unknown_button_in_a_message_is_answered_for_its_presser_only(
     button = {"type": "button", "action_id": "kick_v0", "text": {"type": "plain_text", "text": "?"}}
     blocks = [{"type": "actions", "block_id": "b", "elements": [button]}]
     await maya.click(_with_blocks(posted, blocks), "kick_v0", force=True)
-    told = await whisper(maya)
+    told = await ephemeral(maya)
     assert "This belongs to an older version of the bot." in maya.read(told)
 
 

@@ -1,4 +1,4 @@
-"""The main job: somebody types the command, reviews, kicks, and the channel hears of it."""
+"""The main job: a user types the command, reviews and kicks. The channel gets the result."""
 
 from bot.app import Bot
 from tests.journeys.steps import result, to_review

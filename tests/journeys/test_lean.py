@@ -1,4 +1,4 @@
-"""The hot path is lean: connections, calls and reads, counted at the stand-ins."""
+"""The bot makes few connections, calls and reads. They are counted at the stand-ins."""
 
 import ast
 import asyncio
@@ -73,7 +73,7 @@ async def test_a_call_costs_no_connection_of_its_own(
 
 
 class Gate:
-    """A door before a service: whoever comes waits until it is open, and is then let through."""
+    """A proxy before a service. While it is closed, requests wait."""
 
     def __init__(self, target: str) -> None:
         self.open = asyncio.Event()
@@ -106,8 +106,8 @@ class Gate:
         headers = {name: value for name, value in request.headers.items() if name != "Host"}
         url = f"{self._target}{request.path_qs}"
         async with self._client.request(request.method, url, data=body, headers=headers) as reply:
-            told = {"Content-Type": reply.headers["Content-Type"]}
-            return web.Response(status=reply.status, body=await reply.read(), headers=told)
+            kept = {"Content-Type": reply.headers["Content-Type"]}
+            return web.Response(status=reply.status, body=await reply.read(), headers=kept)
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ async def gates(sandbox: Sandbox, start: Start) -> AsyncIterator[tuple[Gate, Gat
 
 @asynccontextmanager
 async def closed(gates: Iterable[Gate]) -> AsyncIterator[None]:
-    """Let nothing through: what is answered meanwhile was answered without a remote call."""
+    """Block both services. Answers within this context need no remote call."""
     for gate in gates:
         gate.open.clear()
     yield
@@ -182,7 +182,7 @@ ACKED, NOT_YET, TOO_LATE = "acked", "not yet", "something is awaited after the a
 
 
 def endings(statements: Iterable[ast.stmt], states: set[str]) -> tuple[set[str], set[str]]:
-    """Follow all paths; return how they leave these statements, and how those ended that return."""
+    """Follow all paths. Return how they leave these statements, and how the returning ones end."""
     returned: set[str] = set()
     for statement in statements:
         match statement:
@@ -212,7 +212,7 @@ def after(node: ast.AST, states: set[str]) -> set[str]:
     for one in ast.walk(node):
         if isinstance(one, ast.Await):
             call = one.value
-            # What a handler gets, it must ack itself: handlers are followed, too.
+            # If a listener passes its ack to a handler, the handler must ack. So follow it.
             is_ack = isinstance(call, ast.Call) and ast.unparse(call.func) in {"ack", "handler"}
             states = {
                 (ACKED if is_ack else NOT_YET) if state == NOT_YET else TOO_LATE for state in states
@@ -221,7 +221,7 @@ def after(node: ast.AST, states: set[str]) -> set[str]:
 
 
 def listeners() -> dict[str, ast.AsyncFunctionDef]:
-    """Find every function that gets an ack: Bolt's listeners and the handlers behind them."""
+    """Return every function with an ack: Bolt's listeners and the handlers behind them."""
     found: dict[str, ast.AsyncFunctionDef] = {}
     for owner in (Listeners, KickHandlers, ApprovalHandlers, ResultHandlers):
         tree = ast.parse(inspect.getsource(owner))
@@ -325,7 +325,7 @@ async def test_a_kick_of_one_takes_no_more_calls_than_it_needs(
     ]
 
 
-# What is loaded
+# Imported modules
 
 
 async def test_the_bot_on_sqlite_loads_neither_the_sandbox_nor_psycopg(

@@ -1,4 +1,4 @@
-"""Which meeting is meant, and what becomes of it while a moderator looks."""
+"""The choice of the meeting, and changes in it while a moderator reviews."""
 
 from collections.abc import AsyncIterator
 
@@ -36,7 +36,7 @@ def maya(sandbox: Sandbox) -> Person:
 
 
 def leave(sandbox: Sandbox, *names: str) -> None:
-    """Let these people leave the AMA; all of them if none is named."""
+    """Let these people leave the AMA. Without names, all of them leave."""
     session = sandbox.demo.world.live_session(sandbox.demo.ama)
     assert session is not None
     for peer in list(session.peers):
@@ -230,7 +230,7 @@ async def test_a_kick_of_one_who_became_a_host_says_that_they_are_protected(
     assert "protect" in maya.modal
 
 
-# Lists that are not the truth
+# Lists that lag or are wrong
 
 
 @ONE_TRANSPORT
@@ -294,7 +294,7 @@ async def test_in_an_empty_session_nobody_is_offered(sandbox: Sandbox, maya: Per
     assert await maya.type_ahead("who") == []
 
 
-# Which meeting
+# The choice of the meeting
 
 
 async def test_a_single_live_meeting_is_a_line_with_a_way_to_another(
@@ -353,7 +353,7 @@ async def test_choosing_another_meeting_forgets_the_people_and_keeps_the_reason(
 
 
 async def asked_of(person: Person, meeting: str) -> str:
-    """Wait until the form asks for people of this meeting; return the block that does."""
+    """Wait until the form asks for people of this meeting. Return its block."""
 
     def block(sees: Person) -> str | None:
         if meeting not in sees.modal.private_metadata:

@@ -1,4 +1,4 @@
-"""What RealtimeKit may answer to a kick, and what the moderator and the record then say."""
+"""Replies of RealtimeKit to a kick, and what the moderator and the audit log then see."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -49,7 +49,7 @@ def refused(name: str, words: str, **how: Any) -> Any:
 
 
 def lost_before(name: str, **how: Any) -> Any:
-    """Make a case of an answer lost, or not to be trusted, without the effect."""
+    """Return a case in which the reply is lost or wrong, and the call had no effect."""
     case = Case(
         name, Outcome.FAILED, OutcomeReason.STILL_THERE, STILL, how={"effect": False, **how}
     )
@@ -57,7 +57,7 @@ def lost_before(name: str, **how: Any) -> Any:
 
 
 def lost_after(name: str, **how: Any) -> Any:
-    """Make a case of an answer lost, or not to be trusted, with the effect."""
+    """Return a case in which the reply is lost or wrong, and the call had an effect."""
     case = Case(
         name, Outcome.GONE, OutcomeReason.LEFT, LEFT, gone=True, how={"effect": True, **how}
     )
@@ -281,7 +281,7 @@ async def test_what_was_never_sent_is_told_apart_from_what_may_have_happened(
     sandbox.realtimekit.faults.switch_on("slow", op="kick", seconds=None)
     all_lanes = sandbox.realtimekit.until(lambda: len(kick_calls(sandbox)) == 8)
     await asyncio.gather(maya.submit(), all_lanes)
-    # Eight calls have been read, and done; the ninth waits for its turn.
+    # Eight calls were sent and had an effect. The ninth waits.
     await sandbox.realtimekit.until(lambda: len(sandbox.demo.world.kicks) == 8)
     await sandbox.realtimekit.pause()
     await maya.until(lambda sees: "Looking who is still there" in sees.modal)
@@ -382,7 +382,7 @@ async def test_a_review_that_could_not_be_drawn_says_why_and_offers_no_kick(
     await maya.submit()
     await maya.until(lambda sees: f"{UNREADABLE}HTTP 502: Bad Gateway." in sees.modal)
     assert maya.modal.submit is None
-    # The form lies underneath, as it was.
+    # The form is under the review, unchanged.
     await maya.cancel()
     assert maya.modal.values["reason"] == "spam"
 

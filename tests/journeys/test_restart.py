@@ -1,4 +1,4 @@
-"""How the bot starts, after another one died or with bad settings, and how it stops."""
+"""Start after a crash and with wrong settings, and stop."""
 
 import asyncio
 import re
@@ -143,14 +143,14 @@ async def test_kick_again_works_in_a_message_from_before_a_restart(
         await maya.until(lambda sees: sees.modal.submit == "Kick" and "Mallory" in sees.modal)
 
 
-# A process of its own, as an operator starts it
+# The bot as a process, as an operator starts it
 
 
 @asynccontextmanager
 async def operated(
     sandbox: Sandbox, transport: str, sqlite_url: str, **more: str
 ) -> AsyncIterator[Running]:
-    """Run `python -m bot run` with nothing but environment variables."""
+    """Run `python -m bot run` with environment variables only."""
     settings = sandbox.settings(http=transport == "http", database_url=sqlite_url)
     async with process(settings | more, "run") as bot:
         port = await bot.up()
@@ -218,7 +218,7 @@ async def test_no_secret_is_written_anywhere(
 
 
 def stored_text(database: Path) -> str:
-    """Read all that stands in a database's files."""
+    """Return the content of a database's files as text."""
     files = database.parent.glob(f"{database.name}*")
     return "".join(one.read_bytes().decode("latin1") for one in files)
 
@@ -234,7 +234,7 @@ async def test_a_revoked_token_ends_the_start_with_a_sentence(
     assert "SLACK_BOT_TOKEN (auth.test: token_revoked)" in line
 
 
-# What keeps it from starting
+# Errors at the start
 
 
 @ONE_TRANSPORT
@@ -285,7 +285,7 @@ async def test_a_port_that_is_taken_is_named(sandbox: Sandbox, start: Start) -> 
 
 
 def run(monkeypatch: pytest.MonkeyPatch, settings: Mapping[str, str]) -> int:
-    """Run `kickbot run` with these settings, which don't get as far as running."""
+    """Run `kickbot run` with these settings. It must exit at once."""
     for name in ("SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "DYNO"):
         monkeypatch.delenv(name, raising=False)
     for name, value in settings.items():
@@ -419,7 +419,7 @@ async def test_check_says_ok_of_each_part_and_ends_well(sandbox: Sandbox, sqlite
 
 @dataclass(frozen=True)
 class Bad:
-    """What is wrong: settings, or something played at a stand-in; and the line that says so."""
+    """A mistake in the settings or a fault of a stand-in, and the line that reports it."""
 
     line: str
     settings: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Who may do what: everybody else hears why not, alone, and it is on record."""
+"""Roles: refused users, and only they, see why. The audit log has each refusal."""
 
 import tomllib
 from collections.abc import AsyncIterator, Callable
@@ -65,7 +65,7 @@ def robo(sandbox: Sandbox) -> None:
 
 @pytest.fixture
 def governed(sandbox: Sandbox, transport: str, sqlite_url: str) -> Governed:
-    """Return how to start the bot with some of the policy changed, or left out (None)."""
+    """Return a function that starts the bot with parts of the policy changed, or removed (None)."""
 
     @asynccontextmanager
     async def started(changes: Json) -> AsyncIterator[Bot]:
@@ -84,19 +84,19 @@ def governed(sandbox: Sandbox, transport: str, sqlite_url: str) -> Governed:
 
 
 def told(person: Person, channel: str = "C0LIVE") -> str:
-    """Return what only this person was told, by modal or by message."""
+    """Return the text that only this user saw, in a modal or an ephemeral message."""
     whispers = [one for one in person.messages(channel) if one.only_for == person.user.id]
     return "\n".join([*map(str, person.stack), *map(person.read, whispers), *person.notices])
 
 
-async def hears(person: Person, words: str) -> None:
-    """Wait until this person is told so, and check that it names nobody in the meeting."""
+async def sees_refusal(person: Person, words: str) -> None:
+    """Wait until this user sees these words, and check that they name no participant."""
     await person.until(lambda sees: words in told(sees))
     assert "Mallory" not in told(person)
 
 
 async def posted_kick(sandbox: Sandbox) -> Message:
-    """Let Maya kick Mallory; return the message in the channel."""
+    """Let Maya kick Mallory. Return the message in the channel."""
     maya = sandbox.slack.person("U0MAYA")
     await to_review(maya)
     await maya.submit()
@@ -111,8 +111,8 @@ async def test_whoever_has_no_role_is_refused_at_the_command(
     person = sandbox.slack.person(user)
     async with start():
         await person.command("C0LIVE", "/kick mallory spam", force=True)
-        await hears(person, words)
-        # By now the bot knows them, and refuses with the answer itself.
+        await sees_refusal(person, words)
+        # By now the membership is cached, and the ack itself is the refusal.
         await person.command("C0LIVE", "/kick mallory spam", force=True)
         assert words in person.read(person.messages("C0LIVE")[-1])
         assert sandbox.slack.person("U0MAYA").messages("C0LIVE") == []
@@ -130,7 +130,7 @@ async def test_whoever_has_no_role_is_refused_at_kick_again(
     async with start():
         posted = await posted_kick(sandbox)
         await person.click(posted, "kick_again", force=True)
-        await hears(person, words)
+        await sees_refusal(person, words)
         await person.click(posted, "kick_again", force=True)
         await person.until(lambda sees: told(sees).count(words) == 2)
         assert len(sandbox.slack.person("U0MAYA").messages("C0LIVE")) == 1
@@ -155,7 +155,7 @@ async def test_a_role_lost_while_the_form_is_open_ends_it(
         if is_known:
             assert await mo.type_ahead("who", "") == []
         await mo.submit()
-        await hears(mo, words)
+        await sees_refusal(mo, words)
         assert mo.modal.submit is None
         assert "Tom" not in mo.modal
     assert refusals(sqlite_url) == [("U0MO", words)]
@@ -195,7 +195,7 @@ async def test_a_submit_from_another_workspace_is_refused(
     maya = sandbox.slack.person("U0MAYA")
     async with start():
         await (to_form(maya, "/kick mallory") if kind == "form" else to_review(maya))
-        # The same id, but of somebody elsewhere: ids are unique within a workspace only.
+        # The same id, but of a user of another workspace: ids are unique within a workspace only.
         sandbox.slack.upsert(replace(maya.user, team_id=OTHER_TEAM_ID))
         await maya.submit(force=True)
         assert ELSEWHERE in maya.modal
@@ -388,7 +388,7 @@ async def test_who_cannot_be_read_is_refused_in_words(
     mo = sandbox.slack.person("U0MO")
     sandbox.slack.faults.switch_on(fault, method=method)
     await mo.command("C0LIVE", "/kick mallory spam")
-    await hears(mo, f"Your role could not be checked with Slack ({method}: ")
+    await sees_refusal(mo, f"Your role could not be checked with Slack ({method}: ")
     assert "Nobody was removed. Try again." in mo.modal
     sandbox.slack.faults.switch_off()
     await mo.cancel()
@@ -401,7 +401,7 @@ async def test_help_says_so_where_the_role_cannot_be_read(sandbox: Sandbox, bot:
     mo = sandbox.slack.person("U0MO")
     sandbox.slack.faults.switch_on("server_error", method="users.info")
     await mo.command("C0LIVE", "/kick help")
-    await hears(mo, "Your role could not be checked with Slack (users.info: HTTP 500).")
+    await sees_refusal(mo, "Your role could not be checked with Slack (users.info: HTTP 500).")
 
 
 @ONE_TRANSPORT
@@ -440,5 +440,5 @@ async def test_a_group_that_is_gone_gives_nobody_a_role(
     mo = sandbox.slack.person("U0MO")
     async with start():
         await mo.command("C0LIVE", "/kick mallory spam")
-        await hears(mo, NO_ROLE)
+        await sees_refusal(mo, NO_ROLE)
     assert refusals(sqlite_url) == [("U0MO", NO_ROLE)]

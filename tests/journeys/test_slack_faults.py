@@ -1,4 +1,4 @@
-"""What Slack may do to the bot, and what people are then told: not nothing, nor twice unsaid."""
+"""Faults of Slack, and what users then see. If a message may be there twice, it says so."""
 
 import asyncio
 import copy
@@ -13,16 +13,16 @@ from tests.clocks import HastyClock, TirelessClock
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
     ONE_TRANSPORT,
-    all_told,
+    all_delivered,
     assert_in_plain_words,
     direct_message,
     kick_calls,
     kicks_stored,
     public,
-    put_off,
     result,
     to_form,
     to_review,
+    undelivered,
 )
 from tests.machine import ACKS_WITHIN
 from tests.sandbox.realtimekit import open_meeting
@@ -41,8 +41,8 @@ def maya(sandbox: Sandbox) -> Person:
     return sandbox.slack.person("U0MAYA")
 
 
-async def whispered(person: Person, words: str, channel: str = "C0LIVE") -> None:
-    """Wait until only this person is told so."""
+async def sees_ephemeral(person: Person, words: str, channel: str = "C0LIVE") -> None:
+    """Wait for an ephemeral message to this user with these words."""
     await person.until(
         lambda sees: [
             one
@@ -67,7 +67,7 @@ async def test_a_form_that_slack_did_not_open_is_told(
     async with start(clock=TirelessClock()):
         sandbox.slack.faults.switch_on(fault, method="views.open", times=1)
         await maya.command("C0LIVE", "/kick")
-        await whispered(maya, TOO_LATE)
+        await sees_ephemeral(maya, TOO_LATE)
         assert not maya.stack
         assert public(maya) == []
         await to_form(maya)
@@ -82,7 +82,7 @@ async def test_a_trigger_that_really_expired_is_told(
     late = copy.deepcopy(sandbox.slack.deliveries[-1].payload) | {"text": ""}
     sandbox.slack.clock.advance(ACKS_WITHIN)
     await sandbox.slack.deliver(late)
-    await whispered(maya, TOO_LATE)
+    await sees_ephemeral(maya, TOO_LATE)
 
 
 @ONE_TRANSPORT
@@ -92,7 +92,7 @@ async def test_a_command_that_arrives_twice_opens_one_form_and_answers_the_other
     async with start(clock=TirelessClock()):
         await to_form(maya)
         await sandbox.slack.deliver(sandbox.slack.deliveries[-1].payload)
-        await whispered(maya, TOO_LATE)
+        await sees_ephemeral(maya, TOO_LATE)
         assert maya.modal.title == "Kick from a meeting"
 
 
@@ -167,7 +167,7 @@ async def test_where_the_bot_is_no_member_the_channel_hears_all_the_same(
     await maya.until(lambda sees: "✓ kicked" in sees.modal)
     assert "could not be told" not in maya.modal
     assert maya.dm() == []
-    # The button under it works there as well.
+    # The button under the message works there, too.
     await mo.click(posted, "kick_again")
     await mo.until(lambda sees: sees.modal.title == "Review")
 
@@ -244,10 +244,10 @@ async def test_a_post_that_may_have_arrived_is_sent_again_and_says_so(  # noqa: 
         await maya.submit()
         await maya.until(lambda sees: "could not be told yet (" in sees.modal)
         assert "✓ kicked" in maya.modal
-        assert (await put_off(sqlite_url)).maybe_delivered
+        assert (await undelivered(sqlite_url)).maybe_delivered
         assert len(public(maya)) == posts
         clock.pass_by(5)
-        await all_told(sqlite_url)
+        await all_delivered(sqlite_url)
     told = [maya.read(one) for one in public(maya)]
     assert [SENT_AGAIN in one for one in told] == [False] * posts + [True]
     assert all("Mallory — ✓ kicked" in one for one in told)
@@ -269,7 +269,7 @@ async def test_of_an_answer_that_may_have_arrived_the_moderator_hears_directly( 
         sandbox.slack.faults.switch_on(fault, method="response_url", times=1)
         await maya.submit()
         told = await direct_message(maya)
-        await all_told(sqlite_url)
+        await all_delivered(sqlite_url)
     assert "Mallory — ✓ kicked" in told
     assert "The channel may not have been told: invite the bot there with /invite." in told
     assert len(public(maya, "C0QUIET")) == posts
@@ -288,16 +288,16 @@ async def test_a_post_that_slack_wants_later_is_sent_once_later(  # noqa: PLR091
         )
         begun = clock.now()
         await maya.submit()
-        notice = await put_off(sqlite_url)
-        assert notice.due_at
-        assert begun + timedelta(seconds=wait) <= notice.due_at
-        assert notice.due_at <= clock.now() + timedelta(seconds=wait)
-        assert not notice.maybe_delivered
+        message = await undelivered(sqlite_url)
+        assert message.due_at
+        assert begun + timedelta(seconds=wait) <= message.due_at
+        assert message.due_at <= clock.now() + timedelta(seconds=wait)
+        assert not message.maybe_delivered
         await maya.until(lambda sees: "could not be told yet (ratelimited)" in sees.modal)
         assert public(maya) == []
         clock.pass_by(wait)
         posted = maya.read(await result(maya))
-        await all_told(sqlite_url)
+        await all_delivered(sqlite_url)
     assert "Mallory — ✓ kicked" in posted
     assert SENT_AGAIN not in posted
     statuses = [one.status for one in sandbox.slack.calls if one.method == "chat.postMessage"]
@@ -399,5 +399,5 @@ async def test_a_form_that_slack_never_shows_is_not_waited_for_in_silence(
 ) -> None:
     sandbox.slack.faults.switch_on("refused", method="views.update", error="fatal_error")
     await maya.command("C0LIVE", "/kick mallory spam")
-    await whispered(maya, "Slack did not show what should come next")
+    await sees_ephemeral(maya, "Slack did not show what should come next")
     assert kick_calls(sandbox) == []

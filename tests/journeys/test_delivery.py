@@ -1,4 +1,4 @@
-"""What people are owed: told later, or in another way, and told once; whatever Slack does."""
+"""Delivery of messages: later, in another way, and only once, whatever Slack does."""
 
 import asyncio
 import sqlite3
@@ -19,18 +19,18 @@ from tests.journeys import leftovers
 from tests.journeys.conftest import Start, database_of
 from tests.journeys.steps import (
     ONE_TRANSPORT,
-    all_told,
+    all_delivered,
     assert_in_plain_words,
     direct_message,
     kick_calls,
     kicks_stored,
     public,
-    put_off,
     record,
     result,
     stored,
     to_form,
     to_review,
+    undelivered,
 )
 from tests.journeys.test_approval import asked, cards, settled, to_request
 from tests.sandbox.sandbox import Sandbox
@@ -67,14 +67,14 @@ def archive(sandbox: Sandbox, name: str) -> None:
 
 
 def posts_fail(sandbox: Sandbox, fault: str = "refused", **how: Any) -> None:
-    """Let every post to any channel and every direct message fail from now on."""
+    """Let every post to a channel and every direct message fail from now on."""
     if fault == "refused":
         how = {"error": "restricted_action"} | how
     sandbox.slack.faults.switch_on(fault, method="chat.postMessage", **how)
 
 
 async def without_remark(person: Person, remark: str) -> None:
-    """Wait until what was true for a while only does not stand in the view any more."""
+    """Wait until the modal no longer contains a temporary text."""
     await person.until(lambda sees: sees.stack and remark not in sees.modal)
 
 
@@ -106,16 +106,16 @@ async def test_a_result_that_slack_does_not_take_is_posted_once_it_does(  # noqa
         await to_review(maya)
         posts_fail(sandbox, fault, **how)
         await maya.submit()
-        await put_off(sqlite_url)
+        await undelivered(sqlite_url)
         await maya.until(lambda sees: NOT_YET in sees.modal)
         done = await stored(sqlite_url)
         clock.pass_by(5)
-        await put_off(sqlite_url, attempts=2)
+        await undelivered(sqlite_url, attempts=2)
         assert public(maya) == maya.dm() == []
         sandbox.slack.faults.switch_off()
         clock.pass_by(15)
         posted = maya.read(await result(maya))
-        await all_told(sqlite_url)
+        await all_delivered(sqlite_url)
         await without_remark(maya, NOT_YET)
     assert "Mallory — ✓ kicked" in posted
     assert (SENT_AGAIN not in posted) is is_sure
@@ -128,7 +128,7 @@ async def test_a_result_that_slack_does_not_take_is_posted_once_it_does(  # noqa
 
 
 class Line:
-    """A line to a server, which can be cut: then nobody listens at `port`."""
+    """A proxy to a server. After `cut`, connections to `port` are refused."""
 
     def __init__(self, url: str) -> None:
         there = urlsplit(url)
@@ -136,13 +136,13 @@ class Line:
         self._ends: set[asyncio.StreamWriter] = set()
         self.port = 0
 
-    async def mend(self) -> None:
-        """Let calls through, at the same port as before."""
+    async def restore(self) -> None:
+        """Accept connections again, at the same port as before."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
-        """End all connections, and take no more."""
+        """End all connections, and accept no more."""
         self._server.close()
         for end in self._ends:
             end.close()
@@ -163,7 +163,7 @@ async def _pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> 
 @asynccontextmanager
 async def line_to(url: str) -> AsyncIterator[Line]:
     line = Line(url)
-    await line.mend()
+    await line.restore()
     try:
         yield line
     finally:
@@ -182,12 +182,12 @@ async def test_a_result_is_posted_once_when_slack_can_be_reached_again(
             await maya.submit()
             await sandbox.realtimekit.until(lambda: bool(kick_calls(sandbox)))
             await line.cut()
-            assert not (await put_off(sqlite_url)).maybe_delivered
+            assert not (await undelivered(sqlite_url)).maybe_delivered
             done = await stored(sqlite_url)
-            await line.mend()
+            await line.restore()
             clock.pass_by(5)
             posted = maya.read(await result(maya))
-            await all_told(sqlite_url)
+            await all_delivered(sqlite_url)
     assert "Mallory — ✓ kicked" in posted
     assert SENT_AGAIN not in posted
     assert len(public(maya)) == 1
@@ -203,13 +203,13 @@ async def test_what_one_process_could_not_post_the_next_one_posts(  # noqa: PLR0
     async with start():
         await to_review(maya)
         await maya.submit()
-        await put_off(sqlite_url)
+        await undelivered(sqlite_url)
     done = await stored(sqlite_url)
     sandbox.slack.faults.switch_off()
     clock.pass_by(5)
     async with start(clock=clock):
         posted = maya.read(await result(maya))
-        await all_told(sqlite_url)
+        await all_delivered(sqlite_url)
     assert "Mallory — ✓ kicked" in posted
     assert (SENT_AGAIN in posted) is (fault == "server_error")
     clock.pass_by(A_DAY)
@@ -228,7 +228,7 @@ async def test_what_a_process_that_died_did_not_tell_the_next_one_does(
     clock.pass_by(DELIVER_WITHIN.total_seconds())
     async with start(clock=clock):
         posted = maya.read(await result(maya))
-        await all_told(sqlite_url)
+        await all_delivered(sqlite_url)
     assert "Mallory — ✓ kicked" in posted
     assert "@Maya removed 1 person from Weekly AMA · kick #1" in posted
     assert len(public(maya)) == 1
@@ -246,7 +246,7 @@ async def test_of_a_channel_that_is_archived_by_then_its_asker_hears_directly(
     archive(sandbox, "C0LIVE")
     async with start():
         told = await direct_message(maya)
-        await all_told(sqlite_url)
+        await all_delivered(sqlite_url)
     assert "Kick #1 in Weekly AMA: 1 kicked." in told
     assert "The channel could not be told: it is archived." in told
     assert "Mallory — ✓ kicked" in told
@@ -263,13 +263,13 @@ async def test_what_nobody_could_be_told_in_any_way_is_due_again(
     done = await leftovers.leave_done(sandbox, sqlite_url, kick)
     posts_fail(sandbox)
     async with start(clock=clock):
-        notice = await put_off(sqlite_url)
-        assert notice.due_at
-        assert not notice.maybe_delivered
+        message = await undelivered(sqlite_url)
+        assert message.due_at
+        assert not message.maybe_delivered
         sandbox.slack.faults.switch_off()
         clock.pass_by(5)
         posted = maya.read(await result(maya))
-        await all_told(sqlite_url)
+        await all_delivered(sqlite_url)
     assert "Mallory — ✓ kicked" in posted
     assert len(public(maya)) == 1
     assert maya.dm() == []
@@ -284,9 +284,9 @@ async def test_what_could_not_be_told_in_a_day_is_given_up_and_on_record(
     done = await leftovers.leave_done(sandbox, sqlite_url, kick)
     posts_fail(sandbox)
     async with start(clock=clock):
-        await put_off(sqlite_url)
+        await undelivered(sqlite_url)
         clock.pass_by(A_DAY)
-        await all_told(sqlite_url)
+        await all_delivered(sqlite_url)
     untold = (await record(sqlite_url))[-1]
     assert untold.kind is EventKind.DELIVERY_FAILED
     assert untold.note == "result: chat.postMessage: restricted_action"
@@ -297,7 +297,7 @@ async def test_what_could_not_be_told_in_a_day_is_given_up_and_on_record(
     assert public(maya) == maya.dm() == []
 
 
-# The card, and the word for whoever asked
+# The card, and the message to the requester
 
 
 async def test_whoever_asks_where_the_bot_may_not_post_hears_how_to_mend_that(
@@ -313,9 +313,9 @@ async def test_whoever_asks_where_the_bot_may_not_post_hears_how_to_mend_that(
         await maya.until(lambda sees: remedy in sees.modal)
         assert "waits for a second person" in maya.modal
         assert remedy in await direct_message(maya)
-        await put_off(sqlite_url, MessageKind.CARD)
+        await undelivered(sqlite_url, MessageKind.CARD)
         clock.pass_by(5)
-        await put_off(sqlite_url, MessageKind.CARD, attempts=2)
+        await undelivered(sqlite_url, MessageKind.CARD, attempts=2)
         sandbox.slack.upsert(mods)
         clock.pass_by(15)
         card = (await mo.until(cards))[0]
@@ -339,7 +339,7 @@ async def test_a_request_that_slack_does_not_take_yet_is_posted_later_and_bother
         posts_fail(sandbox, "rate_limited", retry_after=60)
         await maya.submit()
         await maya.until(lambda sees: f"{UNASKED} (ratelimited)" in sees.modal)
-        await put_off(sqlite_url, MessageKind.CARD)
+        await undelivered(sqlite_url, MessageKind.CARD)
         sandbox.slack.faults.switch_off()
         clock.pass_by(60)
         await maya.until(cards)
@@ -361,7 +361,7 @@ async def test_whoever_asks_in_an_archived_channel_hears_so_and_that_it_expired(
         assert words in await direct_message(maya)
         clock.pass_by(TEN_MINUTES)
         await maya.until(lambda sees: EXPIRED in sees.modal)
-        await all_told(sqlite_url)
+        await all_delivered(sqlite_url)
     assert kicks_stored(sqlite_url) == ["expired"]
 
 
@@ -374,7 +374,7 @@ async def test_a_card_in_a_channel_archived_since_is_left_as_it_is(
         archive(sandbox, "C0MODS")
         await maya.press("cancel_request")
         await maya.until(lambda sees: "It was taken back." in sees.modal)
-        await all_told(sqlite_url)
+        await all_delivered(sqlite_url)
     assert sandbox.slack.calls[-1].error == "is_inactive"
     assert EventKind.DELIVERY_FAILED not in [one.kind for one in await record(sqlite_url)]
 
@@ -391,11 +391,11 @@ async def test_a_card_that_could_not_be_changed_is_changed_later(
         await mo.submit()
         await result(maya)
         assert cards(mo) == [card]
-        await put_off(sqlite_url, MessageKind.CARD)
+        await undelivered(sqlite_url, MessageKind.CARD)
         sandbox.slack.faults.switch_off()
         clock.pass_by(5)
         await settled(mo, "✓ Approved by @Mo.")
-        await all_told(sqlite_url)
+        await all_delivered(sqlite_url)
     assert len(cards(mo)) == 1
     assert len(public(maya)) == 1
 
@@ -415,12 +415,12 @@ async def test_a_no_that_could_not_be_told_is_told_later(  # noqa: PLR0917 - a t
         await mo.write("note", "wrong person")
         posts_fail(sandbox, fault)
         await mo.submit()
-        await put_off(sqlite_url, MessageKind.REQUESTER)
+        await undelivered(sqlite_url, MessageKind.REQUESTER)
         assert maya.dm() == []
         sandbox.slack.faults.switch_off()
         clock.pass_by(5)
         told = await direct_message(maya)
-        await all_told(sqlite_url)
+        await all_delivered(sqlite_url)
     assert "Denied by @Mo" in told
     assert "Note: wrong person" in told
     assert len(maya.dm()) == 1
@@ -482,7 +482,7 @@ async def test_whoever_waits_hears_that_the_bot_can_not_go_on_and_later_how_it_w
 
 
 def read_dm(person: Person) -> str:
-    """Read all that the bot has told somebody directly."""
+    """Return all direct messages of the bot to a user."""
     return "\n".join(map(person.read, person.dm()))
 
 
@@ -495,7 +495,7 @@ async def test_what_expired_while_the_bot_was_down_is_told_by_its_next_start(
     async with start(rules=ALWAYS, clock=clock):
         told = await direct_message(maya)
         await settled(maya, "Nobody decided in time. Nobody was removed.")
-        await all_told(sqlite_url)
+        await all_delivered(sqlite_url)
     assert "Kick #1 expired: nobody was removed." in told
     assert EXPIRED in told
     assert len(maya.dm()) == len(cards(maya)) == 1
@@ -539,6 +539,6 @@ async def test_a_request_is_decided_after_a_restart_by_the_card_from_before(
         await mo.submit()
         assert "Mallory — ✓ kicked" in maya.read(await result(maya))
         await settled(mo, "✓ Approved by @Mo.")
-        await all_told(sqlite_url)
+        await all_delivered(sqlite_url)
     assert len(cards(mo)) == 1
     assert len(kick_calls(sandbox)) == 1
