@@ -1,4 +1,4 @@
-# `make help` lists the targets. Each sets up .venv itself, and again when a pin changes.
+# `make help` lists the targets. Each target sets up .venv if needed, also after a pin has changed.
 PYTHON ?= python3
 BIN := .venv/bin
 PINS := requirements.txt tests/requirements.txt
@@ -20,7 +20,7 @@ test: .venv/ready ## run all tests, with branch coverage
 unit: .venv/ready ## run the tests that need no PostgreSQL, browser or socket
 	@$(PYTEST) -m "not services"
 
-faults: .venv/ready ## crash, race and starve the bot, and print what was lost or doubled
+faults: .venv/ready ## test the bot under crashes, races and outages, and print a table
 	@$(BIN)/python -m tests.faults $(FAULTS)
 
 check: .venv/ready ## check format, lint, types and layering
@@ -29,7 +29,7 @@ check: .venv/ready ## check format, lint, types and layering
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-clean: ## remove .venv and what the tools have cached
+clean: ## remove .venv and the caches of the tools
 	rm -rf .venv .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 help: ## list the targets
