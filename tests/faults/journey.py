@@ -14,7 +14,7 @@ from bot.core.kick import Kick, State
 from bot.core.target import Outcome
 from bot.slack.views import approval, blocks, card, result
 from tests.faults.humans import Act, Human, Presser, Requester, Wish, with_button
-from tests.faults.weather import Bolt, draw, draw_costly, draw_for_a_kick
+from tests.faults.weather import PlannedFault, draw, draw_costly, draw_for_a_kick
 from tests.faults.worlds import A_LOOK, APPROVALS, World
 from tests.sandbox.realtimekit import Participant
 from tests.sandbox.slack import Message, Modal
@@ -41,7 +41,7 @@ class Journey:
     requester: str
     wish: Wish
     decision: str
-    bolts: dict[str, list[Bolt]]
+    faults: dict[str, list[PlannedFault]]
     habits: random.Random
     acts: list[Act] = field(default_factory=list)
     struck: set[str] = field(default_factory=set)
@@ -52,21 +52,21 @@ class Journey:
         rng = random.Random(f"{seed}/{number}")  # noqa: S311 - draws that repeat, not secrets
         requester = rng.choice(("U0MAYA", "U0MAYA", "U0MO", "U0LEA", "U0HAL"))
         decision = rng.choice(("approve",) * 5 + ("deny", "cancel", "late", "expire", "forget"))
-        bolts: dict[str, list[Bolt]] = {moment: [] for moment in MOMENTS}
+        faults: dict[str, list[PlannedFault]] = {moment: [] for moment in MOMENTS}
         for _ in range(rng.choice((0, 1, 1, 2, 2, 3))):
-            bolts[rng.choice(MOMENTS)].append(draw(rng))
+            faults[rng.choice(MOMENTS)].append(draw(rng))
         for _ in range(rng.choice((0, 1, 1, 2))):
-            bolts["kick"].append(draw_for_a_kick(rng))
+            faults["kick"].append(draw_for_a_kick(rng))
         if rng.random() < COSTLY_ONES:
-            bolts["kick"].append(draw_costly(rng))
+            faults["kick"].append(draw_costly(rng))
         wish = _wish(world, requester, number, rng)
-        return cls(number, seed, requester, wish, decision, bolts, rng)
+        return cls(number, seed, requester, wish, decision, faults, rng)
 
     def __str__(self) -> str:
-        bolts = [f"{moment}: {bolt}" for moment in MOMENTS for bolt in self.bolts[moment]]
+        faults = [f"{moment}: {fault}" for moment in MOMENTS for fault in self.faults[moment]]
         people = len(self.wish.people)
         what = f"{self.requester} {self.wish.line[:40]!r} of {people}, then {self.decision}"
-        return f"journey {self.number}: {what}; {', '.join(bolts) or 'no faults'}"
+        return f"journey {self.number}: {what}; {', '.join(faults) or 'no faults'}"
 
     def human(self, world: World, user: str) -> Human:
         """Return a user with the habits of this journey."""
@@ -78,8 +78,8 @@ class Journey:
         """Switch on the faults of this moment, the first time that it comes."""
         if moment not in self.struck:
             self.struck.add(moment)
-            for bolt in self.bolts[moment]:
-                bolt.strike(world.sandbox)
+            for fault in self.faults[moment]:
+                fault.strike(world.sandbox)
 
     async def go(self, world: World) -> None:
         """Play the journey to its end."""

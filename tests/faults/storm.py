@@ -39,7 +39,7 @@ async def travel(world: World, journey: Journey) -> None:
     for words in await _silence(world, journey):
         world.find("lost", words, where)
     refreshed = any(
-        one.name == "socket_refresh" for bolts in journey.bolts.values() for one in bolts
+        one.name == "socket_refresh" for faults in journey.faults.values() for one in faults
     )
     await world.judge(since, where, refreshed=refreshed)
     world.tally.cases += 1

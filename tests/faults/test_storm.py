@@ -26,7 +26,7 @@ from tests.faults.weather import (
     NOT_PLAYED,
     REALTIMEKIT,
     SLACK,
-    Bolt,
+    PlannedFault,
     SlackTime,
     draw,
 )
@@ -97,12 +97,12 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             yield here
 
 
-async def played(world: World, *bolts: Bolt) -> Tally:
+async def played(world: World, *faults: PlannedFault) -> Tally:
     """Play a journey of one kick, with these faults during its call."""
     person = world.sandbox.demo.mallory
     wish = Wish("C0LIVE", [person], "spamming links")
-    strikes: dict[str, list[Bolt]] = {moment: [] for moment in MOMENTS}
-    strikes["kick"] += bolts
+    strikes: dict[str, list[PlannedFault]] = {moment: [] for moment in MOMENTS}
+    strikes["kick"] += faults
     calm = random.Random(0)  # noqa: S311 - as above
     await storm.travel(world, Journey(0, 0, "U0MAYA", wish, "forget", strikes, calm))
     return world.tally
@@ -110,7 +110,7 @@ async def played(world: World, *bolts: Bolt) -> Tally:
 
 class TestAPlantedFaultIsFound:
     async def test_not_where_there_is_none(self, world: World) -> None:
-        tally = await played(world, Bolt("realtimekit", "closed_after", 1, {"op": "kick"}))
+        tally = await played(world, PlannedFault("realtimekit", "closed_after", 1, {"op": "kick"}))
         assert tally.findings == []
         assert len(world.sandbox.demo.world.kicks) == 1
 
@@ -150,7 +150,7 @@ class TestAPlantedFaultIsFound:
     ) -> None:
         gone = (Outcome.GONE, OutcomeReason.LEFT, None)
         monkeypatch.setattr(runner, "evidence", lambda *_: gone)
-        tally = await played(world, Bolt("realtimekit", "closed_before", 1, {"op": "kick"}))
+        tally = await played(world, PlannedFault("realtimekit", "closed_before", 1, {"op": "kick"}))
         assert tally.misreported == 1
         assert "gone" in tally.findings[0]
 

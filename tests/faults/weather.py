@@ -30,7 +30,7 @@ class SlackTime(SlackClock):
 
 
 @dataclass(frozen=True, slots=True)
-class Bolt:
+class PlannedFault:
     """A fault to switch on: the stand-in, its name, how often (None: until `calm`), and how."""
 
     service: str
@@ -179,7 +179,7 @@ NOT_PLAYED: Final[Mapping[str, str]] = {
 """Faults under which a true report is impossible."""
 
 
-def draw(rng: random.Random) -> Bolt:
+def draw(rng: random.Random) -> PlannedFault:
     """Return a random fault of either service."""
     service, table = rng.choice((("slack", SLACK), ("realtimekit", REALTIMEKIT)))
     name = rng.choice(sorted(table))
@@ -187,20 +187,20 @@ def draw(rng: random.Random) -> Bolt:
     if name in {"lost_delivery", "token_revoked", "account_inactive", "rate_limited"}:
         # Each takes seconds, or blocks everything.
         times = rng.choice((1, 2))
-    return Bolt(service, name, times, table[name](rng))
+    return PlannedFault(service, name, times, table[name](rng))
 
 
-def draw_for_a_kick(rng: random.Random) -> Bolt:
+def draw_for_a_kick(rng: random.Random) -> PlannedFault:
     """Return a random fault of the kick call, or of the reads for evidence."""
     name = rng.choice(AT_A_KICK)
     how = REALTIMEKIT[name](rng) | ({"op": "kick"} if name in UNCLEAR else {})
-    return Bolt("realtimekit", name, rng.choice((1, 1, 2, 5)), how)
+    return PlannedFault("realtimekit", name, rng.choice((1, 1, 2, 5)), how)
 
 
-def draw_costly(rng: random.Random) -> Bolt:
+def draw_costly(rng: random.Random) -> PlannedFault:
     """Return a random fault that takes a whole deadline."""
     name = rng.choice(sorted(COSTLY))
-    return Bolt("realtimekit", name, 1, COSTLY[name])
+    return PlannedFault("realtimekit", name, 1, COSTLY[name])
 
 
 def calm(sandbox: Sandbox) -> None:
