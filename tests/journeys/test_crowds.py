@@ -22,7 +22,7 @@ from tests.journeys.steps import (
 )
 from tests.sandbox.realtimekit import Meeting, Participant
 from tests.sandbox.sandbox import Sandbox
-from tests.sandbox.slack import Person
+from tests.sandbox.slack import Option, Person
 
 PARTICIPANT = "group_call_participant"
 
@@ -74,12 +74,11 @@ async def test_anyone_of_ten_thousand_is_found_and_kicked(
     sandbox.realtimekit.checks_responses = False
     guests = sandbox.demo.world.fill(only_meeting(sandbox), 10_000)
     await to_form(maya)
-    await maya.type_ahead("who")
-    await sandbox.realtimekit.until(lambda: pages_read(sandbox) == 50)
-    assert len(await maya.type_ahead("who")) == 100
+    assert len(await search(maya)) == 100
+    assert pages_read(sandbox) >= 50
     last = guests[9_998]
     for query in ("guest 9999", last.custom_id, last.id):
-        assert [one.text for one in await maya.type_ahead("who", query)] == ["Guest 9999"]
+        assert [one.text for one in await search(maya, query)] == ["Guest 9999"]
     await maya.choose("who", "Guest 9999")
     await maya.write("reason", "spam")
     await maya.submit()
@@ -88,6 +87,13 @@ async def test_anyone_of_ten_thousand_is_found_and_kicked(
     await maya.until(lambda sees: "Guest 9999 — ✓ kicked" in sees.modal)
     assert [effect.participant for effect in sandbox.demo.world.kicks] == [last]
     assert len(kick_calls(sandbox)) == 1
+
+
+async def search(person: Person, query: str = "") -> Sequence[Option]:
+    """Type until people are offered. On a slow machine, the bot may still be reading the pages."""
+    while not (found := await person.type_ahead("who", query)):
+        pass
+    return found
 
 
 def pages_read(sandbox: Sandbox) -> int:
