@@ -26,6 +26,9 @@ settings.register_profile(
 )
 settings.load_profile("kickbot")
 
+UNMEASURED = ("browser", "faults", "test_sandbox")
+"""Tests that reach no line of the bot that the others do not reach. Measuring doubles their time."""
+
 # On a busy disk, one commit may take seconds, and delay an ack.
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
 
@@ -36,11 +39,13 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests in folders, and those on PostgreSQL: they need services."""
+    """Mark the tests that need services, and those that are not measured."""
     for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        if item.path.parent != Path(__file__).parent or "postgres_server" in fixtures:
+        path = item.path.relative_to(Path(__file__).parent)
+        if len(path.parts) > 1 or "postgres_server" in getattr(item, "fixturenames", ()):
             item.add_marker("services")
+        if str(path).startswith(UNMEASURED):
+            item.add_marker("no_cover")
 
 
 @pytest.fixture(autouse=True)

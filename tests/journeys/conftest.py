@@ -13,8 +13,10 @@ from bot.config import read_settings
 from bot.core.policy import Policy
 from bot.core.ports import Clock
 from bot.policy_file import parse_policy
+from tests.clocks import HastyClock
 from tests.machine import ACKS_WITHIN
 from tests.sandbox.sandbox import EXAMPLE_POLICY, Sandbox, open_sandbox
+from tests.sandbox.slack import Person
 
 Start = Callable[..., AbstractAsyncContextManager[Bot]]
 
@@ -60,6 +62,33 @@ def start(sandbox: Sandbox, transport: str, sqlite_url: str) -> Start:
             yield bot
 
     return started
+
+
+@pytest.fixture
+def maya(sandbox: Sandbox) -> Person:
+    return sandbox.slack.person("U0MAYA")
+
+
+@pytest.fixture
+def mo(sandbox: Sandbox) -> Person:
+    return sandbox.slack.person("U0MO")
+
+
+@pytest.fixture
+def lea(sandbox: Sandbox) -> Person:
+    return sandbox.slack.person("U0LEA")
+
+
+@pytest.fixture
+def clock() -> HastyClock:
+    return HastyClock()
+
+
+@pytest.fixture
+async def hasty(start: Start, clock: HastyClock) -> AsyncIterator[HastyClock]:
+    """Run the bot on `clock`."""
+    async with start(clock=clock):
+        yield clock
 
 
 @pytest.fixture

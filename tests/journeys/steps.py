@@ -23,7 +23,8 @@ from tests.sandbox.slack import Message, Option, Person
 T = TypeVar("T")
 
 ONE_TRANSPORT: Final = pytest.mark.parametrize("transport", ["http"], indirect=True)
-"""For tables about RealtimeKit, in which the way to Slack makes no difference."""
+"""For what happens behind the listeners. Each kind of request goes through both transports in
+test_kick, test_form, test_approval, test_again, test_lean, test_restart and test_slack_faults."""
 STILL: Final = "✗ failed: still there: the kick had no effect"
 LEFT: Final = "○ gone: left since, but RealtimeKit did not confirm the kick"
 

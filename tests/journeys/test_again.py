@@ -21,11 +21,6 @@ from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.slack import Message, Person
 
 
-@pytest.fixture
-def maya(sandbox: Sandbox) -> Person:
-    return sandbox.slack.person("U0MAYA")
-
-
 async def kicked(person: Person) -> Message:
     """Kick Mallory, and return the message in the channel."""
     await to_review(person)

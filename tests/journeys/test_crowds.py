@@ -9,7 +9,7 @@ import pytest
 
 from bot.app import Bot
 from bot.core.kick import State
-from bot.core.text import NO_NAME, display
+from bot.core.text import display
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
     ONE_TRANSPORT,
@@ -24,12 +24,9 @@ from tests.sandbox.realtimekit import Meeting, Participant
 from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.slack import Option, Person
 
+pytestmark = ONE_TRANSPORT
+
 PARTICIPANT = "group_call_participant"
-
-
-@pytest.fixture
-def maya(sandbox: Sandbox) -> Person:
-    return sandbox.slack.person("U0MAYA")
 
 
 def gather(sandbox: Sandbox, *names: str | None, title: str = "Launch") -> list[Participant]:
@@ -55,7 +52,6 @@ def only_meeting(sandbox: Sandbox, title: str = "Launch") -> Meeting:
 
 
 @pytest.mark.parametrize("count", [1, 99, 100, 101])
-@ONE_TRANSPORT
 async def test_the_newest_hundred_are_offered_and_a_search_finds_anyone(
     sandbox: Sandbox, maya: Person, bot: Bot, count: int
 ) -> None:
@@ -66,7 +62,6 @@ async def test_the_newest_hundred_are_offered_and_a_search_finds_anyone(
     assert "Guest 1" in [one.text for one in await maya.type_ahead("who", "guest 1")]
 
 
-@ONE_TRANSPORT
 async def test_anyone_of_ten_thousand_is_found_and_kicked(
     sandbox: Sandbox, maya: Person, bot: Bot
 ) -> None:
@@ -104,7 +99,6 @@ def pages_read(sandbox: Sandbox) -> int:
 
 
 @pytest.mark.parametrize("count", [25, 26])
-@ONE_TRANSPORT
 async def test_at_most_twenty_five_people_at_once(
     sandbox: Sandbox, maya: Person, start: Start, count: int
 ) -> None:
@@ -124,7 +118,6 @@ async def test_at_most_twenty_five_people_at_once(
         assert len(sandbox.demo.world.kicks) == len(kick_calls(sandbox)) == 25
 
 
-@ONE_TRANSPORT
 async def test_ids_and_chosen_people_count_together(
     sandbox: Sandbox, maya: Person, bot: Bot
 ) -> None:
@@ -193,7 +186,6 @@ async def test_two_of_one_name_are_told_apart_in_the_list_and_in_the_review(
     assert [effect.participant for effect in sandbox.demo.world.kicks] == [twins[0]]
 
 
-@ONE_TRANSPORT
 @pytest.mark.parametrize("other", ["SAM", "Sam\u200b", "\u202eSam", " Sam ", "\uff33am"], ids=ascii)
 async def test_names_that_look_alike_are_one_name(
     sandbox: Sandbox, maya: Person, bot: Bot, other: str
@@ -275,7 +267,6 @@ def bullets(text: str, end: str) -> list[str]:
     return [line.partition("• ")[2].partition(end)[0] for line in text.split("\n") if "• " in line]
 
 
-@ONE_TRANSPORT
 @pytest.mark.parametrize("title", HOSTILE_TITLES, ids=lambda title: ascii(title)[:30])
 async def test_a_meeting_s_title_is_shown_as_it_is_and_does_nothing(
     sandbox: Sandbox, maya: Person, bot: Bot, title: str
@@ -294,10 +285,6 @@ async def test_a_meeting_s_title_is_shown_as_it_is_and_does_nothing(
     told = f"removed 1 person from {display(title, 75)} · kick #1"
     assert told in maya.read(await result(maya))
     assert_inert(sandbox)
-
-
-def test_a_name_without_a_visible_character_is_said_to_be_none() -> None:
-    assert display(" \u200b\u202e ", 75) == display("", 75) == NO_NAME
 
 
 def assert_inert(sandbox: Sandbox) -> None:
@@ -373,7 +360,6 @@ PASTED = {
 }
 
 
-@ONE_TRANSPORT
 @pytest.mark.parametrize("pasted", PASTED.values(), ids=PASTED.keys())
 async def test_a_pasted_id_means_exactly_whom_it_names(
     sandbox: Sandbox, maya: Person, bot: Bot, pasted: Pasted

@@ -16,6 +16,7 @@ from bot.core.outbox_message import DELIVER_WITHIN, MessageKind
 from bot.slack import modals
 from tests.clocks import HastyClock
 from tests.journeys import leftovers
+from tests.journeys.approvals import asked, cards, settled, to_request
 from tests.journeys.conftest import Start, database_of
 from tests.journeys.steps import (
     ONE_TRANSPORT,
@@ -32,9 +33,10 @@ from tests.journeys.steps import (
     to_review,
     undelivered,
 )
-from tests.journeys.test_approval import asked, cards, settled, to_request
 from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.slack import Person
+
+pytestmark = ONE_TRANSPORT
 
 ALWAYS = {"second_person": "always"}
 SENT_AGAIN = "it may be here twice."
@@ -43,21 +45,6 @@ UNASKED = "Nobody could be asked about kick #1 yet"
 EXPIRED = "Nobody decided in time, so it expired. Nobody was removed."
 TEN_MINUTES = 10 * 60
 A_DAY = 24 * 60 * 60
-
-
-@pytest.fixture
-def maya(sandbox: Sandbox) -> Person:
-    return sandbox.slack.person("U0MAYA")
-
-
-@pytest.fixture
-def mo(sandbox: Sandbox) -> Person:
-    return sandbox.slack.person("U0MO")
-
-
-@pytest.fixture
-def clock() -> HastyClock:
-    return HastyClock()
 
 
 def archive(sandbox: Sandbox, name: str) -> None:
@@ -91,7 +78,6 @@ async def without_remark(person: Person, remark: str) -> None:
     ],
     ids=["429", "service_unavailable", "500", "broken"],
 )
-@ONE_TRANSPORT
 async def test_a_result_that_slack_does_not_take_is_posted_once_it_does(  # noqa: PLR0917 - a table's columns
     sandbox: Sandbox,
     start: Start,
@@ -170,7 +156,6 @@ async def line_to(url: str) -> AsyncIterator[Line]:
         await line.cut()
 
 
-@ONE_TRANSPORT
 async def test_a_result_is_posted_once_when_slack_can_be_reached_again(
     sandbox: Sandbox, start: Start, maya: Person, clock: HastyClock, sqlite_url: str
 ) -> None:
@@ -195,7 +180,6 @@ async def test_a_result_is_posted_once_when_slack_can_be_reached_again(
 
 
 @pytest.mark.parametrize("fault", ["rate_limited", "server_error"])
-@ONE_TRANSPORT
 async def test_what_one_process_could_not_post_the_next_one_posts(  # noqa: PLR0917 - a table's column
     sandbox: Sandbox, start: Start, maya: Person, clock: HastyClock, sqlite_url: str, fault: str
 ) -> None:
@@ -237,7 +221,6 @@ async def test_what_a_process_that_died_did_not_tell_the_next_one_does(
     assert kick_calls(sandbox) == []
 
 
-@ONE_TRANSPORT
 async def test_of_a_channel_that_is_archived_by_then_its_asker_hears_directly(
     sandbox: Sandbox, start: Start, maya: Person, sqlite_url: str
 ) -> None:
@@ -255,7 +238,6 @@ async def test_of_a_channel_that_is_archived_by_then_its_asker_hears_directly(
     assert await stored(sqlite_url) == done
 
 
-@ONE_TRANSPORT
 async def test_what_nobody_could_be_told_in_any_way_is_due_again(
     sandbox: Sandbox, start: Start, maya: Person, clock: HastyClock, sqlite_url: str
 ) -> None:
@@ -276,7 +258,6 @@ async def test_what_nobody_could_be_told_in_any_way_is_due_again(
     assert await stored(sqlite_url) == done
 
 
-@ONE_TRANSPORT
 async def test_what_could_not_be_told_in_a_day_is_given_up_and_on_record(
     sandbox: Sandbox, start: Start, maya: Person, clock: HastyClock, sqlite_url: str
 ) -> None:
@@ -300,10 +281,9 @@ async def test_what_could_not_be_told_in_a_day_is_given_up_and_on_record(
 # The card, and the message to the requester
 
 
-async def test_whoever_asks_where_the_bot_may_not_post_hears_how_to_mend_that(
-    sandbox: Sandbox, start: Start, clock: HastyClock, sqlite_url: str
+async def test_whoever_asks_where_the_bot_may_not_post_hears_how_to_mend_that(  # noqa: PLR0917 - fixtures
+    sandbox: Sandbox, maya: Person, mo: Person, start: Start, clock: HastyClock, sqlite_url: str
 ) -> None:
-    maya, mo = sandbox.slack.person("U0MAYA"), sandbox.slack.person("U0MO")
     mods = sandbox.slack.workspace.directory.channels["C0MODS"]
     sandbox.slack.upsert(replace(mods, bot_is_member=False))
     remedy = f"{UNASKED}: the bot is not in the approvals channel (C0MODS). Invite it there"
@@ -330,7 +310,6 @@ async def test_whoever_asks_where_the_bot_may_not_post_hears_how_to_mend_that(
     assert_in_plain_words(sandbox)
 
 
-@ONE_TRANSPORT
 async def test_a_request_that_slack_does_not_take_yet_is_posted_later_and_bothers_nobody(
     sandbox: Sandbox, start: Start, maya: Person, clock: HastyClock, sqlite_url: str
 ) -> None:
@@ -348,7 +327,6 @@ async def test_a_request_that_slack_does_not_take_yet_is_posted_later_and_bother
     assert maya.dm() == []
 
 
-@ONE_TRANSPORT
 async def test_whoever_asks_in_an_archived_channel_hears_so_and_that_it_expired(
     sandbox: Sandbox, start: Start, maya: Person, clock: HastyClock, sqlite_url: str
 ) -> None:
@@ -365,7 +343,6 @@ async def test_whoever_asks_in_an_archived_channel_hears_so_and_that_it_expired(
     assert kicks_stored(sqlite_url) == ["expired"]
 
 
-@ONE_TRANSPORT
 async def test_a_card_in_a_channel_archived_since_is_left_as_it_is(
     sandbox: Sandbox, start: Start, maya: Person, sqlite_url: str
 ) -> None:
@@ -379,11 +356,9 @@ async def test_a_card_in_a_channel_archived_since_is_left_as_it_is(
     assert EventKind.DELIVERY_FAILED not in [one.kind for one in await record(sqlite_url)]
 
 
-@ONE_TRANSPORT
-async def test_a_card_that_could_not_be_changed_is_changed_later(
-    sandbox: Sandbox, start: Start, clock: HastyClock, sqlite_url: str
+async def test_a_card_that_could_not_be_changed_is_changed_later(  # noqa: PLR0917 - fixtures
+    sandbox: Sandbox, maya: Person, mo: Person, start: Start, clock: HastyClock, sqlite_url: str
 ) -> None:
-    maya, mo = sandbox.slack.person("U0MAYA"), sandbox.slack.person("U0MO")
     async with start(rules=ALWAYS, clock=clock):
         card = await asked(maya)
         await to_request(mo, card)
@@ -401,7 +376,6 @@ async def test_a_card_that_could_not_be_changed_is_changed_later(
 
 
 @pytest.mark.parametrize("fault", ["rate_limited", "broken_before", "refused"])
-@ONE_TRANSPORT
 async def test_a_no_that_could_not_be_told_is_told_later(  # noqa: PLR0917 - a table's column
     sandbox: Sandbox, start: Start, maya: Person, clock: HastyClock, sqlite_url: str, fault: str
 ) -> None:
@@ -427,7 +401,6 @@ async def test_a_no_that_could_not_be_told_is_told_later(  # noqa: PLR0917 - a t
     assert kicks_stored(sqlite_url) == ["denied"]
 
 
-@ONE_TRANSPORT
 async def test_of_views_only_so_many_are_remembered_and_whoever_had_another_hears_directly(
     sandbox: Sandbox, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -448,7 +421,6 @@ async def test_of_views_only_so_many_are_remembered_and_whoever_had_another_hear
 
 
 @pytest.mark.parametrize("is_looking", [True, False], ids=["in the view", "directly"])
-@ONE_TRANSPORT
 async def test_whoever_waits_hears_that_the_bot_can_not_go_on_and_later_how_it_went(  # noqa: PLR0917 - a table's column
     sandbox: Sandbox,
     start: Start,
@@ -505,7 +477,6 @@ async def test_what_expired_while_the_bot_was_down_is_told_by_its_next_start(
 
 
 @pytest.mark.parametrize("deed", ["approve", "deny"])
-@ONE_TRANSPORT
 async def test_a_decision_after_the_deadline_is_too_late_whatever_the_bot_did_meanwhile(  # noqa: PLR0917 - a table's column
     sandbox: Sandbox, start: Start, maya: Person, clock: HastyClock, sqlite_url: str, deed: str
 ) -> None:
@@ -527,7 +498,6 @@ async def test_a_decision_after_the_deadline_is_too_late_whatever_the_bot_did_me
     assert kick_calls(sandbox) == []
 
 
-@ONE_TRANSPORT
 async def test_a_request_is_decided_after_a_restart_by_the_card_from_before(
     sandbox: Sandbox, start: Start, maya: Person, sqlite_url: str
 ) -> None:

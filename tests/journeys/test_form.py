@@ -25,11 +25,6 @@ from tests.sandbox.slack import Message, Person
 Json = dict[str, Any]
 
 
-@pytest.fixture
-def maya(sandbox: Sandbox) -> Person:
-    return sandbox.slack.person("U0MAYA")
-
-
 async def ephemeral(person: Person, channel: str = "C0LIVE") -> Message:
     """Wait for a message that only this user sees."""
     found = await person.until(
@@ -84,9 +79,8 @@ async def test_help_says_what_this_person_may_do(
 )
 @ONE_TRANSPORT
 async def test_help_says_when_a_second_person_is_needed(
-    sandbox: Sandbox, start: Start, rules: dict[str, str], words: str
+    sandbox: Sandbox, maya: Person, start: Start, rules: dict[str, str], words: str
 ) -> None:
-    maya = sandbox.slack.person("U0MAYA")
     async with start(rules=rules):
         await maya.command("C0LIVE", "/kick help")
         assert words in maya.read(await ephemeral(maya))

@@ -3,10 +3,12 @@
 from bot.app import Bot
 from tests.journeys.steps import result, to_review
 from tests.sandbox.sandbox import Sandbox
+from tests.sandbox.slack import Person
 
 
-async def test_two_taps_from_the_command_to_the_kick(sandbox: Sandbox, bot: Bot) -> None:
-    maya = sandbox.slack.person("U0MAYA")
+async def test_two_taps_from_the_command_to_the_kick(
+    sandbox: Sandbox, maya: Person, bot: Bot
+) -> None:
     await to_review(maya)
     assert "Mallory" in str(maya.modal)
     await maya.submit()

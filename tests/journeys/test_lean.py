@@ -31,12 +31,6 @@ from tests.journeys.steps import (
 from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.slack import Person
 
-
-@pytest.fixture
-def maya(sandbox: Sandbox) -> Person:
-    return sandbox.slack.person("U0MAYA")
-
-
 # Connections
 
 

@@ -1,13 +1,9 @@
 """The choice of the meeting, and changes in it while a moderator reviews."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from bot.core.kick import State
 from bot.core.target import Outcome, OutcomeReason
-from tests.clocks import HastyClock
-from tests.journeys.conftest import Start
 from tests.journeys.steps import (
     ONE_TRANSPORT,
     choose,
@@ -22,17 +18,7 @@ from tests.sandbox.realtimekit import open_meeting
 from tests.sandbox.sandbox import Sandbox
 from tests.sandbox.slack import Person
 
-
-@pytest.fixture(autouse=True)
-async def hasty(start: Start) -> AsyncIterator[HastyClock]:
-    clock = HastyClock()
-    async with start(clock=clock):
-        yield clock
-
-
-@pytest.fixture
-def maya(sandbox: Sandbox) -> Person:
-    return sandbox.slack.person("U0MAYA")
+pytestmark = [ONE_TRANSPORT, pytest.mark.usefixtures("hasty")]
 
 
 def leave(sandbox: Sandbox, *names: str) -> None:
@@ -94,7 +80,6 @@ async def test_who_is_chosen_before_a_new_session_is_reviewed_in_the_new_one(
     assert (await stored(sqlite_url)).session_id == session.id
 
 
-@ONE_TRANSPORT
 async def test_who_is_chosen_before_the_session_ends_is_looked_up_in_the_records(
     sandbox: Sandbox, maya: Person, sqlite_url: str
 ) -> None:
@@ -111,7 +96,6 @@ async def test_who_is_chosen_before_the_session_ends_is_looked_up_in_the_records
     assert (target.outcome, target.outcome_reason) == (Outcome.FAILED, OutcomeReason.NOBODY)
 
 
-@ONE_TRANSPORT
 async def test_a_session_that_just_starts_is_told_as_unreadable_and_then_works(
     sandbox: Sandbox, maya: Person
 ) -> None:
@@ -152,7 +136,6 @@ async def test_who_left_before_the_review_is_shown_as_gone_and_not_to_be_removed
     ]
 
 
-@ONE_TRANSPORT
 async def test_when_all_left_before_the_review_there_is_nothing_to_press(
     sandbox: Sandbox, maya: Person
 ) -> None:
@@ -180,7 +163,6 @@ async def test_who_left_between_review_and_kick_is_gone_not_kicked(
     assert sandbox.demo.world.kicks == []
 
 
-@ONE_TRANSPORT
 async def test_who_became_a_host_before_the_review_is_protected(
     sandbox: Sandbox, maya: Person
 ) -> None:
@@ -193,7 +175,6 @@ async def test_who_became_a_host_before_the_review_is_protected(
     assert "Mallory" in str(maya.modal).partition("Not to be removed")[2]
 
 
-@ONE_TRANSPORT
 async def test_who_became_a_host_between_review_and_kick_is_spared(
     sandbox: Sandbox, maya: Person, sqlite_url: str
 ) -> None:
@@ -207,7 +188,6 @@ async def test_who_became_a_host_between_review_and_kick_is_spared(
     assert len(kick_calls(sandbox)) == 1
 
 
-@ONE_TRANSPORT
 async def test_a_kick_of_one_who_became_a_host_is_refused(
     sandbox: Sandbox, maya: Person, sqlite_url: str
 ) -> None:
@@ -219,7 +199,6 @@ async def test_a_kick_of_one_who_became_a_host_is_refused(
     assert kick_calls(sandbox) == []
 
 
-@ONE_TRANSPORT
 async def test_a_kick_of_one_who_became_a_host_says_that_they_are_protected(
     sandbox: Sandbox, maya: Person
 ) -> None:
@@ -233,7 +212,6 @@ async def test_a_kick_of_one_who_became_a_host_says_that_they_are_protected(
 # Lists that lag or are wrong
 
 
-@ONE_TRANSPORT
 @pytest.mark.parametrize("by", ["title", "id"])
 async def test_an_empty_list_of_sessions_does_not_hide_a_meeting(
     sandbox: Sandbox, maya: Person, by: str
@@ -272,7 +250,6 @@ async def test_who_just_came_is_not_in_the_list_yet_and_is_kicked_by_id(
     assert [effect.participant for effect in sandbox.demo.world.kicks] == [troll]
 
 
-@ONE_TRANSPORT
 async def test_an_empty_list_of_people_does_not_hide_one_who_is_known_by_id(
     sandbox: Sandbox, maya: Person
 ) -> None:
@@ -286,7 +263,6 @@ async def test_an_empty_list_of_people_does_not_hide_one_who_is_known_by_id(
     assert "Mallory — ✓ kicked" in maya.read(await result(maya))
 
 
-@ONE_TRANSPORT
 async def test_in_an_empty_session_nobody_is_offered(sandbox: Sandbox, maya: Person) -> None:
     leave(sandbox)
     await to_form(maya)
@@ -312,7 +288,6 @@ async def test_a_single_live_meeting_is_a_line_with_a_way_to_another(
     assert await maya.type_ahead("who") == []
 
 
-@ONE_TRANSPORT
 async def test_live_meetings_come_first_and_those_not_seen_live_after_them(
     sandbox: Sandbox, maya: Person
 ) -> None:
@@ -380,7 +355,6 @@ async def test_the_meeting_last_used_in_a_channel_is_chosen_there_and_only_there
     assert not maya.modal.values.get("meeting")
 
 
-@ONE_TRANSPORT
 async def test_with_two_live_meetings_a_meeting_must_be_chosen(
     sandbox: Sandbox, maya: Person
 ) -> None:
@@ -392,7 +366,6 @@ async def test_with_two_live_meetings_a_meeting_must_be_chosen(
     assert list(maya.modal.errors.values()) == ["Choose a meeting."]
 
 
-@ONE_TRANSPORT
 async def test_a_name_that_is_in_two_live_meetings_opens_the_form(
     sandbox: Sandbox, maya: Person
 ) -> None:
@@ -401,7 +374,6 @@ async def test_a_name_that_is_in_two_live_meetings_opens_the_form(
     assert not maya.modal.values.get("meeting")
 
 
-@ONE_TRANSPORT
 async def test_a_meeting_with_nobody_in_it_has_nobody_to_kick(
     sandbox: Sandbox, maya: Person, sqlite_url: str
 ) -> None:
@@ -423,7 +395,6 @@ async def test_a_meeting_with_nobody_in_it_has_nobody_to_kick(
     assert (await stored(sqlite_url)).session_id is None
 
 
-@ONE_TRANSPORT
 async def test_a_review_of_a_meeting_without_a_session_says_so(
     sandbox: Sandbox, maya: Person
 ) -> None:

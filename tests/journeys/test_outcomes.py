@@ -1,7 +1,7 @@
 """Replies of RealtimeKit to a kick, and what the moderator and the audit log then see."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,6 @@ import pytest
 from bot.core.kick import State
 from bot.core.target import Outcome, OutcomeReason
 from tests.clocks import HastyClock
-from tests.journeys.conftest import Start
 from tests.journeys.steps import (
     LEFT,
     ONE_TRANSPORT,
@@ -25,6 +24,9 @@ from tests.journeys.steps import (
     to_review,
 )
 from tests.sandbox.sandbox import Sandbox
+from tests.sandbox.slack import Person
+
+pytestmark = ONE_TRANSPORT
 
 
 @dataclass(frozen=True)
@@ -121,19 +123,10 @@ CASES = [
 ]
 
 
-@pytest.fixture
-async def hasty(start: Start) -> AsyncIterator[HastyClock]:
-    clock = HastyClock()
-    async with start(clock=clock):
-        yield clock
-
-
-@ONE_TRANSPORT
 @pytest.mark.parametrize("case", CASES)
 async def test_what_is_told_and_stored_is_what_happened(
-    sandbox: Sandbox, hasty: HastyClock, sqlite_url: str, case: Case
+    sandbox: Sandbox, maya: Person, hasty: HastyClock, sqlite_url: str, case: Case
 ) -> None:
-    maya = sandbox.slack.person("U0MAYA")
     await to_review(maya)
     sandbox.realtimekit.faults.switch_on(case.fault, op="kick", times=case.times, **case.how)
     await maya.submit()
@@ -149,11 +142,9 @@ async def test_what_is_told_and_stored_is_what_happened(
     assert_in_plain_words(sandbox)
 
 
-@ONE_TRANSPORT
 async def test_each_person_of_a_kick_has_an_outcome_of_their_own(
-    sandbox: Sandbox, hasty: HastyClock, sqlite_url: str
+    sandbox: Sandbox, maya: Person, hasty: HastyClock, sqlite_url: str
 ) -> None:
-    maya = sandbox.slack.person("U0MAYA")
     tom, ana, jun, olu, mia = sandbox.demo.crowd
     silent: dict[str, Any] = {"op": "kick", "times": 1}
     sandbox.realtimekit.faults.switch_on("hang", participant_id=tom.id, **silent)
@@ -188,9 +179,8 @@ async def test_each_person_of_a_kick_has_an_outcome_of_their_own(
 
 
 async def test_three_tabs_are_one_person_one_call_and_all_closed(
-    sandbox: Sandbox, hasty: HastyClock, sqlite_url: str
+    sandbox: Sandbox, maya: Person, hasty: HastyClock, sqlite_url: str
 ) -> None:
-    maya = sandbox.slack.person("U0MAYA")
     sandbox.realtimekit.faults.switch_on("kick_answers_peer_ids")
     await to_review(maya, "/kick yusuf three tabs")
     assert "3 connections" in maya.modal
@@ -203,9 +193,8 @@ async def test_three_tabs_are_one_person_one_call_and_all_closed(
 
 
 async def test_while_answers_are_looked_into_the_moderator_sees_so(
-    sandbox: Sandbox, hasty: HastyClock
+    sandbox: Sandbox, maya: Person, hasty: HastyClock
 ) -> None:
-    maya = sandbox.slack.person("U0MAYA")
     await to_review(maya)
     hasty.awake.clear()
     sandbox.realtimekit.faults.switch_on("reset_before", op="kick", times=1)
@@ -218,9 +207,8 @@ async def test_while_answers_are_looked_into_the_moderator_sees_so(
 
 
 async def test_who_came_back_after_a_lost_answer_is_told_and_can_be_kicked_again(
-    sandbox: Sandbox, hasty: HastyClock, sqlite_url: str
+    sandbox: Sandbox, maya: Person, hasty: HastyClock, sqlite_url: str
 ) -> None:
-    maya = sandbox.slack.person("U0MAYA")
     await to_review(maya)
     sandbox.demo.world.comes_back(sandbox.demo.mallory)
     sandbox.realtimekit.faults.switch_on("reset_after", op="kick", times=1)
@@ -237,11 +225,9 @@ async def test_who_came_back_after_a_lost_answer_is_told_and_can_be_kicked_again
 
 
 @pytest.mark.parametrize("fault", ["empty_participants", "server_error", "success_false"])
-@ONE_TRANSPORT
 async def test_what_nothing_proves_stays_unknown(
-    sandbox: Sandbox, hasty: HastyClock, sqlite_url: str, fault: str
+    sandbox: Sandbox, maya: Person, hasty: HastyClock, sqlite_url: str, fault: str
 ) -> None:
-    maya = sandbox.slack.person("U0MAYA")
     await to_review(maya)
     hasty.awake.clear()
     sandbox.realtimekit.faults.switch_on("reset_after", op="kick", times=1)
@@ -259,9 +245,8 @@ async def test_what_nothing_proves_stays_unknown(
 
 
 async def test_a_lost_answer_is_settled_although_the_list_lags(
-    sandbox: Sandbox, hasty: HastyClock, sqlite_url: str
+    sandbox: Sandbox, maya: Person, hasty: HastyClock, sqlite_url: str
 ) -> None:
-    maya = sandbox.slack.person("U0MAYA")
     sandbox.demo.world.clock = hasty.now
     sandbox.realtimekit.faults.switch_on("lagging_list", seconds=10)
     await to_review(maya)
@@ -272,9 +257,8 @@ async def test_a_lost_answer_is_settled_although_the_list_lags(
 
 
 async def test_what_was_never_sent_is_told_apart_from_what_may_have_happened(
-    sandbox: Sandbox, hasty: HastyClock, sqlite_url: str
+    sandbox: Sandbox, maya: Person, hasty: HastyClock, sqlite_url: str
 ) -> None:
-    maya = sandbox.slack.person("U0MAYA")
     guests = sandbox.demo.world.fill(sandbox.demo.ama, 9)
     await choose(maya, *(f"Guest {number}" for number in range(1, 10)))
     hasty.awake.clear()
@@ -298,9 +282,8 @@ async def test_what_was_never_sent_is_told_apart_from_what_may_have_happened(
 
 
 async def test_nothing_is_called_when_the_last_look_fails(
-    sandbox: Sandbox, hasty: HastyClock, sqlite_url: str
+    sandbox: Sandbox, maya: Person, hasty: HastyClock, sqlite_url: str
 ) -> None:
-    maya = sandbox.slack.person("U0MAYA")
     await to_review(maya)
     await sandbox.realtimekit.pause()
     await maya.submit()
@@ -339,12 +322,10 @@ UNREAD = [
 ]
 
 
-@ONE_TRANSPORT
 @pytest.mark.parametrize("unread", UNREAD, ids=lambda one: f"{one.fault}-{one.how or 'plain'}")
 async def test_a_form_that_could_not_be_filled_says_why(
-    sandbox: Sandbox, hasty: HastyClock, unread: Unread
+    sandbox: Sandbox, maya: Person, hasty: HastyClock, unread: Unread
 ) -> None:
-    maya = sandbox.slack.person("U0MAYA")
     sandbox.realtimekit.faults.switch_on(unread.fault, op="sessions", **unread.how)
     await to_form(maya)
     assert unread.words in maya.modal
@@ -352,12 +333,10 @@ async def test_a_form_that_could_not_be_filled_says_why(
     assert (helps in maya.modal) is unread.words.startswith(UNREADABLE)
 
 
-@ONE_TRANSPORT
 @pytest.mark.parametrize("unread", UNREAD[::2], ids=lambda one: f"{one.fault}-{one.how or 'plain'}")
 async def test_a_kick_before_which_nobody_could_look_is_refused(
-    sandbox: Sandbox, hasty: HastyClock, sqlite_url: str, unread: Unread
+    sandbox: Sandbox, maya: Person, hasty: HastyClock, sqlite_url: str, unread: Unread
 ) -> None:
-    maya = sandbox.slack.person("U0MAYA")
     await to_review(maya)
     sandbox.realtimekit.faults.switch_on(unread.fault, op="participants", **unread.how)
     await maya.submit()
@@ -370,11 +349,9 @@ async def test_a_kick_before_which_nobody_could_look_is_refused(
     assert sandbox.demo.mallory in sandbox.demo.world.who_is_in(sandbox.demo.ama)
 
 
-@ONE_TRANSPORT
 async def test_a_review_that_could_not_be_drawn_says_why_and_offers_no_kick(
-    sandbox: Sandbox, hasty: HastyClock
+    sandbox: Sandbox, maya: Person, hasty: HastyClock
 ) -> None:
-    maya = sandbox.slack.person("U0MAYA")
     await to_form(maya)
     await pick(maya, "Mallory")
     await maya.write("reason", "spam")
@@ -387,12 +364,10 @@ async def test_a_review_that_could_not_be_drawn_says_why_and_offers_no_kick(
     assert maya.modal.values["reason"] == "spam"
 
 
-@ONE_TRANSPORT
 @pytest.mark.parametrize("fault", ["unauthorized", "forbidden"])
 async def test_a_token_refused_right_before_the_kick_is_for_the_operator(
-    sandbox: Sandbox, hasty: HastyClock, fault: str
+    sandbox: Sandbox, maya: Person, hasty: HastyClock, fault: str
 ) -> None:
-    maya = sandbox.slack.person("U0MAYA")
     await to_review(maya)
     sandbox.realtimekit.faults.switch_on(fault)
     await maya.submit()
@@ -400,12 +375,10 @@ async def test_a_token_refused_right_before_the_kick_is_for_the_operator(
     assert "operator" in maya.modal
 
 
-@ONE_TRANSPORT
 @pytest.mark.parametrize("fault", ["reset_before", "closed_before", "truncated", "wrong_shape"])
 async def test_a_moderator_reads_no_names_of_a_program_s_parts(
-    sandbox: Sandbox, hasty: HastyClock, fault: str
+    sandbox: Sandbox, maya: Person, hasty: HastyClock, fault: str
 ) -> None:
-    maya = sandbox.slack.person("U0MAYA")
     sandbox.realtimekit.faults.switch_on(fault, op="sessions")
     await to_form(maya)
     assert_in_plain_words(sandbox)
@@ -414,9 +387,8 @@ async def test_a_moderator_reads_no_names_of_a_program_s_parts(
 
 
 async def test_a_form_says_that_realtimekit_can_not_be_reached(
-    sandbox: Sandbox, hasty: HastyClock
+    sandbox: Sandbox, maya: Person, hasty: HastyClock
 ) -> None:
-    maya = sandbox.slack.person("U0MAYA")
     await sandbox.realtimekit.pause()
     await to_form(maya)
     assert "RealtimeKit can't be reached." in maya.modal

@@ -35,12 +35,6 @@ from tests.journeys.steps import (
 from tests.sandbox.sandbox import EXAMPLE_POLICY, Sandbox
 from tests.sandbox.slack import Person
 
-
-@pytest.fixture
-def maya(sandbox: Sandbox) -> Person:
-    return sandbox.slack.person("U0MAYA")
-
-
 # After another process died
 
 

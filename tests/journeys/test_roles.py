@@ -190,9 +190,8 @@ ABROAD_PAYLOADS: dict[str, Json] = {
 
 @pytest.mark.parametrize("kind", ABROAD_PAYLOADS)
 async def test_a_submit_from_another_workspace_is_refused(
-    sandbox: Sandbox, start: Start, sqlite_url: str, kind: str
+    sandbox: Sandbox, maya: Person, start: Start, sqlite_url: str, kind: str
 ) -> None:
-    maya = sandbox.slack.person("U0MAYA")
     async with start():
         await (to_form(maya, "/kick mallory") if kind == "form" else to_review(maya))
         # The same id, but of a user of another workspace: ids are unique within a workspace only.
@@ -205,8 +204,9 @@ async def test_a_submit_from_another_workspace_is_refused(
     assert kick_calls(sandbox) == []
 
 
-async def test_a_menu_offers_nothing_to_another_workspace(sandbox: Sandbox, start: Start) -> None:
-    maya = sandbox.slack.person("U0MAYA")
+async def test_a_menu_offers_nothing_to_another_workspace(
+    sandbox: Sandbox, maya: Person, start: Start
+) -> None:
     open_meeting(sandbox.demo.world, "Evening show", ["Ed"])
     async with start():
         await to_form(maya)
@@ -217,9 +217,8 @@ async def test_a_menu_offers_nothing_to_another_workspace(sandbox: Sandbox, star
 
 
 async def test_a_command_from_another_workspace_is_refused(
-    sandbox: Sandbox, start: Start, sqlite_url: str
+    sandbox: Sandbox, maya: Person, start: Start, sqlite_url: str
 ) -> None:
-    maya = sandbox.slack.person("U0MAYA")
     async with start():
         await maya.command("C0LIVE", "/kick help")
         payload = sandbox.slack.deliveries[-1].payload | {"team_id": OTHER_TEAM_ID}
@@ -229,6 +228,7 @@ async def test_a_command_from_another_workspace_is_refused(
     assert not maya.stack
 
 
+@ONE_TRANSPORT
 async def test_a_helper_is_shown_whom_they_mean_but_can_only_ask(
     sandbox: Sandbox, start: Start, sqlite_url: str
 ) -> None:
@@ -295,9 +295,8 @@ async def test_that_nobody_can_be_read_does_not_mean_that_there_is_nobody(
 
 @ONE_TRANSPORT
 async def test_what_needs_a_second_person_is_refused_where_the_policy_names_no_place_to_ask(
-    sandbox: Sandbox, governed: Governed, sqlite_url: str
+    sandbox: Sandbox, maya: Person, governed: Governed, sqlite_url: str
 ) -> None:
-    maya = sandbox.slack.person("U0MAYA")
     nowhere = {"approvals_channel": None, "ping": None}
     alone = {"who": ["U0MAYA"], "role": "moderator"}
     rules = {"second_person": "never"}
@@ -313,6 +312,7 @@ async def test_what_needs_a_second_person_is_refused_where_the_policy_names_no_p
     assert kick_calls(sandbox) == []
 
 
+@ONE_TRANSPORT
 async def test_a_lead_kicks(sandbox: Sandbox, bot: Bot) -> None:
     lea = sandbox.slack.person("U0LEA")
     await to_review(lea)
@@ -327,6 +327,7 @@ async def test_a_lead_kicks(sandbox: Sandbox, bot: Bot) -> None:
         ("bulk", "The policy wants a second person when more than 1 go within two minutes."),
     ],
 )
+@ONE_TRANSPORT
 async def test_where_a_second_person_is_needed_only_a_lead_kicks_at_once(
     sandbox: Sandbox, governed: Governed, sqlite_url: str, rule: str, words: str
 ) -> None:
@@ -356,6 +357,7 @@ async def test_where_a_second_person_is_needed_only_a_lead_kicks_at_once(
     assert refusals(sqlite_url) == []
 
 
+@ONE_TRANSPORT
 async def test_a_role_in_some_meetings_reaches_no_other(
     sandbox: Sandbox, start: Start, sqlite_url: str
 ) -> None:

@@ -36,11 +36,6 @@ TOO_LATE = "Slack did not open the form in time. Type /kick again."
 SENT_AGAIN = "Slack did not confirm an earlier copy of this message: it may be here twice."
 
 
-@pytest.fixture
-def maya(sandbox: Sandbox) -> Person:
-    return sandbox.slack.person("U0MAYA")
-
-
 async def sees_ephemeral(person: Person, words: str, channel: str = "C0LIVE") -> None:
     """Wait for an ephemeral message to this user with these words."""
     await person.until(
@@ -106,6 +101,7 @@ async def test_a_form_whose_opening_was_not_confirmed_is_filled_all_the_same(
 
 
 @pytest.mark.parametrize("fault", ["server_error", "broken_before", "broken_after"])
+@ONE_TRANSPORT
 async def test_an_update_of_a_view_that_failed_is_tried_once_more(
     sandbox: Sandbox, bot: Bot, maya: Person, fault: str
 ) -> None:
@@ -156,6 +152,7 @@ async def test_a_form_that_changed_in_between_is_redrawn_all_the_same(
 
 
 @pytest.mark.parametrize("channel", ["C0QUIET", "C0PRIV", "D0PAIR"])
+@ONE_TRANSPORT
 async def test_where_the_bot_is_no_member_the_channel_hears_all_the_same(
     sandbox: Sandbox, bot: Bot, maya: Person, channel: str
 ) -> None:
@@ -226,6 +223,7 @@ async def test_a_channel_archived_meanwhile_is_named_as_the_reason(
     ],
     ids=["500", "broken-before", "broken-after", "internal_error", "fatal_error"],
 )
+@ONE_TRANSPORT
 async def test_a_post_that_may_have_arrived_is_sent_again_and_says_so(  # noqa: PLR0917 - a table's columns
     sandbox: Sandbox,
     start: Start,
@@ -277,6 +275,7 @@ async def test_of_an_answer_that_may_have_arrived_the_moderator_hears_directly( 
 
 
 @pytest.mark.parametrize(("retry_after", "wait"), [(0, 5), (2, 5), (120, 120)])
+@ONE_TRANSPORT
 async def test_a_post_that_slack_wants_later_is_sent_once_later(  # noqa: PLR0917 - a table's columns
     sandbox: Sandbox, start: Start, maya: Person, sqlite_url: str, retry_after: int, wait: int
 ) -> None:

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from importlib import resources
 from typing import Any
 from urllib.parse import unquote
@@ -104,6 +105,7 @@ class Contract:
         ]
 
     @classmethod
+    @cache
     def published(cls) -> "Contract":
         """Return the contract in contract.json."""
         text = resources.files(__package__).joinpath("contract.json").read_text("utf-8")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,7 +30,7 @@ class Manifest:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read a manifest.yml."""
-        manifest: Mapping[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        manifest = _parsed(path.read_text(encoding="utf-8"))
         features = manifest.get("features", {})
         return cls(
             scopes=frozenset(manifest["oauth_config"]["scopes"].get("bot", ())),
@@ -42,3 +43,9 @@ class Manifest:
             has_messages_tab=features.get("app_home", {}).get("messages_tab_enabled", False),
             is_interactive=manifest["settings"].get("interactivity", {}).get("is_enabled", False),
         )
+
+
+@cache
+def _parsed(text: str) -> Mapping[str, Any]:
+    manifest: Mapping[str, Any] = yaml.safe_load(text)
+    return manifest
