@@ -27,7 +27,7 @@ settings.register_profile(
 settings.load_profile("kickbot")
 
 UNMEASURED = ("browser", "faults", "test_sandbox")
-"""Tests that reach no line of the bot that the others do not reach. Measuring doubles their time."""
+"""Tests that reach no line of the bot that others do not reach. Measuring doubles their time."""
 
 # On a busy disk, one commit may take seconds, and delay an ack.
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
