@@ -57,9 +57,12 @@ async def _follow(scene: Scene, name: str) -> None:
     await form.get_by_role("combobox", name="Meeting").click()
     option = modal(page).get_by_role("option").filter(has_text="· 2 live")
     await assert_literal(page, option, title)
+    who = form.get_by_role("combobox", name="Who")
+    shown = await who.get_attribute("id") or ""
     await option.click()
-    await expect(form.get_by_role("combobox", name="Meeting")).not_to_have_value("")
-    await form.get_by_role("combobox", name="Who").click()
+    # The bot replaces this field with that of the chosen meeting. A click before that is lost.
+    await expect(who).not_to_have_attribute("id", shown)
+    await who.click()
     option = modal(page).get_by_role("option").first
     await assert_literal(page, option, name)
     await option.click()
