@@ -10,6 +10,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.clock import StoreClock
 from bot.config import Settings
 from bot.core.approval_service import ApprovalService
 from bot.core.kick import TeamId, UserId
@@ -29,7 +30,7 @@ from bot.slack.listeners import Listeners
 from bot.slack.modals import KickModals, Modals
 from bot.slack.notifier import SlackNotifier
 from bot.store import SqlStore
-from bot.tasks import SystemClock, Tasks
+from bot.tasks import Tasks
 from bot.transports import Health, StartupError, bolt_app, connected, serve, socket_mode
 
 STORE_TIMEOUT = 2.0  # seconds; a submit is stored before its ack, for which Slack waits 3 s
@@ -53,7 +54,7 @@ async def running(
     At the end, take no more work and wait up to DRAIN_TIMEOUT for calls that were sent.
     """
     async with AsyncExitStack() as stack:
-        resources = await _open_resources(settings, clock or SystemClock(), stack)
+        resources = await _open_resources(settings, clock, stack)
         slack = _build_slack(resources, policy)
         services = _build_services(resources, slack, policy, settings.realtimekit_app_id)
         app = bolt_app(settings, resources.client, resources.authorized)
@@ -86,20 +87,23 @@ class _Resources:
     tasks: Tasks
 
 
-async def _open_resources(settings: Settings, clock: Clock, stack: AsyncExitStack) -> _Resources:
+async def _open_resources(
+    settings: Settings, clock: Clock | None, stack: AsyncExitStack
+) -> _Resources:
     session = await stack.enter_async_context(http_session())
     token = settings.slack_bot_token.get_secret_value()
     client = web_client(token, settings.slack_api, session)
     authorized = await _authorize(client, token)
     team = TeamId(authorized.team_id or "")
+    store = await _open_store(settings, team, stack)
     return _Resources(
         client=client,
         posting=web_client(token, settings.slack_api, session, retries=False),
         authorized=authorized,
         team=team,
-        store=await _open_store(settings, team, stack),
+        store=store,
         gateway=await _open_gateway(settings, stack),
-        clock=clock,
+        clock=clock or await _store_clock(store),
         tasks=Tasks(),
     )
 
@@ -129,6 +133,13 @@ async def _open_store(settings: Settings, team: TeamId, stack: AsyncExitStack) -
     except (StoreUnavailable, ValueError) as error:
         raise StartupError(f"DATABASE_URL: {error}") from error
     return store
+
+
+async def _store_clock(store: SqlStore) -> StoreClock:
+    try:
+        return await StoreClock.started(store.time)
+    except StoreUnavailable as error:
+        raise StartupError(f"DATABASE_URL: {error}") from error
 
 
 async def _open_gateway(settings: Settings, stack: AsyncExitStack) -> CachedGateway:

@@ -56,16 +56,33 @@ def after(seconds: float | None) -> datetime | None:
 
 
 class FakeClock:
-    """A clock that advances when `sleep` or `advance` is called."""
+    """A clock that advances when `sleep` or `advance` is called.
+
+    `step` sets the store's clock: the monotonic clock does not follow, and `sync` reports it once.
+    """
 
     def __init__(self) -> None:
         self.time = NOW
+        self._elapsed = 1000.0
+        self._stepped = False
 
     def now(self) -> datetime:
         return self.time
 
+    def monotonic(self) -> float:
+        return self._elapsed
+
     def advance(self, seconds: float) -> None:
         self.time += timedelta(seconds=seconds)
+        self._elapsed += seconds
+
+    def step(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+        self._stepped = True
+
+    async def sync(self) -> bool:
+        stepped, self._stepped = self._stepped, False
+        return stepped
 
     async def sleep(self, seconds: float) -> None:
         self.advance(seconds)
@@ -178,14 +195,14 @@ class FakeDirectory:
         self.now: dict[UserId, Membership] = {}
         self.cached: dict[UserId, Membership] = {}
         self.error = ""
-        self.read_delay = timedelta()
+        self.read_delay = 0.0  # seconds
         self.reads: list[bool] = []
 
     def add(
         self, user: UserId, *groups: GroupId, standing: AccountStatus = AccountStatus.MEMBER
     ) -> Membership:
         """Add or replace a user, as current and as cached."""
-        member = Membership(user, TEAM, standing, frozenset(groups), self._clock.now())
+        member = Membership(user, TEAM, standing, frozenset(groups), self._clock.monotonic())
         self.now[user] = self.cached[user] = member
         return member
 
@@ -196,7 +213,8 @@ class FakeDirectory:
         self.reads.append(fresh)
         if self.error:
             raise DirectoryUnavailable(self.error)
-        self.cached[user] = replace(self.now[user], read_at=self._clock.now() - self.read_delay)
+        read_at = self._clock.monotonic() - self.read_delay
+        self.cached[user] = replace(self.now[user], read_at=read_at)
         return self.cached[user]
 
     async def members(self, group: GroupId) -> Sequence[UserId]:

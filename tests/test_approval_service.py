@@ -247,7 +247,7 @@ async def test_that_slack_can_not_be_read_is_raised_and_nothing_is_decided(
 @pytest.mark.parametrize("name", CLICKS)
 async def test_a_membership_a_minute_old_decides_nothing(scene: Scene, name: str) -> None:
     kick = await scene.waiting()
-    scene.directory.read_delay = timedelta(seconds=60)
+    scene.directory.read_delay = 60
     assert isinstance(await click(scene, name, kick.id, MAX), Verdict)
     await nothing_happened(scene, kick)
 

@@ -290,7 +290,7 @@ async def test_a_membership_that_cannot_be_read_means_no(scene: Scene) -> None:
 
 async def test_a_membership_older_than_a_minute_means_no(scene: Scene) -> None:
     kick = await scene.ready()
-    scene.directory.read_delay = timedelta(seconds=60)
+    scene.directory.read_delay = 60
     await scene.run(kick)
     assert scene.result().state is State.REFUSED
     assert scene.gateway.sent == []
@@ -516,7 +516,7 @@ async def test_a_kick_whose_checks_took_too_long_lapses(scene: Scene) -> None:
         return scene.gateway.rows_of(session)
 
     scene.gateway.on_roster = slow
-    scene.directory.read_delay = timedelta(seconds=-61)
+    scene.directory.read_delay = -61
     await scene.run(kick)
     assert scene.result().state is State.EXPIRED
     assert scene.store.log[-1] == Event(
@@ -827,7 +827,7 @@ async def test_an_approved_kick_is_carried_out_and_both_are_judged_again(scene: 
     scene.directory.reads.clear()
     await scene.run(kick)
     assert outcomes(scene.result()) == [KICKED, KICKED]
-    assert scene.directory.reads == [True, False]
+    assert scene.directory.reads == [True, True]
     claimed = next(event for event in scene.store.log if event.kind is EventKind.CLAIMED)
     assert claimed.note == "moderator in Weekly AMA"
 
@@ -866,7 +866,7 @@ async def test_who_lost_their_role_after_the_approval_removes_nobody(scene: Scen
 
 async def test_an_approver_who_can_not_be_read_means_no(scene: Scene) -> None:
     kick = await approved(scene)
-    scene.directory.read_delay = timedelta(seconds=60)
+    scene.directory.read_delay = 60
     await scene.run(kick)
     assert scene.result().state is State.REFUSED
     assert scene.gateway.sent == []

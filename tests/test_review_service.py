@@ -168,7 +168,7 @@ async def test_who_has_no_role_sees_no_meeting(scene: Scene) -> None:
 
 @pytest.mark.parametrize("late", [60, 3600])
 async def test_a_membership_a_minute_old_opens_nothing(scene: Scene, late: int) -> None:
-    scene.directory.read_delay = timedelta(seconds=late)
+    scene.directory.read_delay = late
     assert not (await scene.review_service.form_context(AVA, TEAM, CHANNEL, "")).verdict.is_allowed
     assert await scene.review_service.search_meetings(AVA, "") == ((), ())
     assert (await scene.review_service.search_people(AVA, AMA.id, "", 25)).people == ()

@@ -637,6 +637,20 @@ async def test_who_took_too_long_to_write_the_call_down_does_not_send_it(
         assert kick.targets[0].detail == "it took too long to write the call down"
 
 
+@pytest.mark.parametrize(
+    ("step", "takes", "is_sent"), [(-3600, 2.001, False), (3600, 0, True), (-3600, 0, True)]
+)
+async def test_a_clock_that_is_set_meanwhile_neither_hides_nor_makes_a_delay(
+    step: float, takes: float, *, is_sent: bool
+) -> None:
+    clock = FakeClock()
+    store = SlowStore(clock, takes)
+    store.meanwhile = lambda: clock.step(step)
+    scene = Scene(ANN, clock=clock, store=store)
+    await scene.carry_out()
+    assert scene.gateway.sent == (["p1"] if is_sent else [])
+
+
 async def test_who_was_overtaken_after_a_mark_sends_nothing_at_all() -> None:
     clock = FakeClock()
     store = SlowStore(clock, LEASE.total_seconds())
@@ -685,6 +699,33 @@ async def test_whoever_was_called_is_settled_by_reading_and_never_called_again(
     assert scene.gateway.sent == []
     if expected[0] is not Outcome.UNKNOWN:
         assert scene.clock.now() == NOW
+
+
+async def test_a_call_that_was_marked_in_the_future_is_not_waited_for() -> None:
+    seen = tuple(SeenPeer(row.id, row.joined_at) for row in ANN_ROWS)
+    scene = Scene(replace(ANN, called_at=after(3600), peers=seen))
+    scene.gateway.on_roster = lambda _: ()
+    await scene.runner.classify_interrupted()
+    await scene.runner.resolve_unknown()
+    assert outcomes(scene.stored) == [(Outcome.UNKNOWN, OutcomeReason.NO_ANSWER)]
+    assert scene.clock.now() - NOW <= MAX_CALL_TIME + LIST_LAG
+
+
+async def test_the_clock_of_the_store_may_be_set_while_evidence_is_waited_for() -> None:
+    seen = tuple(SeenPeer(row.id, row.joined_at) for row in ANN_ROWS)
+    scene = Scene(replace(ANN, called_at=NOW, peers=seen))
+    steps = iter([-3600, 0, 0])
+
+    def on_roster(_: SessionId) -> Sequence[Peer]:
+        scene.clock.step(next(steps))
+        return ()
+
+    scene.gateway.on_roster = on_roster
+    await scene.runner.classify_interrupted()
+    began = scene.clock.monotonic()
+    await scene.runner.resolve_unknown()
+    assert outcomes(scene.stored) == [(Outcome.UNKNOWN, OutcomeReason.NO_ANSWER)]
+    assert scene.clock.monotonic() - began <= 60
 
 
 async def test_outcomes_that_another_process_stored_stay() -> None:

@@ -132,6 +132,9 @@ class Store(Protocol):
     has a lease on it: for `DELIVER_WITHIN` after the event, no other process delivers it.
     """
 
+    async def time(self) -> datetime:
+        """Return the time of the database's clock, aware, in UTC."""
+
     async def add(self, kick: Kick, event: Event) -> Kick:
         """Store a new kick and return it with its number.
 
@@ -150,13 +153,13 @@ class Store(Protocol):
         """Return a kick; None if there is none."""
 
     async def overdue_kicks(self, now: datetime) -> Sequence[Kick]:
-        """Return the kicks whose `due_at` has come, oldest first."""
+        """Return the kicks that are overdue (`Kick.is_overdue`), oldest first."""
 
     async def pending_messages(self, kick: KickId) -> Sequence[OutboxMessage]:
         """Return the messages of a kick that are not delivered yet."""
 
     async def overdue_messages(self, now: datetime) -> Sequence[OutboxMessage]:
-        """Return the messages whose `due_at` has come: at most 100, oldest first."""
+        """Return the messages that are overdue (`is_overdue`): at most 100, oldest first."""
 
     async def update_message(self, before: OutboxMessage, after: OutboxMessage) -> OutboxMessage:
         """Store a changed message and return `after` itself.
@@ -221,10 +224,19 @@ class Notifier(Protocol):
 
 
 class Clock(Protocol):
-    """The time. Tests replace it."""
+    """The time: the store's, which all processes share. Tests replace it."""
 
     def now(self) -> datetime:
-        """Return the current time, aware, in UTC."""
+        """Return the store's current time, aware, in UTC. For dates that are stored."""
+
+    def monotonic(self) -> float:
+        """Return seconds that only grow. For ages and durations within this process."""
+
+    async def sync(self) -> bool:
+        """Read the store's time again. Return whether the store's clock was stepped.
+
+        Raises StoreUnavailable. Then the time goes on as it was.
+        """
 
     async def sleep(self, seconds: float) -> None:
         """Wait for this many seconds."""

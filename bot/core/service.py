@@ -94,7 +94,7 @@ class Service:
         user = request.requester.user
         recent, recent_bulk = await self.store.recent_targets(user, *since, before=before)
         request = replace(request, recent=recent, recent_bulk=recent_bulk)
-        return evaluate(self.policy, request, now)
+        return evaluate(self.policy, request, self.clock.monotonic())
 
     async def require_approver(
         self, verdict: Verdict, requester: UserId, meeting: Meeting
@@ -115,7 +115,7 @@ class Service:
                 users += tuple(await self.directory.members(group))
             for user in dict.fromkeys(users):
                 member = await self.directory.membership(user)
-                now = self.clock.now()
+                now = self.clock.monotonic()
                 if may_decide(self.policy, member, requester, meeting, now).is_allowed:
                     return True
         except DirectoryUnavailable:
@@ -175,7 +175,11 @@ class Service:
         """Evaluate a ready kick again, right before its calls. Raises StoreUnavailable."""
         try:
             requester = await self.directory.membership(kick.requester, fresh=True)
-            approver = await self.directory.membership(kick.approver) if kick.approver else None
+            approver = (
+                await self.directory.membership(kick.approver, fresh=True)
+                if kick.approver
+                else None
+            )
             session, candidates = await self.read_targets(kick)
         except DirectoryUnavailable as error:
             return Recheck(refusal(f"Your role could not be checked with Slack ({error})."))
@@ -189,9 +193,9 @@ class Service:
             rules = ", ".join(sorted({one.protected_by for one in candidates if one.protected_by}))
             return Recheck(refusal(f"The policy protects them by now ({rules})."))
         request = PolicyInput(requester, meeting, targets, kick.reason)
-        now = self.clock.now()
         verdict = await self.evaluate(request, before=kick.number)
         if verdict.kind is VerdictKind.NEEDS_APPROVAL and approver:
+            now = self.clock.monotonic()
             verdict = may_decide(self.policy, approver, kick.requester, meeting, now)
         return Recheck(verdict, session, candidates)
 

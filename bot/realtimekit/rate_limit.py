@@ -74,10 +74,9 @@ def retry_after(headers: httpx.Headers) -> float | None:
     value = headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(value):
         return float(value)
-    until = _date(value)
-    if until is not None:
-        # The service's `Date` makes the result independent of the clock of this machine.
-        now = _date(headers.get("date", "")) or datetime.now(UTC)
+    # In the service's time: this machine's clock may be off.
+    until, now = _date(value), _date(headers.get("date", ""))
+    if until and now:
         return max(0.0, (until - now).total_seconds())
     return max((seconds for left, seconds in quota(headers) if left == 0), default=None)
 

@@ -4,7 +4,6 @@ import logging
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -38,7 +37,7 @@ _UNUSABLE = (aiohttp.ClientError, SlackClientError, TimeoutError, AttributeError
 
 # https://docs.slack.dev/interactivity/handling-user-interaction#message_responses
 RESPONSE_URL_USES = 5
-RESPONSE_URL_LIFETIME = timedelta(minutes=30)
+RESPONSE_URL_LIFETIME = 30 * 60  # seconds
 MAX_RESPONSE_URLS = 1000
 
 
@@ -129,7 +128,7 @@ async def scopes(client: AsyncWebClient) -> tuple[str, frozenset[str]]:
 class _ResponseUrl:
     user: UserId
     url: str = field(repr=False)
-    expires_at: datetime
+    expires_at: float  # by the monotonic clock
     uses_left: int = RESPONSE_URL_USES
 
 
@@ -147,7 +146,7 @@ class ResponseUrls:
     def register(self, user: UserId, url: str) -> str:
         """Remember a user's response URL, and return an id for it."""
         response_id = uuid4().hex
-        expires_at = self.clock.now() + RESPONSE_URL_LIFETIME
+        expires_at = self.clock.monotonic() + RESPONSE_URL_LIFETIME
         self._urls[response_id] = _ResponseUrl(user, url, expires_at)
         while len(self._urls) > MAX_RESPONSE_URLS:
             self._urls.popitem(last=False)
@@ -158,7 +157,7 @@ class ResponseUrls:
     ) -> SlackCallError | None:
         """Send a message to the channel, or to the user only. Returns what failed, if it did."""
         known = self._urls.get(response_id)
-        if known is None or known.uses_left <= 0 or self.clock.now() >= known.expires_at:
+        if known is None or known.uses_left <= 0 or self.clock.monotonic() >= known.expires_at:
             return SlackCallError("response_url", "used up, or too old")
         known.uses_left -= 1
         kind = "in_channel" if in_channel else "ephemeral"

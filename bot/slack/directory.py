@@ -4,7 +4,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -15,7 +14,7 @@ from bot.core.ports import Clock, DirectoryUnavailable
 from bot.slack.api import SlackCallError, post_form
 
 # Half of the maximum age: a membership that was read now stays valid while people decide.
-_READ_AGAIN_AFTER = MAX_MEMBERSHIP_AGE / 2
+_READ_AGAIN_AFTER = MAX_MEMBERSHIP_AGE / 2  # seconds
 MAX_CACHED = 1000
 
 _UNKNOWN_USER = {"user_not_found", "user_not_visible"}
@@ -25,7 +24,7 @@ _UNKNOWN_GROUP = {"no_such_subteam", "subteam_not_found", "plan_upgrade_required
 @dataclass(frozen=True, slots=True)
 class _Members:
     users: frozenset[UserId]
-    read_at: datetime
+    read_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class SlackDirectory:
 
     async def membership(self, user: UserId, *, fresh: bool = False) -> Membership:
         """Return a user's membership; with `fresh`, read it now. Raises DirectoryUnavailable."""
-        since = self.clock.now() - (timedelta() if fresh else _READ_AGAIN_AFTER)
+        since = self.clock.monotonic() - (0.0 if fresh else _READ_AGAIN_AFTER)
         async with self._locks[user]:
             known = self._cached.get(user)
             if known is None or known.read_at < since:
@@ -67,7 +66,7 @@ class SlackDirectory:
 
     async def members(self, group: GroupId) -> tuple[UserId, ...]:
         """Return who is in a user group. Raises DirectoryUnavailable."""
-        found = await self._group(group, since=self.clock.now() - _READ_AGAIN_AFTER)
+        found = await self._group(group, since=self.clock.monotonic() - _READ_AGAIN_AFTER)
         return tuple(sorted(found.users))
 
     def _cache(self, membership: Membership) -> None:
@@ -78,8 +77,8 @@ class SlackDirectory:
             del self._cached[oldest]
             self._locks.pop(oldest, None)
 
-    async def _read(self, user: UserId, since: datetime) -> Membership:
-        read_at = self.clock.now()
+    async def _read(self, user: UserId, since: float) -> Membership:
+        read_at = self.clock.monotonic()
         status = await self._account_status(user)
         found = {group: await self._group_for(group, user, since) for group in self.groups}
         return Membership(
@@ -99,15 +98,15 @@ class SlackDirectory:
             raise DirectoryUnavailable(str(error)) from error
         return account_status(reply["user"], self.team)
 
-    async def _group_for(self, group: GroupId, user: UserId, since: datetime) -> _Members:
+    async def _group_for(self, group: GroupId, user: UserId, since: float) -> _Members:
         try:
             return await self._group(group, since)
         except DirectoryUnavailable:
             if user not in self.named:
                 raise
-            return _Members(frozenset(), self.clock.now())
+            return _Members(frozenset(), self.clock.monotonic())
 
-    async def _group(self, group: GroupId, since: datetime) -> _Members:
+    async def _group(self, group: GroupId, since: float) -> _Members:
         async with self._locks[group]:
             members = self._members.get(group)
             if members is None or members.read_at < since:
@@ -115,7 +114,7 @@ class SlackDirectory:
         return members
 
     async def _read_group(self, group: GroupId) -> _Members:
-        read_at = self.clock.now()
+        read_at = self.clock.monotonic()
         try:
             reply = await post_form(self.client, "usergroups.users.list", usergroup=group)
         except SlackCallError as error:

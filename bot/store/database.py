@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
 from math import ceil
 from typing import Any, TypeAlias, TypeVar
 
@@ -26,6 +27,12 @@ _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "postgres": "postgresql+psycopg",
     "postgresql": "postgresql+psycopg",
+}
+
+# The server's clock, also within a transaction. For SQLite, that of this machine.
+_TIME = {
+    "sqlite": "SELECT strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')",
+    "postgresql": "SELECT clock_timestamp()",
 }
 
 _PRAGMAS = (
@@ -88,6 +95,14 @@ class Database:
         """Run work that may take long, and commit it unless it raises."""
         return await self._run(self.writing(), work, None)
 
+    async def time(self) -> datetime:
+        """Return the time of the database's clock, aware, in UTC."""
+        query = _TIME[self._engine.dialect.name]
+        value = await self.read(lambda db: _scalar(db, query))
+        return (value if isinstance(value, datetime) else datetime.fromisoformat(value)).astimezone(
+            UTC
+        )
+
     async def close(self) -> None:
         """Wait for running work, and close the connections."""
         if self._running:
@@ -147,6 +162,10 @@ class Database:
 async def _run_connected(connecting: _Connecting, work: Work[T]) -> T:
     async with connecting as db:
         return await work(db)
+
+
+async def _scalar(db: AsyncConnection, query: str) -> Any:
+    return (await db.exec_driver_sql(query)).scalar_one()
 
 
 def url(database_url: str) -> URL:
