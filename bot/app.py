@@ -98,7 +98,7 @@ async def _open_resources(settings: Settings, clock: Clock, stack: AsyncExitStac
         authorized=authorized,
         team=team,
         store=await _open_store(settings, team, stack),
-        gateway=await _open_gateway(settings, stack),
+        gateway=await _open_gateway(settings, clock, stack),
         clock=clock,
         tasks=Tasks(),
     )
@@ -131,12 +131,12 @@ async def _open_store(settings: Settings, team: TeamId, stack: AsyncExitStack) -
     return store
 
 
-async def _open_gateway(settings: Settings, stack: AsyncExitStack) -> CachedGateway:
+async def _open_gateway(settings: Settings, clock: Clock, stack: AsyncExitStack) -> CachedGateway:
     http = await stack.enter_async_context(http_client(f"{settings.cloudflare_base_url}"))
     account = App(
         settings.cloudflare_account_id, settings.realtimekit_app_id, settings.cloudflare_api_token
     )
-    gateway = CachedGateway(RealtimeKit(http, account))
+    gateway = CachedGateway(RealtimeKit(http, account, now=clock.now))
     stack.push_async_callback(gateway.aclose)
     return gateway
 

@@ -77,7 +77,8 @@ class FakeGateway:
 
     `rows` are the rows of each session. `errors` are raised by reads: one for each read of that
     name. `on_kick` is called with the id of each kick, and returns the ids of the reply. `sent`
-    lists the ids that were kicked; `reads` lists each read and whether it was fresh.
+    lists the ids that were kicked; `reads` lists each read and whether it was fresh. RealtimeKit's
+    clock is ahead of the bot's by `service_ahead`, at least and at most; None: not known.
     """
 
     def __init__(self, clock: FakeClock) -> None:
@@ -92,6 +93,7 @@ class FakeGateway:
         self.reads: list[tuple[str, bool]] = []
         self.sent: list[str] = []
         self.sent_to: set[MeetingId] = set()
+        self.service_ahead: tuple[timedelta, timedelta] | None = (timedelta(), timedelta())
 
     def go_live(self, session: Session, *rows: Peer) -> None:
         """Start a session with these rows."""
@@ -159,6 +161,12 @@ class FakeGateway:
         self.sent_to.add(meeting)
         await asyncio.sleep(0)
         return self.on_kick(wanted)
+
+    def service_time(self, moment: datetime) -> tuple[datetime, datetime] | None:
+        if self.service_ahead is None:
+            return None
+        least, most = self.service_ahead
+        return moment + least, moment + most
 
     def _read(self, name: str, *, fresh: bool = False) -> None:
         self.reads.append((name, fresh))

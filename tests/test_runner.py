@@ -52,6 +52,9 @@ ANN = Target(ParticipantId("p1"), CustomId("c1"), "Ann")
 BOB = Target(None, CustomId("c2"), "Bob")
 ANN_ROWS = (peer("e1", "p1", "c1"), peer("e2", "p1", "c1"))
 BOB_ROWS = (peer("e3", None, "c2", name="Bob"),)
+# Somebody else left 3 s after NOW. A list that shows it is newer than a call that took no time.
+NEWER = peer("o1", "p9", name="Olu", left=3)
+STILL_LISTED = (Outcome.UNKNOWN, OutcomeReason.STILL_LISTED)
 
 
 class HeldBack(RateLimited):
@@ -246,11 +249,12 @@ async def test_not_there_after_being_seen_is_gone_once_a_read_shows_so(
     assert scene.gateway.reads == [("roster", True)]
 
 
-async def test_not_there_and_no_row_of_theirs_is_gone() -> None:
+@pytest.mark.parametrize("rows", [BOB_ROWS, (), (replace(ANN_ROWS[0], left_at=NOW),)])
+async def test_not_there_and_a_missing_row_of_theirs_is_unknown(rows: Sequence[Peer]) -> None:
     scene = Scene(ANN)
     scene.raise_on_kick(NotFound("No user found"))
-    scene.gateway.on_roster = lambda _: BOB_ROWS
-    assert outcomes(await scene.carry_out()) == [(Outcome.GONE, OutcomeReason.NOT_FOUND)]
+    scene.gateway.on_roster = lambda _: rows
+    assert outcomes(await scene.carry_out()) == [(Outcome.UNKNOWN, OutcomeReason.NOT_FOUND)]
 
 
 async def test_not_there_but_back_by_now_says_so() -> None:
@@ -263,18 +267,17 @@ async def test_not_there_but_back_by_now_says_so() -> None:
     assert kick.targets[0].rejoined_at == after(1)
 
 
-async def test_not_there_but_open_until_the_lag_is_over_was_not_kicked() -> None:
+@pytest.mark.parametrize("peers", [{ANN.key: ANN_ROWS}, {}])
+@pytest.mark.parametrize("others", [(), (NEWER,)])
+async def test_not_there_but_still_listed_is_unknown(
+    peers: dict[ParticipantKey | None, tuple[Peer, ...]], others: tuple[Peer, ...]
+) -> None:
     scene = Scene(ANN)
     scene.raise_on_kick(NotFound("No user found"))
-    assert outcomes(await scene.carry_out()) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
-
-
-async def test_not_there_but_still_open_with_nothing_stored_is_unknown() -> None:
-    scene = Scene(ANN)
-    scene.raise_on_kick(NotFound("No user found"))
-    kick = await scene.carry_out({})
-    assert outcomes(kick) == [(Outcome.UNKNOWN, OutcomeReason.NOT_FOUND)]
-    assert kick.targets[0].detail == "No user found"
+    scene.gateway.on_roster = lambda _: [*ANN_ROWS, *others]
+    kick = await scene.carry_out(peers)
+    assert outcomes(kick) == [(Outcome.UNKNOWN, OutcomeReason.NOT_FOUND_LISTED)]
+    assert kick.targets[0].detail == "12 s"
 
 
 @pytest.mark.parametrize(
@@ -313,8 +316,20 @@ def rows_at(script: dict[float, Sequence[Peer]]) -> Callable[[Scene], None]:
         ({0: ANN_ROWS, 2: LEFT}, Outcome.GONE, OutcomeReason.LEFT, 2, None),
         ({0: ANN_ROWS, 11: LEFT}, Outcome.GONE, OutcomeReason.LEFT, 12, None),
         ({0: (*LEFT, BACK)}, Outcome.GONE, OutcomeReason.LEFT, 0, after(4)),
-        ({0: ANN_ROWS}, Outcome.FAILED, OutcomeReason.STILL_THERE, 12, None),
-        ({0: (LEFT[0], ANN_ROWS[1])}, Outcome.FAILED, OutcomeReason.STILL_THERE, 12, None),
+        (
+            {0: ANN_ROWS, 4: (*ANN_ROWS, NEWER)},
+            Outcome.FAILED,
+            OutcomeReason.STILL_THERE,
+            12,
+            None,
+        ),
+        (
+            {0: ANN_ROWS, 4: (LEFT[0], ANN_ROWS[1], NEWER)},
+            Outcome.FAILED,
+            OutcomeReason.STILL_THERE,
+            12,
+            None,
+        ),
         ({0: ()}, Outcome.UNKNOWN, OutcomeReason.NO_ANSWER, 12, None),
         ({0: LEFT[:1]}, Outcome.UNKNOWN, OutcomeReason.NO_ANSWER, 12, None),
         ({0: (BACK,)}, Outcome.UNKNOWN, OutcomeReason.NO_ANSWER, 12, None),
@@ -337,6 +352,70 @@ async def test_a_lost_answer_is_settled_by_what_later_reads_show(
     assert (kick.targets[0].detail, kick.targets[0].rejoined_at) == ("reset", back)
     assert scene.clock.now() - NOW == timedelta(seconds=took)
     assert scene.gateway.sent == ["p1"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ANN_ROWS,
+        (LEFT[0], ANN_ROWS[1]),
+        (*ANN_ROWS, replace(NEWER, left_at=None, joined_at=after(3))),
+    ],
+)
+async def test_a_lost_answer_and_a_list_that_may_be_older_is_unknown(rows: Sequence[Peer]) -> None:
+    scene = Scene(ANN)
+    scene.raise_on_kick(OutcomeUnknown("reset"))
+    rows_at({0: rows})(scene)
+    kick = await scene.carry_out()
+    assert outcomes(kick) == [STILL_LISTED]
+    assert kick.targets[0].detail == "12 s"
+
+
+async def test_a_list_that_cannot_be_read_at_the_end_keeps_the_number_of_the_last_read() -> None:
+    scene = Scene(ANN)
+    scene.raise_on_kick(OutcomeUnknown("reset"))
+
+    def show(_: SessionId) -> Sequence[Peer]:
+        if scene.clock.now() > NOW + timedelta(seconds=2):
+            raise OutcomeUnknown("500")
+        return ANN_ROWS
+
+    scene.gateway.on_roster = show
+    kick = await scene.carry_out()
+    assert outcomes(kick) == [STILL_LISTED]
+    assert kick.targets[0].detail == "2 s"
+
+
+@pytest.mark.parametrize("rows", [LEFT, (*LEFT, BACK), (*ANN_ROWS, NEWER)])
+async def test_without_the_clock_of_realtimekit_a_lost_answer_is_unknown(
+    rows: Sequence[Peer],
+) -> None:
+    scene = Scene(ANN)
+    scene.gateway.service_ahead = None
+    scene.raise_on_kick(OutcomeUnknown("reset"))
+    rows_at({0: rows})(scene)
+    assert outcomes(await scene.carry_out())[0][0] is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("ahead", "joined", "expected"),
+    [
+        # The bot is behind: they reloaded before the call, unseen. Nobody was kicked.
+        (5, 4, STILL_LISTED),
+        # The bot is ahead: they came back after the call.
+        (-2, -1, (Outcome.GONE, OutcomeReason.LEFT)),
+    ],
+)
+async def test_dates_are_compared_in_the_time_of_realtimekit(
+    ahead: float, joined: float, expected: tuple[Outcome, OutcomeReason]
+) -> None:
+    scene = Scene(ANN)
+    offset = timedelta(seconds=ahead)
+    scene.gateway.service_ahead = offset, offset
+    scene.raise_on_kick(OutcomeUnknown("reset"))
+    again = peer("e9", "p1", joined=joined)
+    rows_at({0: [*(replace(row, left_at=after(joined)) for row in ANN_ROWS), again]})(scene)
+    assert outcomes(await scene.carry_out()) == [expected]
 
 
 async def test_a_lost_answer_of_whom_no_connection_was_stored_stays_unknown() -> None:
@@ -366,7 +445,8 @@ async def test_without_a_session_there_is_nothing_to_read() -> None:
     ("rows", "expected"),
     [
         ({0: LEFT}, (Outcome.GONE, OutcomeReason.LEFT)),
-        ({0: ANN_ROWS}, (Outcome.FAILED, OutcomeReason.STILL_THERE)),
+        ({0: (*ANN_ROWS, NEWER)}, (Outcome.FAILED, OutcomeReason.STILL_THERE)),
+        ({0: ANN_ROWS}, STILL_LISTED),
         ({0: ()}, (Outcome.UNKNOWN, OutcomeReason.EMPTY_ANSWER)),
     ],
 )
@@ -400,7 +480,7 @@ async def test_a_call_that_breaks_in_an_unforeseen_way_is_in_doubt_too() -> None
 async def test_doubts_are_cleared_up_one_by_one() -> None:
     scene = Scene()
     scene.raise_on_kick(OutcomeUnknown("reset"))
-    rows_at({0: (*LEFT, *BOB_ROWS)})(scene)
+    rows_at({0: (*LEFT, *BOB_ROWS, NEWER)})(scene)
     await scene.runner.call_targets(scene.rows())
     in_doubt = [bool(scene.runner.unresolved)]
     await scene.runner.resolve_unknown()
@@ -428,7 +508,7 @@ async def test_all_connections_under_a_custom_id_must_have_left() -> None:
     several = (peer("e3", "p3", "c2"), peer("e4", "p4", "c2"))
     scene = Scene(BOB)
     scene.raise_on_kick(OutcomeUnknown("reset"))
-    rows_at({0: (replace(several[0], left_at=after(1)), several[1])})(scene)
+    rows_at({0: (replace(several[0], left_at=after(1)), several[1], NEWER)})(scene)
     assert outcomes(await scene.carry_out({BOB.key: several})) == [
         (Outcome.FAILED, OutcomeReason.STILL_THERE)
     ]
@@ -566,7 +646,7 @@ async def test_a_kick_is_held_on_to_while_its_evidence_is_waited_for() -> None:
         return ANN_ROWS
 
     scene.gateway.on_roster = look
-    assert outcomes(await scene.carry_out()) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
+    assert outcomes(await scene.carry_out()) == [STILL_LISTED]
     # A read may take 8 s, so each begins with a new lease.
     assert at_reads == [LEASE] * 3
     assert min(clock.left) >= LEASE - RENEW_EVERY
@@ -577,7 +657,7 @@ async def test_a_lease_that_can_not_be_renewed_at_once_is_renewed_patiently() ->
     scene.raise_on_kick(OutcomeUnknown("reset"))
     scene.store.down[None] = STORE_ATTEMPTS - 2
     scene.store.lost[None] = 1
-    assert outcomes(await scene.carry_out()) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
+    assert outcomes(await scene.carry_out()) == [STILL_LISTED]
 
 
 async def test_who_can_not_hold_on_to_a_kick_reads_no_further() -> None:
@@ -668,7 +748,8 @@ async def test_whoever_was_never_called_was_not_tried() -> None:
     ("rows", "expected"),
     [
         (LEFT, (Outcome.GONE, OutcomeReason.LEFT)),
-        (ANN_ROWS, (Outcome.FAILED, OutcomeReason.STILL_THERE)),
+        ((*ANN_ROWS, NEWER), (Outcome.FAILED, OutcomeReason.STILL_THERE)),
+        (ANN_ROWS, STILL_LISTED),
         ((), (Outcome.UNKNOWN, OutcomeReason.NO_ANSWER)),
     ],
 )
@@ -708,8 +789,10 @@ async def test_a_call_of_a_process_that_died_must_have_ended_before_its_evidence
     scene = Scene(replace(ANN, called_at=NOW, peers=seen))
     scene.clock.advance(LEASE.total_seconds())
     await scene.runner.classify_interrupted()
+    # A call that ended later than this may have had its effect later.
+    rows_at({0: (*ANN_ROWS, NEWER)})(scene)
     await scene.runner.resolve_unknown()
-    assert outcomes(scene.stored) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
+    assert outcomes(scene.stored) == [STILL_LISTED]
     assert scene.clock.now() - NOW == MAX_CALL_TIME + LIST_LAG
 
 
@@ -737,7 +820,8 @@ def done(*targets: Target, session: SessionId | None = LIVE.id) -> Scene:
     ("rows", "expected"),
     [
         (LEFT, (Outcome.GONE, OutcomeReason.LEFT)),
-        (ANN_ROWS, (Outcome.FAILED, OutcomeReason.STILL_THERE)),
+        ((*ANN_ROWS, NEWER), (Outcome.FAILED, OutcomeReason.STILL_THERE)),
+        (ANN_ROWS, (Outcome.UNKNOWN, OutcomeReason.NO_ANSWER)),
         ((), (Outcome.UNKNOWN, OutcomeReason.NO_ANSWER)),
     ],
 )
@@ -762,12 +846,15 @@ async def test_whoever_was_not_found_and_left_did_not_leave_by_the_call() -> Non
 
 
 async def test_a_look_again_does_not_take_a_call_for_ended_too_early() -> None:
-    scene = done(replace(CALLED, called_at=after(-21.9)))
-    await scene.runner.recheck_unknown()
-    assert outcomes(scene.stored) == [(Outcome.UNKNOWN, OutcomeReason.NO_ANSWER)]
-    scene.clock.advance(0.1)
-    await scene.runner.recheck_unknown()
-    assert outcomes(scene.stored) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
+    scene = done(CALLED)
+    # The call must have ended after 10 s, and may have had its effect 2 s later.
+    for left, expected in (
+        (after(-48), (Outcome.UNKNOWN, OutcomeReason.NO_ANSWER)),
+        (after(-47.999), (Outcome.FAILED, OutcomeReason.STILL_THERE)),
+    ):
+        rows_at({-60: (*ANN_ROWS, replace(NEWER, joined_at=after(-90), left_at=left))})(scene)
+        await scene.runner.recheck_unknown()
+        assert outcomes(scene.stored) == [expected]
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,12 @@ class MeetingGateway(Protocol):
     ) -> Sequence[str]:
         """Kick, and return the ids of the participants that the reply names; maybe none."""
 
+    def service_time(self, moment: datetime) -> tuple[datetime, datetime] | None:
+        """Return the earliest and the latest time of RealtimeKit's clock at a moment of the bot's.
+
+        None if that is not known: then dates of RealtimeKit can't be compared with the bot's.
+        """
+
 
 class DirectoryUnavailable(Exception):
     """A user or a group could not be read from Slack. The message is for the operator."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from bot.core.event import Event, EventKind
-from bot.core.evidence import LIST_LAG, evidence
+from bot.core.evidence import LIST_LAG, CallWindow, UnresolvedCall
 from bot.core.kick import LEASE, MAX_CALL_TIME, RENEW_EVERY, SEND_WITHIN, Kick, State
 from bot.core.ports import (
     Clock,
@@ -27,21 +27,12 @@ from bot.core.target import Outcome, OutcomeReason, Target
 
 logger = logging.getLogger(__name__)
 
-# If a reply was lost, the session is read at once, after 2 s, and when its list is up to date:
+# If a reply was lost, the session is read at once, after 2 s, and when its list may be up to date:
 # after 6 s or LIST_LAG after the end of the call, whichever is later.
 SECOND_READ_AFTER = timedelta(seconds=2)
 LAST_READ_AFTER = timedelta(seconds=6)
 STORE_RETRY_DELAY = timedelta(seconds=1)
 STORE_ATTEMPTS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class _UnresolvedCall:
-    """A call whose reply does not say what happened, and when it ended or must have ended."""
-
-    reason: OutcomeReason
-    detail: str
-    ended_at: datetime
 
 
 @dataclass(slots=True)
@@ -63,7 +54,7 @@ class KickRunner:
     store: Store
     clock: Clock
     _lock: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
-    unresolved: dict[ParticipantKey | None, _UnresolvedCall] = field(
+    unresolved: dict[ParticipantKey | None, UnresolvedCall] = field(
         init=False, default_factory=dict
     )
 
@@ -109,7 +100,7 @@ class KickRunner:
                 self._mark_unresolved(target, OutcomeReason.EMPTY_ANSWER)
 
     def _mark_unresolved(self, target: Target, reason: OutcomeReason, detail: str = "") -> None:
-        self.unresolved[target.key] = _UnresolvedCall(reason, detail, self.clock.now())
+        self.unresolved[target.key] = UnresolvedCall(reason, detail, self.clock.now())
 
     async def _record_call(self, target: Target, peers: tuple[Peer, ...]) -> bool:
         """Record that the call is about to be sent, and return True.
@@ -166,7 +157,7 @@ class KickRunner:
             if target.called_at and target.outcome is outcome:
                 reason = target.outcome_reason or OutcomeReason.NO_ANSWER
                 ended_at = target.called_at + MAX_CALL_TIME
-                self.unresolved[target.key] = _UnresolvedCall(reason, target.detail, ended_at)
+                self.unresolved[target.key] = UnresolvedCall(reason, target.detail, ended_at)
 
     async def resolve_unknown(self) -> None:
         """Poll the session for evidence about the unresolved targets, then settle all of them.
@@ -184,7 +175,7 @@ class KickRunner:
             await self._store_with_retries(lambda kick: kick.renew(self.clock.now()))
             await self._read_session()
         for key, call in list(self.unresolved.items()):
-            await self._settle(key, Outcome.UNKNOWN, call.reason, call.detail)
+            await self._settle(key, Outcome.UNKNOWN, *call.unknown())
 
     async def _wait_until(self, moment: datetime) -> None:
         while (left := moment - self.clock.now()) > timedelta():
@@ -213,19 +204,19 @@ class KickRunner:
     async def _apply_evidence(
         self, key: ParticipantKey | None, roster: Roster, read_at: datetime
     ) -> None:
-        people = roster.find(key) if key else ()
-        peers = tuple(peer for person in people for peer in person.peers)
-        call = self.unresolved[key]
-        found = evidence(self.kick.target(key), peers, read_at, call.ended_at)
+        call, target = self.unresolved[key], self.kick.target(key)
+        found = call.judge(target, roster, read_at, self._window(target, call))
         if found:
             outcome, reason, rejoined_at = found
-            if outcome is Outcome.GONE and call.reason is OutcomeReason.NOT_FOUND:
-                # A 404 means that this kick removed nobody: report that they had already left,
-                # not that they may have been kicked.
-                reason = call.reason
             await self._settle(key, outcome, reason, call.detail, rejoined_at)
-        elif call.reason is OutcomeReason.NOT_FOUND and all(peer.left_at for peer in peers):
-            await self._settle(key, Outcome.GONE, call.reason)
+
+    def _window(self, target: Target, call: UnresolvedCall) -> CallWindow | None:
+        """Return when the call took place, on RealtimeKit's clock as known after the last read."""
+        if target.called_at is None:
+            return None
+        begun = self.gateway.service_time(target.called_at)
+        ended = self.gateway.service_time(call.ended_at)
+        return (begun[0], ended[1]) if begun and ended else None
 
     async def finish(self) -> None:
         """Store the kick as done. Every target must have an outcome."""

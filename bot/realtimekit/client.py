@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
@@ -29,6 +30,7 @@ from bot.realtimekit import models
 from bot.realtimekit.errors import error_for_exception, error_for_reply, retry_delay
 from bot.realtimekit.paging import PER_PAGE, Page, fetch_all
 from bot.realtimekit.rate_limit import RateLimit
+from bot.realtimekit.service_time import ServiceTime
 
 T = TypeVar("T")
 _Query = dict[str, str]
@@ -75,6 +77,10 @@ def http_client(base_url: str = "https://api.cloudflare.com/client/v4") -> httpx
     )
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 class RealtimeKit:
     """The operations of one RealtimeKit app. Each may raise any GatewayError.
 
@@ -82,6 +88,8 @@ class RealtimeKit:
     once at most: if it was not sent, or if it got a 429 whose `Retry-After` ends early enough. At
     most 8 requests are in flight, and at most 7 of them are reads, so that a kick does not wait for
     reads.
+
+    `now` is the caller's clock. `service_time` converts its times to RealtimeKit's clock.
 
     The token is sent in the Authorization header only. Neither httpx nor httpcore logs it at any
     level, and the repr of httpx's headers hides it.
@@ -95,6 +103,7 @@ class RealtimeKit:
         deadline: float = 8.0,
         rate_limit: RateLimit | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        now: Callable[[], datetime] = _utc_now,
     ) -> None:
         self._http = http
         self._path = f"/accounts/{_segment(app.account_id)}/realtime/kit/{_segment(app.app_id)}"
@@ -104,6 +113,9 @@ class RealtimeKit:
         self._deadline = deadline
         self._rate_limit = rate_limit or RateLimit()
         self._sleep = sleep
+        self._now = now
+        self._service_time = ServiceTime()
+        self.service_time = self._service_time.at
         self._requests = asyncio.Semaphore(_MAX_REQUESTS)
         self._reads = asyncio.Semaphore(_MAX_READS)
 
@@ -229,6 +241,7 @@ class RealtimeKit:
                 self._rate_limit.check(read=is_read)
                 # A transport that reports no progress may have sent the request.
                 progress.unsent = False
+                sent_at = self._now()
                 response = await self._http.send(request)
         except TimeoutError as error:
             if progress.unsent:
@@ -238,6 +251,7 @@ class RealtimeKit:
             # httpx does not wrap the SSLError of a damaged TLS record.
             raise error_for_exception(error) from error
         self._rate_limit.update(response)
+        self._service_time.update(response.headers, sent_at, self._now())
         if not response.is_success:
             raise error_for_reply(response)
         return response.content

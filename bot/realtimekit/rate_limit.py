@@ -9,11 +9,11 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import httpx
 
 from bot.core.ports import RateLimited
+from bot.realtimekit.service_time import parse_http_date
 
 _PARAMETER = re.compile(r";\s*([rt])=([0-9]{1,6})")
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]+)?")
@@ -74,17 +74,9 @@ def retry_after(headers: httpx.Headers) -> float | None:
     value = headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(value):
         return float(value)
-    until = _date(value)
+    until = parse_http_date(value)
     if until is not None:
         # The service's `Date` makes the result independent of the clock of this machine.
-        now = _date(headers.get("date", "")) or datetime.now(UTC)
+        now = parse_http_date(headers.get("date", "")) or datetime.now(UTC)
         return max(0.0, (until - now).total_seconds())
     return max((seconds for left, seconds in quota(headers) if left == 0), default=None)
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.core import runner
+from bot.core import evidence
 from bot.core.outbox import Outbox
 from bot.core.outbox_message import MessageKind, OutboxMessage
 from bot.core.ports import GatewayError
@@ -149,7 +149,7 @@ class TestAPlantedFaultIsFound:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         gone = (Outcome.GONE, OutcomeReason.LEFT, None)
-        monkeypatch.setattr(runner, "evidence", lambda *_: gone)
+        monkeypatch.setattr(evidence, "evidence", lambda *_: gone)
         tally = await played(world, PlannedFault("realtimekit", "closed_before", 1, {"op": "kick"}))
         assert tally.misreported == 1
         assert "gone" in tally.findings[0]
