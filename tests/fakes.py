@@ -1,7 +1,8 @@
 """Small fakes of the ports. They pass the same contract tests as the real implementations."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from bot.core.kick import Kick, KickId, TeamId, UserId
 from bot.core.outbox_message import MessageKind, OutboxMessage
 from bot.core.policy import AccountStatus, GroupId, Membership
-from bot.core.ports import Delivery, DirectoryUnavailable, NotFound
+from bot.core.ports import Delivery, DirectoryUnavailable, KickCall, NotFound
 from bot.core.roster import (
     CustomId,
     Meeting,
@@ -145,6 +146,10 @@ class FakeGateway:
     async def records(self, meeting: MeetingId, *, fresh: bool = False) -> Sequence[Participant]:
         self._read("records", fresh=fresh)
         return self.stored_records.get(meeting, [])
+
+    @asynccontextmanager
+    async def kick_slot(self) -> AsyncIterator[KickCall]:
+        yield self.kick
 
     async def kick(
         self,

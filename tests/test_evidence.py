@@ -38,6 +38,10 @@ GONE = (Outcome.GONE, OutcomeReason.LEFT, None)
 STILL = (Outcome.FAILED, OutcomeReason.STILL_THERE, None)
 
 
+def exactly(moment: datetime) -> tuple[datetime, datetime]:
+    return moment, moment
+
+
 def back(seconds: float) -> object:
     return (Outcome.GONE, OutcomeReason.LEFT, after(seconds))
 
@@ -148,7 +152,7 @@ def test_a_404_and_an_open_or_a_missing_row_contradict_each_other(
     rows: tuple[Peer, ...], reason: OutcomeReason, expected: object
 ) -> None:
     call = UnresolvedCall(reason, "", NOW + 2 * SECOND)
-    assert call.judge(CALLED, Roster(rows), NOW + 14 * SECOND, WINDOW) == expected
+    assert call.judge(CALLED, Roster(rows), NOW + 14 * SECOND, exactly) == expected
 
 
 @pytest.mark.parametrize(
@@ -166,8 +170,8 @@ def test_what_stays_unknown_says_what_was_seen(
     reason: OutcomeReason, rows: tuple[Peer, ...], expected: object
 ) -> None:
     call = UnresolvedCall(reason, "reset", NOW + 2 * SECOND)
-    assert call.judge(CALLED, Roster((OPEN_1,)), NOW + 2.5 * SECOND, WINDOW) is None
-    assert call.judge(CALLED, Roster(rows), NOW + 14.9 * SECOND, WINDOW) is None
+    assert call.judge(CALLED, Roster((OPEN_1,)), NOW + 2.5 * SECOND, exactly) is None
+    assert call.judge(CALLED, Roster(rows), NOW + 14.9 * SECOND, exactly) is None
     assert call.unknown() == expected
 
 
@@ -259,17 +263,18 @@ def test_no_verdict_is_false(  # noqa: PLR0917 - all that may be different
     stored = tuple(SeenPeer(one.id, one.joined_at) for one in seen if one.left_at is None)
     target = replace(CALLED, called_at=NOW - timedelta(seconds=offset), peers=stored)
     call = UnresolvedCall(reason, "", NOW + timedelta(seconds=world.ended - offset))
-    window = (
-        _moment(0 - unsure[0]),
-        _moment(world.ended + unsure[1]),
-    )
+
+    def service_time(moment: datetime) -> tuple[datetime, datetime]:
+        theirs = moment + timedelta(seconds=offset)
+        return theirs - timedelta(seconds=unsure[0]), theirs + timedelta(seconds=unsure[1])
+
     shown = -lag_before
     for number, lag in enumerate(lags):
         read = world.ended + 6 * number
         shown = max(shown, read - lag)
         rows = Roster(world.rows(shown, leaves=leaves))
         read_at = NOW + timedelta(seconds=read - offset)
-        proof = call.judge(target, rows, read_at, window)
+        proof = call.judge(target, rows, read_at, service_time)
         if proof:
             event(f"{reason}: {proof[0]} ({proof[1]})")
             _check(world, proof, unsure[0], read)

@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -21,6 +22,7 @@ from bot.core.kick import (
 )
 from bot.core.ports import (
     GatewayError,
+    KickCall,
     NotFound,
     NotSent,
     OutcomeUnknown,
@@ -614,6 +616,96 @@ async def test_two_executions_of_one_claim_call_each_target_once() -> None:
     )
     assert sorted(scene.gateway.sent) == ["c2", "p1"]
     assert any(isinstance(end, VersionConflict) for end in ends)
+
+
+# --- the turn
+
+
+class TurnGateway(FakeGateway):
+    """A gateway whose turns come when a test says so. It records what happens in them."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.turn = asyncio.Semaphore(0)
+        self.asked = asyncio.Event()
+
+    @asynccontextmanager
+    async def kick_slot(self) -> AsyncIterator[KickCall]:
+        self.asked.set()
+        async with self.turn:
+            yield self.kick
+
+
+class RenewingStore(FlakyStore):
+    """Tells when the lease was renewed, or could not be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.renewals = asyncio.Semaphore(0)
+
+    async def transition(self, before: Kick, after: Kick, *events: Event) -> Kick:
+        try:
+            return await super().transition(before, after, *events)
+        finally:
+            if not events:
+                self.renewals.release()
+
+
+def waiting() -> tuple[Scene, TurnGateway, RenewingStore]:
+    """Return a kick whose calls wait for their turn."""
+    store = RenewingStore()
+    scene = Scene(store=store)
+    scene.runner.gateway = gateway = TurnGateway(scene.clock)
+    gateway.go_live(LIVE, *ANN_ROWS, *BOB_ROWS)
+    return scene, gateway, store
+
+
+@pytest.fixture
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.core.runner.RENEW_EVERY", timedelta(milliseconds=1))
+
+
+async def test_a_target_is_marked_only_when_its_turn_has_come() -> None:
+    scene, gateway, _ = waiting()
+    calls = asyncio.create_task(scene.runner.call_targets(scene.rows()))
+    await gateway.asked.wait()
+    scene.clock.advance(3600)
+    assert [target.called_at for target in scene.stored.targets] == [None, None]
+    gateway.turn.release()
+    await calls
+    # The second call got the turn of the first one.
+    assert outcomes(scene.stored) == [(Outcome.KICKED, OutcomeReason.CONFIRMED)] * 2
+    assert [one.called_at for one in scene.stored.targets] == [scene.clock.now()] * 2
+
+
+@pytest.mark.usefixtures("_often")
+async def test_a_kick_that_waits_for_its_turn_keeps_its_lease() -> None:
+    scene, gateway, store = waiting()
+    calls = asyncio.create_task(scene.runner.call_targets(scene.rows()))
+    await gateway.asked.wait()
+    scene.clock.advance(10)
+    await store.renewals.acquire()
+    assert scene.stored.lease_until == scene.clock.now() + LEASE
+    # A store that is down for a while stops neither the calls nor the renewals after it.
+    store.down[None] = STORE_ATTEMPTS
+    for _ in range(STORE_ATTEMPTS + 1):
+        await store.renewals.acquire()
+    gateway.turn.release()
+    await calls
+    assert outcomes(scene.stored) == [(Outcome.KICKED, OutcomeReason.CONFIRMED)] * 2
+
+
+@pytest.mark.usefixtures("_often")
+async def test_a_kick_that_is_taken_over_while_it_waits_is_not_called() -> None:
+    scene, gateway, store = waiting()
+    calls = asyncio.create_task(scene.runner.call_targets(scene.rows()))
+    await gateway.asked.wait()
+    scene.store.kicks[scene.stored.id] = scene.stored.take_over("two", NOW + LEASE)
+    await store.renewals.acquire()
+    gateway.turn.release()
+    with pytest.raises(VersionConflict):
+        await calls
+    assert gateway.sent == []
 
 
 # --- the lease

@@ -1,5 +1,6 @@
 """What a later read of the session proves about a call whose reply was lost."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -41,12 +42,20 @@ class UnresolvedCall:
     listed_after: timedelta | None = None
 
     def judge(
-        self, target: Target, roster: Roster, read_at: datetime, window: CallWindow | None
+        self,
+        target: Target,
+        roster: Roster,
+        read_at: datetime,
+        service_time: Callable[[datetime], tuple[datetime, datetime] | None],
     ) -> Proof | None:
         """Return what a read proves, and remember whether it shows the person as connected.
 
-        `read_at`: when the read began, on the bot's clock.
+        `read_at`: when the read began, on the bot's clock. `service_time` gives the earliest and
+        the latest time of RealtimeKit's clock for a time of the bot's, as known after the read.
         """
+        begun = service_time(target.called_at) if target.called_at else None
+        ended = service_time(self.ended_at)
+        window = (begun[0], ended[1]) if begun and ended else None
         proof = evidence(target, roster, window)
         if self.reason in {OutcomeReason.NOT_FOUND, OutcomeReason.NOT_FOUND_LISTED}:
             proof = _after_not_found(target, roster, proof)

@@ -1,7 +1,6 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 from bot.core import evidence
 from bot.core.outbox import Outbox
 from bot.core.outbox_message import MessageKind, OutboxMessage
-from bot.core.ports import GatewayError
+from bot.core.ports import KickCall
 from bot.core.runner import KickRunner
 from bot.core.target import Outcome, OutcomeReason, Target
 from bot.slack.modals import Modals
@@ -119,10 +118,11 @@ class TestAPlantedFaultIsFound:
     ) -> None:
         once = KickRunner._send
 
-        async def twice(self: KickRunner, target: Target) -> tuple[str, ...]:
-            named = await once(self, target)
-            with suppress(GatewayError):
-                await once(self, target)
+        async def twice(
+            self: KickRunner, target: Target, call: KickCall
+        ) -> tuple[str, ...] | Exception:
+            named = await once(self, target, call)
+            await once(self, target, call)
             return named
 
         monkeypatch.setattr(KickRunner, "_send", twice)

@@ -132,13 +132,14 @@ _REASON = {
     OutcomeReason.EMPTY_ANSWER: "RealtimeKit said yes but named nobody",
     OutcomeReason.REFUSED: "RealtimeKit refused the bot; tell its operator",
     OutcomeReason.BUSY: "RealtimeKit was too busy",
-    OutcomeReason.UNREACHABLE: "RealtimeKit could not be reached",
+    OutcomeReason.UNREACHABLE: "the call could not be sent",
 }
 _WITH_DETAIL = {
     OutcomeReason.PROTECTED,
     OutcomeReason.REFUSED,
     OutcomeReason.BUSY,
     OutcomeReason.NOT_TRIED,
+    OutcomeReason.UNREACHABLE,
 }
 _WITH_TIME = {OutcomeReason.STILL_LISTED, OutcomeReason.NOT_FOUND_LISTED}
 _SIGN = {Outcome.KICKED: "✓", Outcome.GONE: "○", Outcome.FAILED: "✗", Outcome.UNKNOWN: "?"}
