@@ -96,14 +96,15 @@ async def _open_resources(
     authorized = await _authorize(client, token)
     team = TeamId(authorized.team_id or "")
     store = await _open_store(settings, team, stack)
+    clock = clock or await _store_clock(store)
     return _Resources(
         client=client,
         posting=web_client(token, settings.slack_api, session, retries=False),
         authorized=authorized,
         team=team,
         store=store,
-        gateway=await _open_gateway(settings, stack),
-        clock=clock or await _store_clock(store),
+        gateway=await _open_gateway(settings, clock, stack),
+        clock=clock,
         tasks=Tasks(),
     )
 
@@ -142,12 +143,12 @@ async def _store_clock(store: SqlStore) -> StoreClock:
         raise StartupError(f"DATABASE_URL: {error}") from error
 
 
-async def _open_gateway(settings: Settings, stack: AsyncExitStack) -> CachedGateway:
+async def _open_gateway(settings: Settings, clock: Clock, stack: AsyncExitStack) -> CachedGateway:
     http = await stack.enter_async_context(http_client(f"{settings.cloudflare_base_url}"))
     account = App(
         settings.cloudflare_account_id, settings.realtimekit_app_id, settings.cloudflare_api_token
     )
-    gateway = CachedGateway(RealtimeKit(http, account))
+    gateway = CachedGateway(RealtimeKit(http, account, now=clock.now))
     stack.push_async_callback(gateway.aclose)
     return gateway
 

@@ -1,7 +1,8 @@
 """Small fakes of the ports. They pass the same contract tests as the real implementations."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from bot.core.kick import Kick, KickId, TeamId, UserId
 from bot.core.outbox_message import MessageKind, OutboxMessage
 from bot.core.policy import AccountStatus, GroupId, Membership
-from bot.core.ports import Delivery, DirectoryUnavailable, NotFound
+from bot.core.ports import Delivery, DirectoryUnavailable, KickCall, NotFound
 from bot.core.roster import (
     CustomId,
     Meeting,
@@ -94,7 +95,8 @@ class FakeGateway:
 
     `rows` are the rows of each session. `errors` are raised by reads: one for each read of that
     name. `on_kick` is called with the id of each kick, and returns the ids of the reply. `sent`
-    lists the ids that were kicked; `reads` lists each read and whether it was fresh.
+    lists the ids that were kicked; `reads` lists each read and whether it was fresh. RealtimeKit's
+    clock is ahead of the bot's by `service_ahead`, at least and at most; None: not known.
     """
 
     def __init__(self, clock: FakeClock) -> None:
@@ -109,6 +111,7 @@ class FakeGateway:
         self.reads: list[tuple[str, bool]] = []
         self.sent: list[str] = []
         self.sent_to: set[MeetingId] = set()
+        self.service_ahead: tuple[timedelta, timedelta] | None = (timedelta(), timedelta())
 
     def go_live(self, session: Session, *rows: Peer) -> None:
         """Start a session with these rows."""
@@ -161,6 +164,10 @@ class FakeGateway:
         self._read("records", fresh=fresh)
         return self.stored_records.get(meeting, [])
 
+    @asynccontextmanager
+    async def kick_slot(self) -> AsyncIterator[KickCall]:
+        yield self.kick
+
     async def kick(
         self,
         meeting: MeetingId,
@@ -176,6 +183,12 @@ class FakeGateway:
         self.sent_to.add(meeting)
         await asyncio.sleep(0)
         return self.on_kick(wanted)
+
+    def service_time(self, moment: datetime) -> tuple[datetime, datetime] | None:
+        if self.service_ahead is None:
+            return None
+        least, most = self.service_ahead
+        return moment + least, moment + most
 
     def _read(self, name: str, *, fresh: bool = False) -> None:
         self.reads.append((name, fresh))

@@ -1,6 +1,7 @@
 """The interfaces to the outside world that the use cases need, and the errors they may raise."""
 
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
@@ -53,6 +54,19 @@ class OutcomeUnknown(GatewayError):
     """Maybe an effect: the request was sent, but no valid reply came back."""
 
 
+class KickCall(Protocol):
+    """A kick call whose turn has come. It may raise a GatewayError."""
+
+    async def __call__(
+        self,
+        meeting: MeetingId,
+        *,
+        participant_ids: Sequence[ParticipantId] = (),
+        custom_participant_ids: Sequence[CustomId] = (),
+    ) -> Sequence[str]:
+        """Kick, and return the ids of the participants that the reply names; maybe none."""
+
+
 class MeetingGateway(Protocol):
     """RealtimeKit. Every call may raise a GatewayError.
 
@@ -78,14 +92,17 @@ class MeetingGateway(Protocol):
     async def records(self, meeting: MeetingId, *, fresh: bool = False) -> Sequence[Participant]:
         """Return all participant records of a meeting, without connections."""
 
-    async def kick(
-        self,
-        meeting: MeetingId,
-        *,
-        participant_ids: Sequence[ParticipantId] = (),
-        custom_participant_ids: Sequence[CustomId] = (),
-    ) -> Sequence[str]:
-        """Kick, and return the ids of the participants that the reply names; maybe none."""
+    def kick_slot(self) -> AbstractAsyncContextManager[KickCall]:
+        """Wait for the turn of a kick, however long that takes, and yield the call that sends it.
+
+        The call sends at once, or not at all, and ends within 8 s. Make one call, then leave.
+        """
+
+    def service_time(self, moment: datetime) -> tuple[datetime, datetime] | None:
+        """Return the earliest and the latest time of RealtimeKit's clock at a moment of the bot's.
+
+        None if that is not known: then dates of RealtimeKit can't be compared with the bot's.
+        """
 
 
 class DirectoryUnavailable(Exception):

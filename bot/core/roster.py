@@ -99,13 +99,19 @@ class Roster:
     """The participants of one session in one read of its rows, newest first.
 
     `everyone` includes those who left, `live` does not. `without_id` counts the open connections
-    that have neither a participant id nor a custom id.
+    that have neither a participant id nor a custom id. `latest` is the latest date in the rows:
+    what happened before it is shown. `shows_leaves`: a row says that somebody left.
     """
 
     def __init__(self, peers: Iterable[Peer]) -> None:
         grouped: dict[ParticipantKey, list[Peer]] = {}
         self.without_id = 0
+        self.latest: datetime | None = None
+        self.shows_leaves = False
         for peer in peers:
+            dates = [date for date in (self.latest, peer.joined_at, peer.left_at) if date]
+            self.latest = max(dates, default=None)
+            self.shows_leaves = self.shows_leaves or peer.left_at is not None
             if key := participant_key(peer.participant_id, peer.custom_id):
                 grouped.setdefault(key, []).append(peer)
             elif peer.left_at is None:

@@ -4,17 +4,18 @@ import asyncio
 import json
 import re
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 from urllib.parse import quote, urlencode
 
 import httpx
 from pydantic import SecretStr
 
-from bot.core.ports import NotFound, NotSent, OutcomeUnknown, RateLimited, Rejected
+from bot.core.ports import KickCall, NotFound, NotSent, OutcomeUnknown, RateLimited, Rejected
 from bot.core.roster import (
     CustomId,
     Meeting,
@@ -28,7 +29,9 @@ from bot.core.roster import (
 from bot.realtimekit import models
 from bot.realtimekit.errors import error_for_exception, error_for_reply, retry_delay
 from bot.realtimekit.paging import PER_PAGE, Page, fetch_all
+from bot.realtimekit.progress import Progress
 from bot.realtimekit.rate_limit import RateLimit
+from bot.realtimekit.service_time import ServiceTime
 
 T = TypeVar("T")
 _Query = dict[str, str]
@@ -78,10 +81,12 @@ def http_client(base_url: str = "https://api.cloudflare.com/client/v4") -> httpx
 class RealtimeKit:
     """The operations of one RealtimeKit app. Each may raise any GatewayError.
 
-    A call ends within `deadline` seconds. A list takes one call for each page. A request is retried
-    once at most: if it was not sent, or if it got a 429 whose `Retry-After` ends early enough. At
-    most 8 requests are in flight, and at most 7 of them are reads, so that a kick does not wait for
-    reads.
+    A call ends within `deadline` seconds, which for a kick begin with its turn. A list takes one
+    call for each page. A request is retried once at most: if it was not sent, or if it got a 429
+    whose `Retry-After` ends early enough. At most 8 requests are in flight, and at most 7 of them
+    are reads, so that a kick does not wait for reads.
+
+    `now` is the caller's clock. `service_time` converts its times to RealtimeKit's clock.
 
     The token is sent in the Authorization header only. Neither httpx nor httpcore logs it at any
     level, and the repr of httpx's headers hides it.
@@ -95,6 +100,7 @@ class RealtimeKit:
         deadline: float = 8.0,
         rate_limit: RateLimit | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._http = http
         self._path = f"/accounts/{_segment(app.account_id)}/realtime/kit/{_segment(app.app_id)}"
@@ -104,6 +110,9 @@ class RealtimeKit:
         self._deadline = deadline
         self._rate_limit = rate_limit or RateLimit()
         self._sleep = sleep
+        self._now = now
+        self._service_time = ServiceTime()
+        self.service_time = self._service_time.at
         self._requests = asyncio.Semaphore(_MAX_REQUESTS)
         self._reads = asyncio.Semaphore(_MAX_READS)
 
@@ -154,7 +163,7 @@ class RealtimeKit:
         """
         path = f"/sessions/{_segment(session)}/participants"
         query = {"search": search, "sort_by": "joinedAt", "sort_order": "DESC"}
-        return _without_repeats(await self._list(path, query, models.parse_peers))
+        return models.without_repeats(await self._list(path, query, models.parse_peers))
 
     async def records(self, meeting: MeetingId) -> Sequence[Participant]:
         """Return all participant records of a meeting, without peers.
@@ -181,6 +190,26 @@ class RealtimeKit:
 
         https://developers.cloudflare.com/api/resources/realtime_kit/subresources/active-session/methods/kick_participants
         """
+        async with self.kick_slot() as send:
+            return await send(
+                meeting,
+                participant_ids=participant_ids,
+                custom_participant_ids=custom_participant_ids,
+            )
+
+    @asynccontextmanager
+    async def kick_slot(self) -> AsyncIterator[KickCall]:
+        """Wait for the turn of a kick, and yield the call that sends it at once: like `kick`."""
+        async with self._requests:
+            yield self._kick
+
+    async def _kick(
+        self,
+        meeting: MeetingId,
+        *,
+        participant_ids: Sequence[ParticipantId] = (),
+        custom_participant_ids: Sequence[CustomId] = (),
+    ) -> Sequence[str]:
         lists = {
             "participant_ids": participant_ids,
             "custom_participant_ids": custom_participant_ids,
@@ -209,26 +238,29 @@ class RealtimeKit:
             method, self._path + path, content=content, headers=self._headers
         )
         until = asyncio.get_running_loop().time() + self._deadline
+        send_by = self._now() + timedelta(seconds=self._deadline * (1 - _REPLY_SHARE))
         try:
-            return await self._attempt(request, until)
+            return await self._attempt(request, until, send_by)
         except (RateLimited, NotSent) as error:
             delay = retry_delay(error)
             if delay is None or not self._leaves_time(until, delay):
                 raise
         await self._sleep(delay)
-        return await self._attempt(request, until)
+        return await self._attempt(request, until, send_by)
 
-    async def _attempt(self, request: httpx.Request, until: float) -> bytes:
+    async def _attempt(self, request: httpx.Request, until: float, send_by: datetime) -> bytes:
         is_read = request.method == "GET"
-        slot = self._reads if is_read else nullcontext()
-        request.extensions["trace"] = progress = _Progress()
+        # A kick has its slot already.
+        slots = (self._reads, self._requests) if is_read else (nullcontext(), nullcontext())
+        request.extensions["trace"] = progress = Progress(self._now, send_by)
         try:
-            async with asyncio.timeout_at(until), slot, self._requests:
+            async with asyncio.timeout_at(until), slots[0], slots[1]:
                 if not self._leaves_time(until):
                     raise NotSent("not sent: its turn came too late")
                 self._rate_limit.check(read=is_read)
                 # A transport that reports no progress may have sent the request.
                 progress.unsent = False
+                sent_at = self._now()
                 response = await self._http.send(request)
         except TimeoutError as error:
             if progress.unsent:
@@ -238,6 +270,7 @@ class RealtimeKit:
             # httpx does not wrap the SSLError of a damaged TLS record.
             raise error_for_exception(error) from error
         self._rate_limit.update(response)
+        self._service_time.update(response.headers, sent_at, self._now())
         if not response.is_success:
             raise error_for_reply(response)
         return response.content
@@ -248,20 +281,6 @@ class RealtimeKit:
         return asyncio.get_running_loop().time() + delay < latest
 
 
-@dataclass(slots=True)
-class _Progress:
-    """Whether a request is still unsent. httpcore calls this before and after each of its steps.
-
-    https://www.python-httpx.org/advanced/extensions/
-    """
-
-    unsent: bool = True
-
-    async def __call__(self, event: str, _: dict[str, Any]) -> None:
-        # After the connection steps, a part of the request may have been sent.
-        self.unsent = event.startswith("connection.")
-
-
 def _segment(text: str) -> str:
     """Return an id as one segment of a path.
 
@@ -270,14 +289,3 @@ def _segment(text: str) -> str:
     if text in {"", ".", ".."}:
         raise Rejected(f"{text!r} is no id")
     return quote(text, safe="", errors="replace")
-
-
-def _without_repeats(rows: Sequence[Peer]) -> Sequence[Peer]:
-    """Return one row for each peer. If a row of the peer says that it left, return that row."""
-    peers: dict[str | int, Peer] = {}
-    for number, row in enumerate(rows):
-        # Rows without an id may be different peers.
-        key = row.id or number
-        if row.left_at or key not in peers:
-            peers[key] = row
-    return list(peers.values())

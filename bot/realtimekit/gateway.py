@@ -24,7 +24,8 @@ class CachedGateway:
 
     def __init__(self, client: RealtimeKit, *, max_age: float = 5.0, max_reads: int = 48) -> None:
         self._client = client
-        self.kick = client.kick
+        self.kick_slot = client.kick_slot
+        self.service_time = client.service_time
         self._reads = SharedReads(max_age, max_reads)
         self.aclose = self._reads.aclose
 

@@ -237,6 +237,17 @@ def parse_peers(body: bytes) -> Page[Peer]:
     return Page(rows, len(rows), reply.total)
 
 
+def without_repeats(rows: Sequence[Peer]) -> Sequence[Peer]:
+    """Return one row for each peer. If a row of the peer says that it left, return that row."""
+    peers: dict[str | int, Peer] = {}
+    for number, row in enumerate(rows):
+        # Rows without an id may be different peers.
+        key = row.id or number
+        if row.left_at or key not in peers:
+            peers[key] = row
+    return list(peers.values())
+
+
 def parse_records(body: bytes) -> Page[Participant]:
     """Return a page of the participant records of a meeting, without peers."""
     reply = _parse(Reply[list[RecordRow]], body)

@@ -8,12 +8,11 @@ import math
 import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import httpx
 
 from bot.core.ports import RateLimited
+from bot.realtimekit.service_time import parse_http_date
 
 _PARAMETER = re.compile(r";\s*([rt])=([0-9]{1,6})")
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]+)?")
@@ -75,15 +74,7 @@ def retry_after(headers: httpx.Headers) -> float | None:
     if _SECONDS.fullmatch(value):
         return float(value)
     # In the service's time: this machine's clock may be off.
-    until, now = _date(value), _date(headers.get("date", ""))
+    until, now = parse_http_date(value), parse_http_date(headers.get("date", ""))
     if until and now:
         return max(0.0, (until - now).total_seconds())
     return max((seconds for left, seconds in quota(headers) if left == 0), default=None)
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -119,6 +119,8 @@ REALTIMEKIT_FAULTS: Final[Mapping[str, str]] = MappingProxyType(
         "capped_pages": "pages have at most `limit` rows, whatever was asked for",
         "search_exact": "search matches whole names and titles only",
         "lagging_list": "sessions and their participants are shown as of `seconds` ago",
+        "clock_apart": "all dates and the Date header are later by `seconds` (5); or earlier",
+        "no_date": "responses have no Date header",
         "session_starting": "500 until a session has run for `seconds`",
         "empty_sessions": "success with an empty list of sessions, whatever is true",
         "empty_participants": "success with an empty list of people, whatever is true",

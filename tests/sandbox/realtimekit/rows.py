@@ -1,6 +1,7 @@
 """The JSON rows of RealtimeKit's responses, as of a given time."""
 
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 
 from tests.sandbox.realtimekit.models import Meeting, Participant, Peer, Session
@@ -10,6 +11,11 @@ def iso(time: datetime) -> str:
     """Format a time as the service does: UTC, with milliseconds and Z."""
     text = time.astimezone(UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
+
+
+def http_date(time: datetime) -> str:
+    """Format a time as the `Date` header does: in whole seconds."""
+    return format_datetime(time.astimezone(UTC), usegmt=True)
 
 
 def meeting_row(meeting: Meeting) -> dict[str, Any]:
