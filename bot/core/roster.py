@@ -99,10 +99,12 @@ class Roster:
     """The participants of one session in one read of its rows, newest first.
 
     `everyone` includes those who left, `live` does not. `without_id` counts the open connections
-    that have neither a participant id nor a custom id.
+    that have neither a participant id nor a custom id. `partial` are keys and ids of people of
+    whom connections may be missing, so that it proves nothing about them.
     """
 
-    def __init__(self, peers: Iterable[Peer]) -> None:
+    def __init__(self, peers: Iterable[Peer], partial: Iterable[str] = ()) -> None:
+        self.partial = frozenset(partial)
         grouped: dict[ParticipantKey, list[Peer]] = {}
         self.without_id = 0
         for peer in peers:

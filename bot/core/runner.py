@@ -203,11 +203,14 @@ class KickRunner:
             return
         read_at = self.clock.now()
         try:
-            roster = await self.gateway.roster(self.kick.session_id, fresh=True)
+            keys = [key for key in self.unresolved if key]
+            roster = await self.gateway.find(
+                self.kick.session_id, keys, fresh=True, as_evidence=True
+            )
         except GatewayError as error:
             logger.warning("kick %s: the session can't be read: %s", self.kick.number, error)
             return
-        for key in list(self.unresolved):
+        for key in [key for key in self.unresolved if key not in roster.partial]:
             await self._apply_evidence(key, roster, read_at)
 
     async def _apply_evidence(
