@@ -122,7 +122,7 @@ async def test_who_may_decide_is_shown_the_request_as_it_is_now(
         CandidateStatus.LEFT,
     ]
     assert (len(view.seen), view.changed, view.error) == (2, False, None)
-    assert scene.gateway.reads == [("active_session", True), ("roster", True)]
+    assert scene.gateway.reads == [("active_session", True), ("find", True)]
     await nothing_happened(scene, kick)
     assert refusals(scene) == []
 
@@ -583,7 +583,7 @@ async def test_one_of_the_records_under_a_custom_id_stands_for_it(scene: Scene) 
 # --- RealtimeKit can't be read
 
 
-@pytest.mark.parametrize("read", ["active_session", "roster"])
+@pytest.mark.parametrize("read", ["active_session", "find"])
 @pytest.mark.parametrize(
     "error", [OutcomeUnknown("500"), NotSent("down"), RateLimited("429"), Rejected("401")]
 )

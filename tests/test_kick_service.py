@@ -208,7 +208,7 @@ async def test_a_ready_kick_is_claimed_called_and_told(scene: Scene) -> None:
 async def test_right_before_the_calls_everything_is_read_anew(scene: Scene) -> None:
     await scene.carry_out()
     assert scene.directory.reads == [True]
-    assert scene.gateway.reads == [("active_session", True), ("roster", True)]
+    assert scene.gateway.reads == [("active_session", True), ("find", True)]
 
 
 async def test_a_kick_is_claimed_in_the_store_before_anything_is_called(scene: Scene) -> None:
@@ -296,7 +296,7 @@ async def test_a_membership_older_than_a_minute_means_no(scene: Scene) -> None:
     assert scene.gateway.sent == []
 
 
-@pytest.mark.parametrize("read", ["active_session", "roster"])
+@pytest.mark.parametrize("read", ["active_session", "find"])
 @pytest.mark.parametrize(
     ("error", "text"),
     [
@@ -571,7 +571,7 @@ async def test_a_store_that_is_down_at_submit_is_raised(scene: Scene) -> None:
 
 async def test_a_fault_of_the_bot_is_told_without_its_details(scene: Scene) -> None:
     kick = await scene.ready()
-    scene.gateway.errors["roster"] = [ZeroDivisionError("secret")]
+    scene.gateway.errors["find"] = [ZeroDivisionError("secret")]
     await scene.run(kick)
     assert [problem for _, problem in scene.notifier.problems] == [
         "The bot failed. Its log says how."
@@ -737,7 +737,7 @@ async def test_a_fault_of_the_bot_is_told_once_and_not_tried_again_by_this_proce
     scene: Scene,
 ) -> None:
     await running(scene, replace(ANN, called_at=after(-60), peers=SEEN))
-    scene.gateway.errors["roster"] = [ZeroDivisionError("secret")]
+    scene.gateway.errors["find"] = [ZeroDivisionError("secret")]
     for _ in range(3):
         await scene.tick()
         scene.clock.advance(20)
@@ -949,7 +949,7 @@ async def test_what_still_does_not_show_stays_unknown(scene: Scene) -> None:
     kick = await unknown(scene)
     scene.gateway.rows[LIVE.id].clear()
     assert await scene.kick_service.check_again(kick.id, AVA) == kick
-    scene.gateway.errors["roster"] = [OutcomeUnknown("500")]
+    scene.gateway.errors["find"] = [OutcomeUnknown("500")]
     assert await scene.kick_service.check_again(kick.id, LEA) == kick
 
 

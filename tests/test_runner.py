@@ -248,7 +248,7 @@ async def test_not_there_after_being_seen_is_gone_once_a_read_shows_so(
     scene.raise_on_kick(NotFound("No user found"))
     scene.gateway.on_roster = lambda _: [replace(row, left_at=NOW) for row in ANN_ROWS]
     assert outcomes(await scene.carry_out(peers)) == [(Outcome.GONE, OutcomeReason.NOT_FOUND)]
-    assert scene.gateway.reads == [("roster", True)]
+    assert scene.gateway.reads == [("find", True)]
 
 
 @pytest.mark.parametrize("rows", [BOB_ROWS, (), (replace(ANN_ROWS[0], left_at=NOW),)])
@@ -288,7 +288,7 @@ async def test_not_there_but_still_listed_is_unknown(
 async def test_not_there_and_a_session_that_cannot_be_read_is_unknown(error: GatewayError) -> None:
     scene = Scene(ANN)
     scene.raise_on_kick(NotFound("No user found"))
-    scene.gateway.errors["roster"] = [error] * 3
+    scene.gateway.errors["find"] = [error] * 3
     assert outcomes(await scene.carry_out()) == [(Outcome.UNKNOWN, OutcomeReason.NOT_FOUND)]
 
 
@@ -430,10 +430,10 @@ async def test_a_lost_answer_of_whom_no_connection_was_stored_stays_unknown() ->
 async def test_reads_that_fail_are_tried_again_at_the_next_moment() -> None:
     scene = Scene(ANN)
     scene.raise_on_kick(OutcomeUnknown("reset"))
-    scene.gateway.errors["roster"] = [OutcomeUnknown("500"), NotFound("404")]
+    scene.gateway.errors["find"] = [OutcomeUnknown("500"), NotFound("404")]
     rows_at({0: LEFT})(scene)
     assert outcomes(await scene.carry_out()) == [(Outcome.GONE, OutcomeReason.LEFT)]
-    assert scene.gateway.reads == [("roster", True)] * 3
+    assert scene.gateway.reads == [("find", True)] * 3
 
 
 async def test_without_a_session_there_is_nothing_to_read() -> None:

@@ -68,7 +68,7 @@ class UnresolvedCall:
             if peer.left_at is None
         )
         self.listed_after = read_at - self.ended_at if is_listed else None
-        return proof
+        return None if target.key in roster.partial else proof
 
     def unknown(self) -> tuple[OutcomeReason, str]:
         """Return the reason and the detail of an unknown outcome, after all reads."""

@@ -1,6 +1,6 @@
 """The interfaces to the outside world that the use cases need, and the errors they may raise."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -71,7 +71,7 @@ class MeetingGateway(Protocol):
     """RealtimeKit. Every call may raise a GatewayError.
 
     A read may be some seconds old, and concurrent callers share it. With `fresh`, the read begins
-    after the call does.
+    after the call does, and it may use the calls that are kept for kicks.
     """
 
     async def live_sessions(self) -> Sequence[Session]:
@@ -86,11 +86,38 @@ class MeetingGateway(Protocol):
     async def active_session(self, meeting: MeetingId, *, fresh: bool = False) -> Session | None:
         """Return the live session of a meeting; None if there is none."""
 
-    async def roster(self, session: SessionId, *, fresh: bool = False) -> Roster:
-        """Return who is, and who was, in a session."""
+    async def roster(self, session: SessionId, search: str = "") -> Roster:
+        """Return people in a session to choose from: all, or the newest of a very long session.
 
-    async def records(self, meeting: MeetingId, *, fresh: bool = False) -> Sequence[Participant]:
-        """Return all participant records of a meeting, without connections."""
+        Of a very long one, the roster also has people whom the service finds with `search`. Who
+        left can be in it for a minute longer. It must not decide anything.
+        """
+
+    def cached_roster(self, session: SessionId) -> Roster | None:
+        """Return the roster that was read last, of any age, without a remote call."""
+
+    async def find(
+        self,
+        session: SessionId,
+        texts: Collection[str],
+        *,
+        fresh: bool = False,
+        as_evidence: bool = False,
+    ) -> Roster:
+        """Return these people with all their connections, and maybe other people.
+
+        A text is a key, or an id of any kind. Who is not in the roster is not in the session. The
+        roster's `partial` has the texts for which this is not sure. With `as_evidence`, the newest
+        rows of the session are in it, too, and the rows of these people are read after those.
+        """
+
+    async def records(
+        self, meeting: MeetingId, texts: Collection[str], *, fresh: bool = False
+    ) -> Sequence[Participant]:
+        """Return participant records of these people in a meeting, without connections.
+
+        A text is a key, or an id of any kind. A custom id may be missed in a very long list.
+        """
 
     def kick_slot(self) -> AbstractAsyncContextManager[KickCall]:
         """Wait for the turn of a kick, however long that takes, and yield the call that sends it.

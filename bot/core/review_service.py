@@ -144,9 +144,11 @@ class ReviewService(Service):
         self, sessions: Sequence[Session], chosen: Session | None, text: str
     ) -> tuple[Session | None, Match]:
         searched = [chosen] if chosen else sessions[:SESSIONS_SEARCHED]
-        if not text or not searched:
-            return chosen, Match((), text, "")
-        rosters = await asyncio.gather(*(self.gateway.roster(one.id) for one in searched))
+        words = text.split()
+        if not words or not searched:
+            return chosen, Match((), text.strip(), "")
+        reads = (self.gateway.roster(one.id, words[0]) for one in searched)
+        rosters = await asyncio.gather(*reads)
         matches = [
             (session, match)
             for session, roster in zip(searched, rosters, strict=True)
@@ -203,7 +205,7 @@ class ReviewService(Service):
         session = await self.gateway.active_session(meeting)
         if session is None or not role_in(self.policy, member, session.meeting):
             return SearchResult()
-        roster = await self.gateway.roster(session.id)
+        roster = await self.gateway.roster(session.id, query)
         return SearchResult(tuple(roster.search(query, limit)), roster)
 
     async def review(self, request: KickRequest) -> Review:

@@ -220,18 +220,18 @@ class KickRunner:
             await self._read_session()
 
     async def _read_session(self) -> None:
-        if self.kick.session_id is None:
+        session, keys = self.kick.session_id, [key for key in self.unresolved if key]
+        if session is None:
             return
         read_at = self.clock.now()
         try:
-            roster = await self.gateway.roster(self.kick.session_id, fresh=True)
+            roster = await self.gateway.find(session, keys, fresh=True, as_evidence=True)
         except GatewayError as error:
             logger.warning("kick %s: the session can't be read: %s", self.kick.number, error)
             return
         for key, call in list(self.unresolved.items()):
             target = self.kick.target(key)
-            proof = call.judge(target, roster, read_at, self.gateway.service_time)
-            if proof:
+            if proof := call.judge(target, roster, read_at, self.gateway.service_time):
                 outcome, reason, rejoined_at = proof
                 await self._settle(key, outcome, reason, call.detail, rejoined_at)
 

@@ -79,8 +79,9 @@ class SlackDirectory:
 
     async def _read(self, user: UserId, since: float) -> Membership:
         read_at = self.clock.monotonic()
-        status = await self._account_status(user)
-        found = {group: await self._group_for(group, user, since) for group in self.groups}
+        groups = [self._group_for(group, user, since) for group in self.groups]
+        status, members = await asyncio.gather(self._account_status(user), asyncio.gather(*groups))
+        found = dict(zip(self.groups, members, strict=True))
         return Membership(
             user=user,
             team=self.team,
