@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from bot.config import SettingsError, read_settings
+from bot.logs import log_to_stderr
 from bot.policy_file import PolicyError, read_policy
 
 
@@ -45,23 +46,12 @@ def _run(_: argparse.Namespace) -> int:
 
     settings = read_settings()
     policy = read_policy(settings.policy_file)
-    _log_to_stderr(logging.getLevelNamesMapping()[settings.log_level])
+    log_to_stderr(logging.getLevelNamesMapping()[settings.log_level])
     try:
         return asyncio.run(run(settings, policy))
     except StartupError as error:
         print(error, file=sys.stderr)
         return 1
-
-
-def _log_to_stderr(level: int) -> None:
-    # DEBUG is only for the bot's own lines. At that level, libraries log whole payloads with their
-    # response_urls, which are secret, and the values that are stored.
-    logging.basicConfig(
-        level=max(logging.INFO, level), format="%(asctime)s %(levelname)s %(message)s"
-    )
-    logging.getLogger("bot").setLevel(level)
-    # httpx logs a line for each call, with the id of the account in it.
-    logging.getLogger("httpx").setLevel(max(logging.WARNING, level))
 
 
 def _check(_: argparse.Namespace) -> int:

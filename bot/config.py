@@ -66,6 +66,12 @@ class Settings(BaseSettings):
         return (sources["init_settings"],)
 
     @property
+    def host(self) -> str | None:
+        """Where the port is open: on loopback only, or for None on all interfaces."""
+        is_public = self.slack_app_token is None or "port" in self.model_fields_set
+        return None if is_public else "127.0.0.1"
+
+    @property
     def slack_api(self) -> str:
         """The URL of Slack's Web API. It ends in a slash, because slack_sdk needs one."""
         return f"{self.slack_api_url}".rstrip("/") + "/"

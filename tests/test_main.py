@@ -191,5 +191,5 @@ async def test_a_port_in_use_is_named(sandbox: Sandbox, sqlite_url: str) -> None
         printed = (await bot.communicate())[0].decode()
     assert bot.returncode == 1
     assert f"PORT {port}: " in printed
-    assert "address already in use" in printed
+    assert "Address already in use" in printed
     assert "Traceback" not in printed
