@@ -113,6 +113,7 @@ async def test_without_an_approvals_channel_there_is_nobody_to_invite(
     [
         ("DATABASE_URL", "oracle://u:hush@h/d", 3, "database: DATABASE_URL: oracle:// is none of"),
         ("DATABASE_URL", "hush", 3, "database: DATABASE_URL: this is not the URL of a database"),
+        ("DATABASE_URL", "postgresql://u:p@hush@127.0.0.1:1/d", 3, "each @ in the user and the pa"),
         ("DATABASE_URL", "sqlite:////no/where/x.db", 3, "Is DATABASE_URL right?"),
         ("SLACK_BOT_TOKEN", "xoxb-hush", 4, "auth.test: invalid_auth: install the app again"),
         ("SLACK_API_URL", NOWHERE, 4, "slack: auth.test: Slack can't be reached: try again"),

@@ -6,14 +6,17 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bot.__main__ import main
+from bot.core.roster import Meeting, MeetingId
 from tests.journeys.steps import result, to_review
 from tests.machine import ACKS_WITHIN
 from tests.sandbox.sandbox import EXAMPLE_POLICY, ROOT, Sandbox, open_sandbox
 from tests.test_config import GOOD
+from tests.test_log import fill, kick
 
 pytestmark = pytest.mark.services
 
@@ -116,6 +119,33 @@ def test_log_takes_a_number(
     assert capsys.readouterr().out == "There are no kicks yet.\n"
 
 
+async def log_of(url: str, **how: Any) -> tuple[int | None, str]:
+    """Run `kickbot log` in a process of its own. Returns the exit code and what it printed."""
+    bot = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "log"),
+        env=GOOD | {"DATABASE_URL": url, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"},
+        **{"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.STDOUT} | how,
+    )
+    printed = await bot.communicate()
+    return bot.returncode, "".join(one.decode() for one in printed if one)
+
+
+async def test_log_prints_names_that_the_terminal_has_no_letters_for(sqlite_url: str) -> None:
+    await fill(sqlite_url, kick(meeting=Meeting(MeetingId("m"), "Żółw 🐢")))
+    code, printed = await log_of(sqlite_url)
+    assert code == 0
+    assert "[\\u017b\\xf3\\u0142w \\U0001f422]" in printed
+
+
+async def test_log_into_a_closed_pipe_ends_without_a_traceback(sqlite_url: str) -> None:
+    await fill(sqlite_url, kick())
+    reading, writing = os.pipe()
+    os.close(reading)
+    code, printed = await log_of(sqlite_url, stdout=writing, stderr=asyncio.subprocess.PIPE)
+    os.close(writing)
+    assert (code, printed) == (1, "")
+
+
 def test_a_slack_out_of_reach_ends_in_1(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,8 +199,9 @@ async def test_run_does_the_job_until_sigterm_and_prints_no_secret(
         ({"SLACK_BOT_TOKEN": "xoxb-hush"}, "refuses SLACK_BOT_TOKEN (auth.test: invalid_auth)"),
         ({"SLACK_APP_TOKEN": "xapp-hush"}, "Slack refuses SLACK_APP_TOKEN"),
         ({"DATABASE_URL": "hush"}, "DATABASE_URL: this is not the URL of a database"),
+        ({"DATABASE_URL": "postgresql://u:p@hush@127.0.0.1:1/d"}, "DATABASE_URL: write each @ in"),
     ],
-    ids=["bot-token", "app-token", "database"],
+    ids=["bot-token", "app-token", "database", "password"],
 )
 async def test_a_bot_that_cannot_start_says_why_in_one_line_and_ends_in_1(
     sandbox: Sandbox, sqlite_url: str, changed: dict[str, str], words: str

@@ -137,8 +137,13 @@ class StoreUnavailable(Exception):
     """The database did not confirm the operation: it is locked, full or unreachable.
 
     If the reply to a commit was lost, the operation may have happened, or may still happen. It
-    never happens in part.
+    never happens in part. The message is for the operator: it may name hosts, files and users of
+    the database. `words` is for everybody.
     """
+
+    def __init__(self, message: str, words: str = "") -> None:
+        super().__init__(message)
+        self.words = words or message
 
 
 class Store(Protocol):
