@@ -20,10 +20,17 @@ from bot.core.policy import Policy
 from bot.core.ports import Clock, StoreUnavailable
 from bot.core.reconciler import Reconciler
 from bot.core.review_service import ReviewService
-from bot.health import Health
+from bot.health import Health, watched
 from bot.http_server import serve, slack_requests
 from bot.realtimekit import App, CachedGateway, RealtimeKit, http_client
-from bot.slack.api import ResponseUrls, SlackCallError, http_session, post_form, web_client
+from bot.slack.api import (
+    ORG_WIDE,
+    ResponseUrls,
+    SlackCallError,
+    http_session,
+    post_form,
+    web_client,
+)
 from bot.slack.directory import SlackDirectory
 from bot.slack.handlers.approval import ApprovalHandlers
 from bot.slack.handlers.kick import KickHandlers
@@ -68,7 +75,8 @@ async def running(
         await stack.enter_async_context(_reconciling(services.reconciler))
         if socket:
             await stack.enter_async_context(connected(socket))
-        health = Health(resources.store, socket)
+        token = await stack.enter_async_context(watched(resources.client))
+        health = Health(resources.store, socket, token)
         secret = None if socket else settings.slack_signing_secret
         requests = slack_requests(app, secret, resources.clock)
         port = await serve(settings.host, settings.port, health, requests, stack)
@@ -121,6 +129,8 @@ async def _authorize(client: AsyncWebClient, token: str) -> AuthorizeResult:
         raise StartupError(
             f"Slack can't be reached or refuses SLACK_BOT_TOKEN ({error}): see `kickbot check`."
         ) from error
+    if reply.get("is_enterprise_install") or not reply.get("team_id"):
+        raise StartupError(f"SLACK_BOT_TOKEN: {ORG_WIDE}.")
     return AuthorizeResult(
         enterprise_id=reply.get("enterprise_id"),
         team_id=reply["team_id"],
@@ -272,7 +282,11 @@ def _register(
     )
     results = ResultHandlers(kick_service=services.kick, modals=slack.modals, spawn=spawn)
     listeners = Listeners(
-        team=resources.team, kick_service=services.kick, modals=slack.modals, spawn=spawn
+        team=resources.team,
+        enterprise=resources.authorized.enterprise_id,
+        kick_service=services.kick,
+        modals=slack.modals,
+        spawn=spawn,
     )
     listeners.register(app, command, kick, approvals, results)
 

@@ -1,9 +1,15 @@
 """Whether the bot works, for `/healthz` and the log."""
 
+import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from slack_sdk.web.async_client import AsyncWebClient
+
 from bot.core.ports import StoreUnavailable
+from bot.slack.api import SlackCallError, post_form
 from bot.socket_mode import SocketClient
 from bot.store import SqlStore
 
@@ -11,6 +17,59 @@ logger = logging.getLogger(__name__)
 
 NOT_CONNECTED = "no connection to Slack"
 NO_DATABASE = "the database does not answer"
+REFUSED = "Slack refuses the bot's token"
+TOKEN_CHECK_INTERVAL = 60.0  # seconds
+CHECKS_UNTIL_REPEATED = 60  # the error in the log, as long as the token is refused
+
+
+@dataclass(slots=True)
+class Token:
+    """Whether Slack still accepts the bot's token. `refusal` is Slack's code; empty if it does."""
+
+    client: AsyncWebClient
+    refusal: str = ""
+
+    async def watch(self) -> None:
+        """Ask Slack again and again. If it refuses the token, say so in the log."""
+        refused = 0
+        while True:
+            await asyncio.sleep(TOKEN_CHECK_INTERVAL)
+            await self._check()
+            if not self.refusal:
+                refused = 0
+                continue
+            if refused % CHECKS_UNTIL_REPEATED == 0:
+                logger.error("%s (%s). %s", REFUSED, self.refusal, _REMEDY)
+            refused += 1
+
+    async def _check(self) -> None:
+        try:
+            await post_form(self.client, "auth.test")
+        except SlackCallError as error:
+            if error.is_token_refused:
+                self.refusal = error.code
+            return
+        if self.refusal:
+            logger.warning("Slack accepts the bot's token again")
+        self.refusal = ""
+
+
+_REMEDY = (
+    "Was the app removed? Install it again, set SLACK_BOT_TOKEN to its token, and start the bot"
+    " again."
+)
+
+
+@asynccontextmanager
+async def watched(client: AsyncWebClient) -> AsyncIterator[Token]:
+    """Watch the client's token within the context."""
+    token = Token(client)
+    task = asyncio.create_task(token.watch())
+    try:
+        yield token
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +78,12 @@ class Health:
 
     store: SqlStore
     socket: SocketClient | None
+    token: Token
 
     async def __call__(self) -> str:
         """Return what is wrong, in words for strangers; empty if nothing is."""
+        if self.token.refusal:
+            return REFUSED
         if self.socket and not await self.socket.is_connected():
             return NOT_CONNECTED
         try:

@@ -24,6 +24,8 @@ async def run(settings: Settings, policy: Policy) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    for warning in settings.warnings:
+        logger.warning("%s", warning)
     for warning in warnings(policy):
         logger.warning("policy: %s", warning)
     async with running(settings, policy) as bot:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from bot.check import check
 from bot.config import read_settings
 from bot.store import SqlStore
 from tests.sandbox.sandbox import MANIFEST, Sandbox, open_sandbox
-from tests.sandbox.slack import SlackStandIn
+from tests.sandbox.slack import DEMO_TEAM, SlackStandIn
 
 pytestmark = pytest.mark.services
 
@@ -149,6 +150,17 @@ async def test_a_database_of_a_newer_program_is_refused(
         database.execute("INSERT INTO schema_version VALUES (999)")
     database.close()
     assert (await lines(sandbox, sqlite_url))[3].startswith("WRONG  database: ")
+
+
+async def test_an_org_wide_installation_is_named_as_unsupported(sqlite_url: str) -> None:
+    async with open_sandbox(team=replace(DEMO_TEAM, is_org_wide=True)) as sandbox:
+        found = await lines(sandbox, sqlite_url)
+    assert found[4].startswith("WRONG  slack: the app is installed for a whole Enterprise Grid org")
+
+
+async def test_a_token_sent_unencrypted_is_noted(sandbox: Sandbox, sqlite_url: str) -> None:
+    found = await lines(sandbox, sqlite_url, {"SLACK_API_URL": "http://slack.invalid/"})
+    assert found[1].startswith("note   settings: SLACK_API_URL: http://")
 
 
 async def test_missing_scopes_are_named(sandbox: Sandbox, sqlite_url: str, tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """What `/healthz` and the modals tell strangers of the database: nothing but that it is away."""
 
 import pytest
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.core.ports import StoreUnavailable
-from bot.health import NO_DATABASE, Health
+from bot.health import NO_DATABASE, Health, Token
 from bot.slack.views import failures
 from bot.store import SqlStore
 
@@ -24,7 +25,7 @@ async def test_nothing_of_the_database_is_told_but_in_the_log(
     url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = SqlStore(url)
-    assert await Health(store, None)() == NO_DATABASE
+    assert await Health(store, None, Token(AsyncWebClient()))() == NO_DATABASE
     assert "the database says: " in caplog.text
     assert "hush" not in caplog.text
     with pytest.raises(StoreUnavailable) as raised:

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from bot.core.roster import Meeting, MeetingId
 from tests.journeys.steps import result, to_review
 from tests.machine import ACKS_WITHIN
 from tests.sandbox.sandbox import EXAMPLE_POLICY, ROOT, Sandbox, open_sandbox
+from tests.sandbox.slack import DEMO_TEAM
 from tests.test_config import GOOD
 from tests.test_log import fill, kick
 
@@ -212,6 +214,15 @@ async def test_a_bot_that_cannot_start_says_why_in_one_line_and_ends_in_1(
     assert words in printed
     assert "Traceback" not in printed
     assert "hush" not in printed
+
+
+async def test_an_org_wide_installation_is_named_as_unsupported(sqlite_url: str) -> None:
+    async with open_sandbox(team=replace(DEMO_TEAM, is_org_wide=True)) as sandbox:
+        bot = await start(sandbox.settings(http=False, database_url=sqlite_url))
+        printed = (await bot.communicate())[0].decode()
+    assert bot.returncode == 1
+    assert "SLACK_BOT_TOKEN: the app is installed for a whole Enterprise Grid org" in printed
+    assert "Traceback" not in printed
 
 
 async def test_a_port_in_use_is_named(sandbox: Sandbox, sqlite_url: str) -> None:

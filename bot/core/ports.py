@@ -106,7 +106,14 @@ class MeetingGateway(Protocol):
 
 
 class DirectoryUnavailable(Exception):
-    """A user or a group could not be read from Slack. The message is for the operator."""
+    """A user or a group could not be read from Slack. The message is for the operator.
+
+    `remedy` says to a user what to do.
+    """
+
+    def __init__(self, message: str, remedy: str = "Try again.") -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 class Directory(Protocol):

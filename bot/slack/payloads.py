@@ -102,12 +102,14 @@ class Interaction(_Sent):
     """A submit, a pressed button, or a request for options.
 
     `user_team_id` is the user's own workspace. `team_id` is the one in which the user acted.
+    `enterprise_id` is its organization on Enterprise Grid.
     `channel_id` and `message_ts` are those of the message whose button was pressed.
     """
 
     user_id: UserId = Field(validation_alias=AliasPath("user", "id"))
     user_team_id: TeamId | None = Field(None, validation_alias=AliasPath("user", "team_id"))
     team_id: TeamId | None = Field(None, validation_alias=AliasPath("team", "id"))
+    enterprise_id: str | None = Field(None, validation_alias=AliasPath("enterprise", "id"))
     trigger_id: str = ""
     response_url: str = ""
     view: View | None = None

@@ -18,9 +18,8 @@ PortError = GatewayError | DirectoryUnavailable | StoreUnavailable
 def action_failed(error: PortError) -> str:
     """Say what failed before any person was removed, and what to do."""
     if isinstance(error, DirectoryUnavailable):
-        return (
-            f"Your role could not be checked with Slack ({error}). Nobody was removed. Try again."
-        )
+        what = f"Your role could not be checked with Slack ({error})."
+        return f"{what} Nobody was removed. {error.remedy}"
     if isinstance(error, StoreUnavailable):
         return f"The bot's database does not answer ({error.words}). Nobody was removed. Try again."
     if isinstance(error, Rejected):
@@ -45,7 +44,8 @@ def submit_unconfirmed(error: StoreUnavailable) -> str:
 def nothing_shown(error: PortError) -> str:
     """Say why a kick can't be shown. Nothing was changed."""
     if isinstance(error, DirectoryUnavailable):
-        return f"Your role could not be checked with Slack ({error}). Nothing was changed."
+        what = f"Your role could not be checked with Slack ({error})."
+        return f"{what} Nothing was changed. {error.remedy}"
     if isinstance(error, StoreUnavailable):
         return (
             f"The bot's database does not answer ({error.words}). Nothing was changed. Try again."
@@ -56,7 +56,8 @@ def nothing_shown(error: PortError) -> str:
 def decision_unconfirmed(error: PortError) -> str:
     """Say what is known of a decision that could not be confirmed."""
     if isinstance(error, DirectoryUnavailable):
-        return f"Roles could not be checked with Slack ({error}). Nothing was decided. Try again."
+        what = f"Roles could not be checked with Slack ({error})."
+        return f"{what} Nothing was decided. {error.remedy}"
     if isinstance(error, StoreUnavailable):
         return (
             f"The bot's database did not confirm that ({error.words}): whether your decision was"
