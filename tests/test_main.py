@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from bot.__main__ import main
@@ -159,14 +160,13 @@ def test_a_slack_out_of_reach_ends_in_1(
     assert "secret" not in error
 
 
-async def start(environment: dict[str, str]) -> asyncio.subprocess.Process:
+async def start(
+    environment: dict[str, str], *, max_files: int = 1024
+) -> asyncio.subprocess.Process:
     """Start the bot in a process of its own, with this environment."""
     clean = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bot",
-        "run",
+        *("/bin/sh", "-c", f'ulimit -n {max_files}; exec "$0" -m bot run', sys.executable),
         env=clean | environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -193,6 +193,65 @@ async def test_run_does_the_job_until_sigterm_and_prints_no_secret(
     secrets = ["SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "CLOUDFLARE_API_TOKEN"]
     assert [name for name in secrets if settings[name] in printed] == []
     assert "/respond/" not in printed
+
+
+async def started(bot: asyncio.subprocess.Process) -> tuple[int, str]:
+    """Wait until the bot is up. Returns its port, and what it printed."""
+    assert bot.stdout
+    printed = ""
+    while "kickbot is up" not in printed:
+        line = await bot.stdout.readline()
+        assert line, printed
+        printed += line.decode()
+    return int(printed.rsplit(maxsplit=1)[1]), printed
+
+
+async def test_half_sent_requests_do_not_make_the_bot_deaf_or_talkative(
+    sandbox: Sandbox, sqlite_url: str
+) -> None:
+    settings = sandbox.settings(http=False, database_url=sqlite_url)
+    bot = await start(settings, max_files=128)
+    held = []
+    try:
+        port, _ = await started(bot)
+        for _ in range(400):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"POST /slack/events HTTP/1.1\r\nHost: x\r\n")
+            held.append((reader, writer))
+        old = sandbox.slack.sockets.open[0]
+        await sandbox.slack.sockets.refresh()
+        await sandbox.slack.until(
+            lambda slack: slack.sockets.open and old not in slack.sockets.open
+        )
+        await to_review(sandbox.slack.person("U0MAYA"))
+    finally:
+        bot.send_signal(signal.SIGTERM)
+        printed = (await bot.communicate())[0].decode()
+        for _, writer in held:
+            writer.close()
+    assert bot.returncode == 0
+    assert len(printed.splitlines()) < 50
+    assert "Traceback" not in printed
+
+
+async def test_a_flood_of_unsigned_requests_writes_few_lines_and_none_of_its_own(
+    sandbox: Sandbox, sqlite_url: str
+) -> None:
+    bot = await start(sandbox.settings(http=True, database_url=sqlite_url))
+    try:
+        port, _ = await started(bot)
+        url = f"http://127.0.0.1:{port}/slack/events"
+        forged = b"payload=\n2026-01-01 00:00:00,000 INFO forged\x1b[2J" + b"x" * 100_000
+        async with aiohttp.ClientSession() as session:
+            for _ in range(300):
+                async with session.post(url, data=forged) as reply:
+                    assert reply.status == 401
+    finally:
+        bot.send_signal(signal.SIGTERM)
+        printed = (await bot.communicate())[0].decode()
+    assert 1 <= printed.count("its signature is missing, wrong or too old") <= 20
+    assert len(printed) < 10_000
+    assert "forged" not in printed
 
 
 @pytest.mark.parametrize(
