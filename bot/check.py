@@ -6,6 +6,7 @@ from typing import Literal
 
 from bot.config import Settings, SettingsError
 from bot.core.ports import GatewayError, Rejected, StoreUnavailable
+from bot.core.text import display
 from bot.policy_file import PolicyError, read_policy, warnings
 from bot.realtimekit import App, RealtimeKit, http_client
 from bot.slack.api import (
@@ -18,6 +19,8 @@ from bot.slack.api import (
     web_client,
 )
 from bot.store import SqlStore
+
+DETAIL_LIMIT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,8 @@ class CheckResult:
     mark: Literal["ok", "note", "WRONG"] = "ok"
 
     def __str__(self) -> str:
-        return f"{self.mark:5}  {self.about}: {self.detail}"
+        # Names and messages of services must not control the terminal.
+        return f"{self.mark:5}  {self.about}: {display(self.detail, DETAIL_LIMIT)}"
 
 
 async def check(read: Callable[[], Settings]) -> AsyncIterator[CheckResult]:

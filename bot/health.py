@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -18,6 +20,7 @@ logger = logging.getLogger(__name__)
 NOT_CONNECTED = "no connection to Slack"
 NO_DATABASE = "the database does not answer"
 REFUSED = "Slack refuses the bot's token"
+SHARED_FOR = 1.0  # seconds that a look at the database is good for
 TOKEN_CHECK_INTERVAL = 60.0  # seconds
 CHECKS_UNTIL_REPEATED = 60  # the error in the log, as long as the token is refused
 
@@ -72,13 +75,16 @@ async def watched(client: AsyncWebClient) -> AsyncIterator[Token]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Health:
-    """Checks whether the bot works."""
+    """Checks whether the bot works. Strangers may ask, so those who ask at once share a look."""
 
     store: SqlStore
     socket: SocketClient | None
     token: Token
+    _stored: str = ""
+    _looked_at: float = -math.inf
+    _look: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __call__(self) -> str:
         """Return what is wrong, in words for strangers; empty if nothing is."""
@@ -86,6 +92,13 @@ class Health:
             return REFUSED
         if self.socket and not await self.socket.is_connected():
             return NOT_CONNECTED
+        async with self._look:
+            if time.monotonic() - self._looked_at > SHARED_FOR:
+                self._stored = await self._database()
+                self._looked_at = time.monotonic()
+        return self._stored
+
+    async def _database(self) -> str:
         try:
             await self.store.check()
         except StoreUnavailable as error:

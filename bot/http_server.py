@@ -167,7 +167,8 @@ class _Accepting:
         self._runner = runner
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         # The rest of the files is for the database, Slack and RealtimeKit.
-        self._limit = min(MAX_CONNECTIONS, files // 4)
+        quarter = MAX_CONNECTIONS if files == resource.RLIM_INFINITY else files // 4
+        self._limit = min(MAX_CONNECTIONS, quarter)
 
     def __call__(self) -> RequestHandler:
         server = self._runner.server
