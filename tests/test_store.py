@@ -976,6 +976,9 @@ class TestUrl:
             ("sqlite:////data/kickbot.db", "sqlite+aiosqlite:////data/kickbot.db"),
             ("postgres://u:p@h:1/d", "postgresql+psycopg://u:p@h:1/d"),
             ("postgresql://u@h/d?sslmode=require", "postgresql+psycopg://u@h/d?sslmode=require"),
+            ("postgresql://u@azure:p@h/d", "postgresql+psycopg://u%40azure:p@h/d"),
+            ("postgresql://u:p%40@h/d", "postgresql+psycopg://u:p%40@h/d"),
+            ("postgresql:///d?user=u@h", "postgresql+psycopg:///d?user=u%40h"),
         ],
     )
     def test_names_the_driver(self, given: str, expected: str) -> None:
@@ -985,6 +988,11 @@ class TestUrl:
         ("given", "words"),
         [
             ("mysql://u:hunter2@h/d", "mysql:// is none of"),
+            ("postgresql://u:a@hunter2@h/d", "write each @ in the user and the password as %40"),
+            ("postgresql://u:a@hunter2:5@h/d", "is not the URL|write each @"),
+            ("postgresql://u:a@hunter2/b@h/d", "write each @"),
+            ("postgresql://u:a@hunter2?b@h/d", "write each @"),
+            ("postgres://u@azure:a@hunter2@h/d", "write each @"),
             ("postgresql+asyncpg://u:hunter2@h/d", "is none of"),
             ("postgres://u:hun@ter2:hunter2@h:hunter2/d", "not the URL"),
             ("hunter2", "not the URL"),

@@ -133,7 +133,14 @@ class MeetingGateway(Protocol):
 
 
 class DirectoryUnavailable(Exception):
-    """A user or a group could not be read from Slack. The message is for the operator."""
+    """A user or a group could not be read from Slack. The message is for the operator.
+
+    `remedy` says to a user what to do.
+    """
+
+    def __init__(self, message: str, remedy: str = "Try again.") -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 class Directory(Protocol):
@@ -164,8 +171,13 @@ class StoreUnavailable(Exception):
     """The database did not confirm the operation: it is locked, full or unreachable.
 
     If the reply to a commit was lost, the operation may have happened, or may still happen. It
-    never happens in part.
+    never happens in part. The message is for the operator: it may name hosts, files and users of
+    the database. `words` is for everybody.
     """
+
+    def __init__(self, message: str, words: str = "") -> None:
+        super().__init__(message)
+        self.words = words or message
 
 
 class Store(Protocol):

@@ -32,6 +32,15 @@ UNREACHABLE = "Slack can't be reached"
 # https://docs.slack.dev/reference/methods/chat.postMessage#errors
 MAYBE_APPLIED = frozenset({"fatal_error", "internal_error"})
 TRANSIENT = frozenset({UNREACHABLE, "ratelimited", "service_unavailable", "request_timeout"})
+# https://docs.slack.dev/reference/methods/auth.test#errors
+_TOKEN_REFUSED = frozenset({"account_inactive", "invalid_auth", "token_expired", "token_revoked"})
+APP_REMOVED = (
+    "The app was removed from this workspace, or its token was revoked. Tell the bot's operator."
+)
+ORG_WIDE = (
+    "the app is installed for a whole Enterprise Grid organization, which Kickbot does not"
+    " support: install it to one workspace"
+)
 # If a body is no JSON object, slack_sdk raises its own errors, or errors of Python.
 _UNUSABLE = (aiohttp.ClientError, SlackClientError, TimeoutError, AttributeError, ValueError)
 
@@ -60,6 +69,11 @@ class SlackCallError(Exception):
         self.code = code
         self.maybe_applied = maybe_applied
         self.retry_after = retry_after
+
+    @property
+    def is_token_refused(self) -> bool:
+        """Whether Slack refuses the token, such as after the app was removed."""
+        return self.code in _TOKEN_REFUSED
 
     @property
     def is_transient(self) -> bool:
@@ -120,6 +134,8 @@ async def scopes(client: AsyncWebClient) -> tuple[str, frozenset[str]]:
     https://docs.slack.dev/reference/methods/auth.test (the scopes come in a header).
     """
     reply = await _reply(client, "auth.test")
+    if reply.get("is_enterprise_install"):
+        raise SlackCallError("auth.test", ORG_WIDE)
     granted = (one.strip() for one in str(reply.headers.get("x-oauth-scopes", "")).split(","))
     return str(reply["team"]), frozenset(filter(None, granted))
 

@@ -11,7 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.core.kick import TeamId, UserId
 from bot.core.policy import MAX_MEMBERSHIP_AGE, AccountStatus, GroupId, Membership
 from bot.core.ports import Clock, DirectoryUnavailable
-from bot.slack.api import SlackCallError, post_form
+from bot.slack.api import APP_REMOVED, SlackCallError, post_form
 
 # Half of the maximum age: a membership that was read now stays valid while people decide.
 _READ_AGAIN_AFTER = MAX_MEMBERSHIP_AGE / 2  # seconds
@@ -96,7 +96,7 @@ class SlackDirectory:
         except SlackCallError as error:
             if error.code in _UNKNOWN_USER:
                 return AccountStatus.OUTSIDER
-            raise DirectoryUnavailable(str(error)) from error
+            raise _unavailable(error) from error
         return account_status(reply["user"], self.team)
 
     async def _group_for(self, group: GroupId, user: UserId, since: float) -> _Members:
@@ -121,20 +121,30 @@ class SlackDirectory:
         except SlackCallError as error:
             if error.code in _UNKNOWN_GROUP:
                 return _Members(frozenset(), read_at)
-            raise DirectoryUnavailable(str(error)) from error
+            raise _unavailable(error) from error
         return _Members(frozenset(UserId(one) for one in reply["users"]), read_at)
+
+
+def _unavailable(error: SlackCallError) -> DirectoryUnavailable:
+    if error.is_token_refused:
+        return DirectoryUnavailable(str(error), APP_REMOVED)
+    return DirectoryUnavailable(str(error))
 
 
 def account_status(user: Mapping[str, Any], team: TeamId) -> AccountStatus:
     """Return what a user object of Slack says of an account.
 
-    https://docs.slack.dev/reference/objects/user-object (USLACKBOT has is_bot false).
+    https://docs.slack.dev/reference/objects/user-object (USLACKBOT has is_bot false). On
+    Enterprise Grid, a user is a member of all workspaces in `enterprise_user.teams`, and `team_id`
+    may be another one.
     """
+    org = user.get("enterprise_user") or {}
+    workspaces = {user.get("team_id"), *(org.get("teams") or ())}
     if user.get("deleted"):
         return AccountStatus.DEACTIVATED
     if user.get("is_bot") or user.get("id") == "USLACKBOT":
         return AccountStatus.BOT
-    if user.get("is_stranger") or user.get("team_id") != team:
+    if user.get("is_stranger") or team not in workspaces:
         return AccountStatus.OUTSIDER
     if user.get("is_restricted") or user.get("is_ultra_restricted"):
         return AccountStatus.GUEST

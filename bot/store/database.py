@@ -1,6 +1,7 @@
 """Connections to SQLite or PostgreSQL, and work on them in transactions."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
@@ -178,6 +179,9 @@ def url(database_url: str) -> URL:
     except (ArgumentError, ValueError):
         # The message of these errors may quote the URL, and with it the password.
         raise ValueError("this is not the URL of a database") from None
+    if re.match("[^:/]+://[^:/]*+:[^@]*@.*@", database_url):
+        # The rest of the password would count as the host, and be quoted as such.
+        raise ValueError("write each @ in the user and the password as %40")
     driver = _DRIVERS.get(given.drivername)
     if not driver:
         known = ", ".join(f"{name}://" for name in _DRIVERS)
