@@ -67,6 +67,9 @@ class Recheck:
         """
         peers: dict[ParticipantKey | None, tuple[Peer, ...]] = {}
         for candidate in self.candidates:
+            if not candidate.exact:
+                # The call names the id as it was given, and that is nobody's here.
+                continue
             if candidate.person and candidate.status is not CandidateStatus.PROTECTED:
                 key = ParticipantKey(candidate.requested)
                 peers[key] = peers.get(key, ()) + candidate.person.open_peers
