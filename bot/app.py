@@ -10,6 +10,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.check import warn_about_presets
 from bot.config import Settings
 from bot.core.approval_service import ApprovalService
 from bot.core.kick import TeamId, UserId
@@ -66,6 +67,7 @@ async def running(
             await stack.enter_async_context(connected(socket))
         health = Health(resources.store, socket)
         port = await serve(None if socket else app, settings.port, health, stack)
+        resources.tasks.spawn(warn_about_presets(resources.realtimekit, policy))
         yield Bot(port, health)
 
 
@@ -81,6 +83,7 @@ class _Resources:
     authorized: AuthorizeResult
     team: TeamId
     store: SqlStore
+    realtimekit: RealtimeKit
     gateway: CachedGateway
     clock: Clock
     tasks: Tasks
@@ -92,13 +95,15 @@ async def _open_resources(settings: Settings, clock: Clock, stack: AsyncExitStac
     client = web_client(token, settings.slack_api, session)
     authorized = await _authorize(client, token)
     team = TeamId(authorized.team_id or "")
+    realtimekit = await _open_realtimekit(settings, stack)
     return _Resources(
         client=client,
         posting=web_client(token, settings.slack_api, session, retries=False),
         authorized=authorized,
         team=team,
         store=await _open_store(settings, team, stack),
-        gateway=await _open_gateway(settings, stack),
+        realtimekit=realtimekit,
+        gateway=_open_gateway(realtimekit, stack),
         clock=clock,
         tasks=Tasks(),
     )
@@ -131,12 +136,16 @@ async def _open_store(settings: Settings, team: TeamId, stack: AsyncExitStack) -
     return store
 
 
-async def _open_gateway(settings: Settings, stack: AsyncExitStack) -> CachedGateway:
+async def _open_realtimekit(settings: Settings, stack: AsyncExitStack) -> RealtimeKit:
     http = await stack.enter_async_context(http_client(f"{settings.cloudflare_base_url}"))
     account = App(
         settings.cloudflare_account_id, settings.realtimekit_app_id, settings.cloudflare_api_token
     )
-    gateway = CachedGateway(RealtimeKit(http, account))
+    return RealtimeKit(http, account)
+
+
+def _open_gateway(realtimekit: RealtimeKit, stack: AsyncExitStack) -> CachedGateway:
+    gateway = CachedGateway(realtimekit)
     stack.push_async_callback(gateway.aclose)
     return gateway
 

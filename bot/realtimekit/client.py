@@ -165,6 +165,13 @@ class RealtimeKit:
         rows = await self._list(path, {}, models.parse_records)
         return list({row.id: row for row in rows}.values())
 
+    async def presets(self) -> Sequence[str]:
+        """Return the names of the app's presets.
+
+        https://developers.cloudflare.com/api/resources/realtime_kit/subresources/presets/methods/get
+        """
+        return await self._list("/presets", {}, models.parse_presets)
+
     async def kick(
         self,
         meeting: MeetingId,

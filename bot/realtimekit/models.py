@@ -138,6 +138,12 @@ class RecordRow(Model):
     preset_name: str | None = None
 
 
+class PresetRow(Model):
+    """A preset of the app."""
+
+    name: str | None = None
+
+
 class KickedRow(Model):
     """A kicked participant. Whether `id` is a participant id or a peer id is not documented."""
 
@@ -245,6 +251,12 @@ def parse_records(body: bytes) -> Page[Participant]:
         for row in reply.data
     ]
     return Page(rows, len(rows), reply.total)
+
+
+def parse_presets(body: bytes) -> Page[str]:
+    """Return a page of the names of the app's presets."""
+    reply = _parse(Reply[list[PresetRow]], body)
+    return Page([row.name for row in reply.data if row.name], len(reply.data), reply.total)
 
 
 def parse_kicked(body: bytes) -> Sequence[str]:
