@@ -6,6 +6,7 @@ from bot.core.candidates import (
     Candidate,
     CandidateStatus,
     Selection,
+    current_targets,
     identify,
     make_target,
     needs_record,
@@ -14,6 +15,7 @@ from bot.core.candidates import (
 )
 from bot.core.policy import Protected, Rules
 from bot.core.roster import CustomId, Participant, ParticipantId, ParticipantKey, Peer, Roster
+from bot.core.target import Target
 from bot.core.text import display
 from tests.fakes import peer
 
@@ -438,6 +440,14 @@ def test_protection_is_checked_only_if_what_it_goes_by_was_in_the_reply(
 def test_a_target_carries_a_name_that_can_be_shown() -> None:
     person = Participant(ParticipantId("p1"), None, "\u202e" + "x" * 10_000, None)
     assert make_target(OPEN, person, live=True).name == "x" * 74 + "…"
+
+
+def test_a_target_is_unchecked_if_one_of_its_records_is() -> None:
+    target = Target(None, CustomId("c1"), "Ann", "guest")
+    rows = [peer("e1", None, "c1"), peer("e2", "p2", "c1", preset=None), peer("e3", "p3", "c1")]
+    candidates = identify(GUARDED, Roster(rows), Selection.of_targets([target]))
+    (current,) = current_targets(GUARDED, [target], candidates)
+    assert not current.protection_checked
 
 
 # --- duplicates

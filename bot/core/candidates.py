@@ -141,19 +141,21 @@ def current_targets(
 ) -> tuple[Target, ...]:
     """Return the targets as the candidates show them now, without those who are protected.
 
-    The candidates are those of `Selection.of_targets(targets)`.
+    The candidates are those of `Selection.of_targets(targets)`. A custom id may have several: if
+    one of them is unchecked, so is the target.
     """
     protected = set[str]()
-    people: dict[str | None, Participant] = {}
+    current: dict[str | None, Target] = {}
     for candidate in candidates:
         if candidate.status is CandidateStatus.PROTECTED:
             protected.add(candidate.requested)
         elif candidate.person:
-            people[candidate.requested] = candidate.person
+            found = make_target(rules, candidate.person, live=True)
+            known = current.setdefault(candidate.requested, found)
+            if known.protection_checked:
+                current[candidate.requested] = found
     return tuple(
-        make_target(rules, people[target.key], live=True)
-        if target.key in people
-        else replace(target, protection_checked=False)
+        current.get(target.key) or replace(target, protection_checked=False)
         for target in targets
         if target.key not in protected
     )
