@@ -424,6 +424,38 @@ async def test_a_pasted_id_means_exactly_whom_it_names(
     assert_inert(sandbox)
 
 
+async def test_a_guests_row_does_not_hide_that_its_custom_id_is_a_hosts(
+    sandbox: Sandbox, lea: Person, bot: Bot
+) -> None:
+    world, ama = sandbox.demo.world, sandbox.demo.ama
+    for preset in ("group_call_host", "group_call_participant"):
+        world.join(world.add_participant(ama, "Nia", preset, "nia-1"))
+    sandbox.realtimekit.faults.switch_on("absent_fields", fields=["user_id"])
+    await to_form(lea)
+    await pick(lea, "Nia")
+    await lea.write("reason", "spam")
+    await lea.submit()
+    await lea.until(lambda sees: "Protected by the policy (group_call_host)." in sees.modal)
+    assert lea.modal.submit is None
+
+
+@pytest.mark.parametrize("readable", [True, False])
+async def test_the_start_warns_of_a_protected_preset_that_the_app_does_not_have(
+    sandbox: Sandbox,
+    start: Start,
+    maya: Person,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    readable: bool,
+) -> None:
+    if not readable:
+        sandbox.realtimekit.faults.switch_on("server_error", op="presets")
+    async with start({"protected": {"presets": ["group_call_host", "boss"]}}):
+        await to_form(maya)
+    [warning] = [one.getMessage() for one in caplog.records if "presets" in one.getMessage()]
+    assert ("the app has no preset 'boss'" if readable else "can't be told") in warning
+
+
 async def test_an_id_found_nowhere_takes_a_lead_or_a_second_person(
     sandbox: Sandbox, maya: Person, bot: Bot, sqlite_url: str
 ) -> None:
