@@ -94,6 +94,10 @@ def _status(one: Candidate) -> str:
         return f"Not to be confused with {others} of this name." if count else ""
     if one.status is CandidateStatus.PROTECTED:
         return f"Protected by the policy ({name(one.protected_by)})."
+    if one.status is CandidateStatus.AMBIGUOUS and one.person:
+        exact = name(one.person.id or one.person.custom_id or "")
+        asked = f"Several people have an id like “{name(one.requested)}”"
+        return f"{asked}. To remove this one, paste {exact}."
     return _STATUS[one.status]
 
 
