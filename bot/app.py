@@ -10,6 +10,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.clock import StoreClock
 from bot.config import Settings
 from bot.core.approval_service import ApprovalService
 from bot.core.kick import TeamId, UserId
@@ -19,8 +20,17 @@ from bot.core.policy import Policy
 from bot.core.ports import Clock, StoreUnavailable
 from bot.core.reconciler import Reconciler
 from bot.core.review_service import ReviewService
+from bot.health import Health, watched
+from bot.http_server import serve, slack_requests
 from bot.realtimekit import App, CachedGateway, RealtimeKit, http_client
-from bot.slack.api import ResponseUrls, SlackCallError, http_session, post_form, web_client
+from bot.slack.api import (
+    ORG_WIDE,
+    ResponseUrls,
+    SlackCallError,
+    http_session,
+    post_form,
+    web_client,
+)
 from bot.slack.directory import SlackDirectory
 from bot.slack.handlers.approval import ApprovalHandlers
 from bot.slack.handlers.kick import KickHandlers
@@ -28,9 +38,10 @@ from bot.slack.handlers.result import ResultHandlers
 from bot.slack.listeners import Listeners
 from bot.slack.modals import KickModals, Modals
 from bot.slack.notifier import SlackNotifier
+from bot.socket_mode import connected, socket_client
 from bot.store import SqlStore
-from bot.tasks import SystemClock, Tasks
-from bot.transports import Health, StartupError, bolt_app, connected, serve, socket_mode
+from bot.tasks import Tasks
+from bot.transports import StartupError, bolt_app
 
 STORE_TIMEOUT = 2.0  # seconds; a submit is stored before its ack, for which Slack waits 3 s
 DRAIN_TIMEOUT = 20.0  # seconds to wait for calls that were sent
@@ -53,19 +64,22 @@ async def running(
     At the end, take no more work and wait up to DRAIN_TIMEOUT for calls that were sent.
     """
     async with AsyncExitStack() as stack:
-        resources = await _open_resources(settings, clock or SystemClock(), stack)
+        resources = await _open_resources(settings, clock, stack)
         slack = _build_slack(resources, policy)
         services = _build_services(resources, slack, policy, settings.realtimekit_app_id)
-        app = bolt_app(settings, resources.client, resources.authorized)
+        app = bolt_app(resources.client, resources.authorized)
         _register(app, settings.command, resources, slack, services)
-        socket = await socket_mode(settings.slack_app_token, app, resources.client, stack)
+        socket = await socket_client(settings.slack_app_token, app, resources.client, stack)
         # Entered before the transports, so left after them: no new work comes during the drain.
         stack.push_async_callback(resources.tasks.drain, DRAIN_TIMEOUT)
         await stack.enter_async_context(_reconciling(services.reconciler))
         if socket:
             await stack.enter_async_context(connected(socket))
-        health = Health(resources.store, socket)
-        port = await serve(None if socket else app, settings.port, health, stack)
+        token = await stack.enter_async_context(watched(resources.client))
+        health = Health(resources.store, socket, token)
+        secret = None if socket else settings.slack_signing_secret
+        requests = slack_requests(app, secret, resources.clock)
+        port = await serve(settings.host, settings.port, health, requests, stack)
         yield Bot(port, health)
 
 
@@ -86,18 +100,22 @@ class _Resources:
     tasks: Tasks
 
 
-async def _open_resources(settings: Settings, clock: Clock, stack: AsyncExitStack) -> _Resources:
+async def _open_resources(
+    settings: Settings, clock: Clock | None, stack: AsyncExitStack
+) -> _Resources:
     session = await stack.enter_async_context(http_session())
     token = settings.slack_bot_token.get_secret_value()
     client = web_client(token, settings.slack_api, session)
     authorized = await _authorize(client, token)
     team = TeamId(authorized.team_id or "")
+    store = await _open_store(settings, team, stack)
+    clock = clock or await _store_clock(store)
     return _Resources(
         client=client,
         posting=web_client(token, settings.slack_api, session, retries=False),
         authorized=authorized,
         team=team,
-        store=await _open_store(settings, team, stack),
+        store=store,
         gateway=await _open_gateway(settings, clock, stack),
         clock=clock,
         tasks=Tasks(),
@@ -111,6 +129,8 @@ async def _authorize(client: AsyncWebClient, token: str) -> AuthorizeResult:
         raise StartupError(
             f"Slack can't be reached or refuses SLACK_BOT_TOKEN ({error}): see `kickbot check`."
         ) from error
+    if reply.get("is_enterprise_install") or not reply.get("team_id"):
+        raise StartupError(f"SLACK_BOT_TOKEN: {ORG_WIDE}.")
     return AuthorizeResult(
         enterprise_id=reply.get("enterprise_id"),
         team_id=reply["team_id"],
@@ -129,6 +149,13 @@ async def _open_store(settings: Settings, team: TeamId, stack: AsyncExitStack) -
     except (StoreUnavailable, ValueError) as error:
         raise StartupError(f"DATABASE_URL: {error}") from error
     return store
+
+
+async def _store_clock(store: SqlStore) -> StoreClock:
+    try:
+        return await StoreClock.started(store.time)
+    except StoreUnavailable as error:
+        raise StartupError(f"DATABASE_URL: {error}") from error
 
 
 async def _open_gateway(settings: Settings, clock: Clock, stack: AsyncExitStack) -> CachedGateway:
@@ -255,7 +282,11 @@ def _register(
     )
     results = ResultHandlers(kick_service=services.kick, modals=slack.modals, spawn=spawn)
     listeners = Listeners(
-        team=resources.team, kick_service=services.kick, modals=slack.modals, spawn=spawn
+        team=resources.team,
+        enterprise=resources.authorized.enterprise_id,
+        kick_service=services.kick,
+        modals=slack.modals,
+        spawn=spawn,
     )
     listeners.register(app, command, kick, approvals, results)
 

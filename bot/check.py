@@ -6,10 +6,21 @@ from typing import Literal
 
 from bot.config import Settings, SettingsError
 from bot.core.ports import GatewayError, Rejected, StoreUnavailable
+from bot.core.text import display
 from bot.policy_file import PolicyError, read_policy, warnings
 from bot.realtimekit import App, RealtimeKit, http_client
-from bot.slack.api import SCOPES, UNREACHABLE, SlackCallError, http_session, scopes, web_client
+from bot.slack.api import (
+    ORG_WIDE,
+    SCOPES,
+    UNREACHABLE,
+    SlackCallError,
+    http_session,
+    scopes,
+    web_client,
+)
 from bot.store import SqlStore
+
+DETAIL_LIMIT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +36,8 @@ class CheckResult:
     mark: Literal["ok", "note", "WRONG"] = "ok"
 
     def __str__(self) -> str:
-        return f"{self.mark:5}  {self.about}: {self.detail}"
+        # Names and messages of services must not control the terminal.
+        return f"{self.mark:5}  {self.about}: {display(self.detail, DETAIL_LIMIT)}"
 
 
 async def check(read: Callable[[], Settings]) -> AsyncIterator[CheckResult]:
@@ -41,6 +53,8 @@ async def check(read: Callable[[], Settings]) -> AsyncIterator[CheckResult]:
         return
     mode = "Socket Mode" if settings.slack_app_token else "HTTP mode"
     yield CheckResult("settings", f"complete, {mode}")
+    for warning in settings.warnings:
+        yield CheckResult("settings", warning, "note")
     for result in _policy(settings):
         yield result
     yield await _database(settings)
@@ -88,6 +102,8 @@ async def _slack(settings: Settings) -> CheckResult:
         try:
             team, granted = await scopes(client)
         except SlackCallError as error:
+            if error.code == ORG_WIDE:
+                return CheckResult("slack", error.code, "WRONG")
             is_away = error.maybe_applied or error.code == UNREACHABLE
             step = "try again" if is_away else "install the app again and copy the bot token"
             return CheckResult("slack", f"{error}: {step}", "WRONG")

@@ -1,7 +1,7 @@
 """Small fakes of the ports. They pass the same contract tests as the real implementations."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +22,7 @@ from bot.core.roster import (
     Roster,
     Session,
     SessionId,
+    parse_key,
 )
 from tests.stores import MemoryStore
 
@@ -57,16 +58,33 @@ def after(seconds: float | None) -> datetime | None:
 
 
 class FakeClock:
-    """A clock that advances when `sleep` or `advance` is called."""
+    """A clock that advances when `sleep` or `advance` is called.
+
+    `step` sets the store's clock: the monotonic clock does not follow, and `sync` reports it once.
+    """
 
     def __init__(self) -> None:
         self.time = NOW
+        self._elapsed = 1000.0
+        self._stepped = False
 
     def now(self) -> datetime:
         return self.time
 
+    def monotonic(self) -> float:
+        return self._elapsed
+
     def advance(self, seconds: float) -> None:
         self.time += timedelta(seconds=seconds)
+        self._elapsed += seconds
+
+    def step(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+        self._stepped = True
+
+    async def sync(self) -> bool:
+        stepped, self._stepped = self._stepped, False
+        return stepped
 
     async def sleep(self, seconds: float) -> None:
         self.advance(seconds)
@@ -76,7 +94,9 @@ class FakeClock:
 class FakeGateway:
     """RealtimeKit with sessions that a test arranges.
 
-    `rows` are the rows of each session. `errors` are raised by reads: one for each read of that
+    `rows` are the rows of each session. `cached` are the rosters that were read before. `partial`
+    are the keys of people of whom rows may be missing. `searches` lists what rosters were read
+    for. `errors` are raised by reads: one for each read of that
     name. `on_kick` is called with the id of each kick, and returns the ids of the reply. `sent`
     lists the ids that were kicked; `reads` lists each read and whether it was fresh. RealtimeKit's
     clock is ahead of the bot's by `service_ahead`, at least and at most; None: not known.
@@ -89,6 +109,9 @@ class FakeGateway:
         self.rows: dict[SessionId, list[Peer]] = {}
         self.stored_records: dict[MeetingId, list[Participant]] = {}
         self.errors: dict[str, list[Exception]] = {}
+        self.cached: dict[SessionId, Roster] = {}
+        self.searches: list[str] = []
+        self.partial: set[str] = set()
         self.on_kick: Callable[[str], Sequence[str]] = self.remove
         self.on_roster: Callable[[SessionId], Sequence[Peer]] = self.rows_of
         self.reads: list[tuple[str, bool]] = []
@@ -139,13 +162,34 @@ class FakeGateway:
         self._read("active_session", fresh=fresh)
         return self.sessions.get(meeting)
 
-    async def roster(self, session: SessionId, *, fresh: bool = False) -> Roster:
-        self._read("roster", fresh=fresh)
+    async def roster(self, session: SessionId, search: str = "") -> Roster:
+        self._read("roster")
+        self.searches.append(search)
         return Roster(self.on_roster(session))
 
-    async def records(self, meeting: MeetingId, *, fresh: bool = False) -> Sequence[Participant]:
+    def cached_roster(self, session: SessionId) -> Roster | None:
+        return self.cached.get(session)
+
+    async def find(
+        self,
+        session: SessionId,
+        texts: Collection[str],
+        *,
+        fresh: bool = False,
+        as_evidence: bool = False,
+    ) -> Roster:
+        self._read("find", fresh=fresh)
+        wanted, rows = ids_in(texts), self.on_roster(session)
+        if not as_evidence:
+            rows = [one for one in rows if wanted & {one.participant_id, one.custom_id, one.id}]
+        return Roster(rows, self.partial)
+
+    async def records(
+        self, meeting: MeetingId, texts: Collection[str], *, fresh: bool = False
+    ) -> Sequence[Participant]:
         self._read("records", fresh=fresh)
-        return self.stored_records.get(meeting, [])
+        records = self.stored_records.get(meeting, [])
+        return [one for one in records if ids_in(texts) & {one.id, one.custom_id}]
 
     @asynccontextmanager
     async def kick_slot(self) -> AsyncIterator[KickCall]:
@@ -179,6 +223,11 @@ class FakeGateway:
             raise self.errors[name].pop(0)
 
 
+def ids_in(texts: Collection[str]) -> set[str | None]:
+    """Return the ids in keys and in pasted texts."""
+    return {part for text in texts for part in parse_key(text) or (text,) if part}
+
+
 class FakeDirectory:
     """Slack users: `now` are their current memberships, `cached` those that were read before.
 
@@ -191,14 +240,14 @@ class FakeDirectory:
         self.now: dict[UserId, Membership] = {}
         self.cached: dict[UserId, Membership] = {}
         self.error = ""
-        self.read_delay = timedelta()
+        self.read_delay = 0.0  # seconds
         self.reads: list[bool] = []
 
     def add(
         self, user: UserId, *groups: GroupId, standing: AccountStatus = AccountStatus.MEMBER
     ) -> Membership:
         """Add or replace a user, as current and as cached."""
-        member = Membership(user, TEAM, standing, frozenset(groups), self._clock.now())
+        member = Membership(user, TEAM, standing, frozenset(groups), self._clock.monotonic())
         self.now[user] = self.cached[user] = member
         return member
 
@@ -209,7 +258,8 @@ class FakeDirectory:
         self.reads.append(fresh)
         if self.error:
             raise DirectoryUnavailable(self.error)
-        self.cached[user] = replace(self.now[user], read_at=self._clock.now() - self.read_delay)
+        read_at = self._clock.monotonic() - self.read_delay
+        self.cached[user] = replace(self.now[user], read_at=read_at)
         return self.cached[user]
 
     async def members(self, group: GroupId) -> Sequence[UserId]:

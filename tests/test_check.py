@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from bot.check import check
 from bot.config import read_settings
 from bot.store import SqlStore
 from tests.sandbox.sandbox import MANIFEST, Sandbox, open_sandbox
-from tests.sandbox.slack import SlackStandIn
+from tests.sandbox.slack import DEMO_TEAM, SlackStandIn
 
 pytestmark = pytest.mark.services
 
@@ -113,6 +114,7 @@ async def test_without_an_approvals_channel_there_is_nobody_to_invite(
     [
         ("DATABASE_URL", "oracle://u:hush@h/d", 3, "database: DATABASE_URL: oracle:// is none of"),
         ("DATABASE_URL", "hush", 3, "database: DATABASE_URL: this is not the URL of a database"),
+        ("DATABASE_URL", "postgresql://u:p@hush@127.0.0.1:1/d", 3, "each @ in the user and the pa"),
         ("DATABASE_URL", "sqlite:////no/where/x.db", 3, "Is DATABASE_URL right?"),
         ("SLACK_BOT_TOKEN", "xoxb-hush", 4, "auth.test: invalid_auth: install the app again"),
         ("SLACK_API_URL", NOWHERE, 4, "slack: auth.test: Slack can't be reached: try again"),
@@ -148,6 +150,17 @@ async def test_a_database_of_a_newer_program_is_refused(
         database.execute("INSERT INTO schema_version VALUES (999)")
     database.close()
     assert (await lines(sandbox, sqlite_url))[3].startswith("WRONG  database: ")
+
+
+async def test_an_org_wide_installation_is_named_as_unsupported(sqlite_url: str) -> None:
+    async with open_sandbox(team=replace(DEMO_TEAM, is_org_wide=True)) as sandbox:
+        found = await lines(sandbox, sqlite_url)
+    assert found[4].startswith("WRONG  slack: the app is installed for a whole Enterprise Grid org")
+
+
+async def test_a_token_sent_unencrypted_is_noted(sandbox: Sandbox, sqlite_url: str) -> None:
+    found = await lines(sandbox, sqlite_url, {"SLACK_API_URL": "http://slack.invalid/"})
+    assert found[1].startswith("note   settings: SLACK_API_URL: http://")
 
 
 async def test_missing_scopes_are_named(sandbox: Sandbox, sqlite_url: str, tmp_path: Path) -> None:

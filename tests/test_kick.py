@@ -242,6 +242,13 @@ def test_the_minute_counts_from_the_decision_where_there_was_one() -> None:
     assert decided.claim("one", NOW + 350 * SECOND, S1).owner == "one"
 
 
+@pytest.mark.parametrize(("ahead", "is_claimable"), [(-61, False), (-60, True), (45, True)])
+def test_a_kick_from_the_future_is_not_claimed(ahead: float, *, is_claimable: bool) -> None:
+    kick = replace(READY, created_at=NOW + ahead * SECOND)
+    assert kick.is_claimable(NOW) is is_claimable
+    assert not replace(kick, created_at=NOW + 46 * SECOND).is_claimable(NOW)
+
+
 @pytest.mark.parametrize(
     ("shown", "now", "claimed"),
     [(S1, S1, S1), (None, S2, S2), (None, None, None), (S1, S2, None), (S1, None, None)],

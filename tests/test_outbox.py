@@ -173,7 +173,7 @@ async def test_of_a_kick_only_what_is_due_is_taken(scene: Scene) -> None:
     await scene.outbox.deliver_pending(kick.id)
     result = scene.message(MessageKind.RESULT)
     scene.store.messages[kick.id, MessageKind.RESULT] = replace(
-        result, due_at=NOW + timedelta(hours=1)
+        result, due_at=NOW + timedelta(minutes=10)
     )
     scene.clock.advance(5)
     await scene.outbox.deliver_overdue()

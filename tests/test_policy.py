@@ -28,13 +28,14 @@ from bot.core.policy import (
 )
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId
 from bot.core.target import Target
-from tests.fakes import NOW, TEAM
+from tests.fakes import TEAM
 
 AVA, BEN = UserId("U1"), UserId("U2")
 MODS = GroupId("S1")
 AMA = Meeting(MeetingId("m-1"), "Weekly AMA")
 ALLOWED, NEEDS, REFUSED = VerdictKind.ALLOWED, VerdictKind.NEEDS_APPROVAL, VerdictKind.REFUSED
 SECOND = timedelta(seconds=1)
+NOW = 1000.0  # seconds of the monotonic clock
 
 
 def member(
@@ -43,7 +44,7 @@ def member(
     standing: AccountStatus = AccountStatus.MEMBER,
     age: timedelta = timedelta(),
 ) -> Membership:
-    return Membership(user, TEAM, standing, frozenset(groups), NOW - age)
+    return Membership(user, TEAM, standing, frozenset(groups), NOW - age.total_seconds())
 
 
 def grant(role: Role, *meetings: str, users: tuple[UserId, ...] = (AVA,)) -> Grant:

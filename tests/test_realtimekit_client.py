@@ -356,7 +356,7 @@ async def test_rows_that_come_twice_count_once_and_a_peer_that_left_has_left() -
     left = {"left_at": "2026-10-06T12:00:00Z"}
     rows: Iterable[dict[str, Any]] = [row(1), row(2, **left), row(1, **left), row(2), row(0)]
     service = Service(ok({"success": True, "data": {"participants": [*rows, row(0)]}}))
-    peers = await client(service).participants(SESSION)
+    peers = (await client(service).participants(SESSION)).rows
     assert [(peer.id, peer.left_at is None) for peer in peers] == [
         ("peer-1", False),
         ("peer-2", False),
@@ -372,7 +372,7 @@ async def test_all_pages_of_a_list_are_read() -> None:
         return ok({"success": True, "data": rows, "paging": {"total_count": 450}})
 
     service = Service(page)
-    assert len(await client(service).records(AMA)) == 450
+    assert len((await client(service).records(AMA)).rows) == 450
     assert len(service.sent) == 3
 
 

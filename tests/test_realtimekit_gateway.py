@@ -20,7 +20,7 @@ from bot.realtimekit import (
     SessionId,
     http_client,
 )
-from bot.realtimekit.gateway import SharedReads
+from bot.realtimekit.shared_reads import SharedReads
 from tests.sandbox.realtimekit import DemoData, RealtimeKitStandIn, weekly_ama
 
 HOURS = 3600.0
@@ -197,7 +197,9 @@ async def test_the_port_over_real_http() -> None:
         assert await gateway.active_session(MeetingId(demo.team_sync.id)) is None
         assert [found.id for found in await gateway.meetings("team")] == [demo.team_sync.id]
         assert (await gateway.meeting(meeting)).title == "Weekly AMA"
-        assert len(await gateway.records(meeting)) == everybody
+        texts = [f"participant:{demo.mallory.id}", "custom:user-2210", "staff-priya", "nobody"]
+        records = await gateway.records(meeting, texts)
+        assert {one.custom_id for one in records} == {"user-9001", "user-2210", "staff-priya"}
         roster = await gateway.roster(session.id)
         assert roster.live[0].id == demo.three_tabs.id
         assert len(roster.live[0].open_peers) == 3
@@ -208,7 +210,8 @@ async def test_the_port_over_real_http() -> None:
             kicked = await kick(meeting, custom_participant_ids=[CustomId("user-2210")])
             assert kicked == [demo.three_tabs.id]
         assert (await gateway.roster(session.id)) is roster
-        fresh = await gateway.roster(session.id, fresh=True)
+        assert gateway.cached_roster(session.id) is roster
+        fresh = await gateway.find(session.id, [f"participant:{mallory}"], fresh=True)
         gone = fresh.by_id(mallory)
         assert gone
         assert not gone.open_peers

@@ -36,7 +36,7 @@ def test_every_row_is_read_once(rows: int, *, has_total: bool, less: int) -> Non
     if rows > MAX_PAGES * cap:
         return
     fake = FakeList(rows, has_total=has_total, cap=cap)
-    assert asyncio.run(fetch_all(fake, 7)) == fake.rows
+    assert asyncio.run(fetch_all(fake, 7)).rows == fake.rows
     assert len(fake.fetched) == len(set(fake.fetched))
 
 
@@ -52,7 +52,7 @@ async def test_no_page_is_read_in_vain(rows: int, *, has_total: bool, pages: int
 
 async def test_at_most_seven_pages_are_read_side_by_side() -> None:
     fake = FakeList(10_000)
-    assert len(await fetch_all(fake, 7)) == 10_000
+    assert len((await fetch_all(fake, 7)).rows) == 10_000
     assert (len(fake.fetched), fake.peak) == (50, 7)
 
 
@@ -65,7 +65,7 @@ async def test_a_list_that_grows_is_read_to_its_end() -> None:
             fake.rows.extend(range(400, 403))
         return page
 
-    assert await fetch_all(fetch, 7) == list(range(403))
+    assert (await fetch_all(fetch, 7)).rows == list(range(403))
 
 
 async def test_a_list_that_shrinks_is_no_error() -> None:
@@ -76,7 +76,7 @@ async def test_a_list_that_shrinks_is_no_error() -> None:
         del fake.rows[400:]
         return page
 
-    assert len(await fetch_all(fetch, 7)) == 400
+    assert len((await fetch_all(fetch, 7)).rows) == 400
 
 
 @pytest.mark.parametrize("has_total", [True, False])
@@ -92,11 +92,23 @@ async def test_the_same_page_again_and_again_is_refused(*, has_total: bool) -> N
 
 
 @pytest.mark.parametrize("has_total", [True, False])
-async def test_a_list_without_end_is_refused(*, has_total: bool) -> None:
+async def test_of_a_list_without_end_only_the_first_pages_are_read(*, has_total: bool) -> None:
     fake = FakeList(PER_PAGE * MAX_PAGES + 1, has_total=has_total)
-    with pytest.raises(OutcomeUnknown, match="more than 200 pages"):
-        await fetch_all(fake, 7)
-    assert len(fake.fetched) == (1 if has_total else MAX_PAGES)
+    listing = await fetch_all(fake, 7)
+    assert (listing.rows, listing.complete) == (fake.rows[:-1], False)
+    assert sorted(fake.fetched) == list(range(1, MAX_PAGES + 1))
+
+
+@pytest.mark.parametrize(
+    ("rows", "has_total", "complete"),
+    [(200, True, True), (201, True, False), (199, False, True), (200, False, False)],
+)
+async def test_one_page_tells_whether_it_is_all(
+    rows: int, *, has_total: bool, complete: bool
+) -> None:
+    listing = await fetch_all(FakeList(rows, has_total=has_total), 7, max_pages=1)
+    assert listing.complete is complete
+    assert listing.total == (rows if has_total else None)
 
 
 async def test_a_list_with_a_total_but_no_rows_is_refused() -> None:
@@ -111,7 +123,7 @@ async def test_pages_without_usable_rows_are_no_repetition() -> None:
     async def fetch(page_no: int) -> Page[int]:
         return Page([7] if page_no == 3 else [], PER_PAGE, 3 * PER_PAGE)
 
-    assert await fetch_all(fetch, 7) == [7]
+    assert (await fetch_all(fetch, 7)).rows == [7]
 
 
 async def test_one_page_fails_the_read_and_ends_the_others() -> None:

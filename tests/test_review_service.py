@@ -168,7 +168,7 @@ async def test_who_has_no_role_sees_no_meeting(scene: Scene) -> None:
 
 @pytest.mark.parametrize("late", [60, 3600])
 async def test_a_membership_a_minute_old_opens_nothing(scene: Scene, late: int) -> None:
-    scene.directory.read_delay = timedelta(seconds=late)
+    scene.directory.read_delay = late
     assert not (await scene.review_service.form_context(AVA, TEAM, CHANNEL, "")).verdict.is_allowed
     assert await scene.review_service.search_meetings(AVA, "") == ((), ())
     assert (await scene.review_service.search_people(AVA, AMA.id, "", 25)).people == ()
@@ -341,7 +341,7 @@ async def test_a_review_shows_what_a_fresh_read_shows_and_keeps_it(scene: Scene)
         ("c2", CandidateStatus.LIVE),
     ]
     assert (review.meeting, review.session, review.reason) == (AMA, AMA_LIVE, "spam")
-    assert scene.gateway.reads == [("active_session", True), ("roster", True)]
+    assert scene.gateway.reads == [("active_session", True), ("find", True)]
     draft = review.draft
     assert draft
     assert await scene.store.get_draft(draft.id) == draft
@@ -402,7 +402,7 @@ async def test_who_may_not_act_there_learns_nothing_of_who_is_in(
     scene.directory.add(user, GroupId("S1"), standing=standing)
     review = await scene.review_service.review(choice("participant:p1", user=user))
     assert (review.verdict.kind, review.candidates) == (VerdictKind.REFUSED, ())
-    assert ("roster", True) not in scene.gateway.reads
+    assert ("find", True) not in scene.gateway.reads
 
 
 async def test_somebody_in_a_meeting_not_seen_live_is_found_in_its_records(scene: Scene) -> None:
@@ -415,7 +415,7 @@ async def test_somebody_in_a_meeting_not_seen_live_is_found_in_its_records(scene
     assert [candidate.status for candidate in review.candidates] == [CandidateStatus.UNLISTED]
     assert review.draft
     assert review.draft.session_id is None
-    assert ("roster", True) not in scene.gateway.reads
+    assert ("find", True) not in scene.gateway.reads
 
 
 async def test_records_are_read_only_for_who_was_not_found(scene: Scene) -> None:
@@ -440,7 +440,7 @@ async def test_records_that_cannot_be_read_leave_whom_they_hold_unidentified(
     assert unchecked.verdict.kind is VerdictKind.NEEDS_APPROVAL
 
 
-@pytest.mark.parametrize("read", ["active_session", "roster"])
+@pytest.mark.parametrize("read", ["active_session", "find"])
 async def test_a_session_that_cannot_be_read_is_no_empty_session(scene: Scene, read: str) -> None:
     scene.gateway.errors[read] = [OutcomeUnknown("500")]
     with pytest.raises(OutcomeUnknown):

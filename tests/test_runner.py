@@ -248,7 +248,7 @@ async def test_not_there_after_being_seen_is_gone_once_a_read_shows_so(
     scene.raise_on_kick(NotFound("No user found"))
     scene.gateway.on_roster = lambda _: [replace(row, left_at=NOW) for row in ANN_ROWS]
     assert outcomes(await scene.carry_out(peers)) == [(Outcome.GONE, OutcomeReason.NOT_FOUND)]
-    assert scene.gateway.reads == [("roster", True)]
+    assert scene.gateway.reads == [("find", True)]
 
 
 @pytest.mark.parametrize("rows", [BOB_ROWS, (), (replace(ANN_ROWS[0], left_at=NOW),)])
@@ -288,7 +288,7 @@ async def test_not_there_but_still_listed_is_unknown(
 async def test_not_there_and_a_session_that_cannot_be_read_is_unknown(error: GatewayError) -> None:
     scene = Scene(ANN)
     scene.raise_on_kick(NotFound("No user found"))
-    scene.gateway.errors["roster"] = [error] * 3
+    scene.gateway.errors["find"] = [error] * 3
     assert outcomes(await scene.carry_out()) == [(Outcome.UNKNOWN, OutcomeReason.NOT_FOUND)]
 
 
@@ -430,10 +430,10 @@ async def test_a_lost_answer_of_whom_no_connection_was_stored_stays_unknown() ->
 async def test_reads_that_fail_are_tried_again_at_the_next_moment() -> None:
     scene = Scene(ANN)
     scene.raise_on_kick(OutcomeUnknown("reset"))
-    scene.gateway.errors["roster"] = [OutcomeUnknown("500"), NotFound("404")]
+    scene.gateway.errors["find"] = [OutcomeUnknown("500"), NotFound("404")]
     rows_at({0: LEFT})(scene)
     assert outcomes(await scene.carry_out()) == [(Outcome.GONE, OutcomeReason.LEFT)]
-    assert scene.gateway.reads == [("roster", True)] * 3
+    assert scene.gateway.reads == [("find", True)] * 3
 
 
 async def test_without_a_session_there_is_nothing_to_read() -> None:
@@ -809,6 +809,20 @@ async def test_who_took_too_long_to_write_the_call_down_does_not_send_it(
         assert kick.targets[0].detail == "it took too long to write the call down"
 
 
+@pytest.mark.parametrize(
+    ("step", "takes", "is_sent"), [(-3600, 2.001, False), (3600, 0, True), (-3600, 0, True)]
+)
+async def test_a_clock_that_is_set_meanwhile_neither_hides_nor_makes_a_delay(
+    step: float, takes: float, *, is_sent: bool
+) -> None:
+    clock = FakeClock()
+    store = SlowStore(clock, takes)
+    store.meanwhile = lambda: clock.step(step)
+    scene = Scene(ANN, clock=clock, store=store)
+    await scene.carry_out()
+    assert scene.gateway.sent == (["p1"] if is_sent else [])
+
+
 async def test_who_was_overtaken_after_a_mark_sends_nothing_at_all() -> None:
     clock = FakeClock()
     store = SlowStore(clock, LEASE.total_seconds())
@@ -858,6 +872,33 @@ async def test_whoever_was_called_is_settled_by_reading_and_never_called_again(
     assert scene.gateway.sent == []
     if expected[0] is not Outcome.UNKNOWN:
         assert scene.clock.now() == NOW
+
+
+async def test_a_call_that_was_marked_in_the_future_is_not_waited_for() -> None:
+    seen = tuple(SeenPeer(row.id, row.joined_at) for row in ANN_ROWS)
+    scene = Scene(replace(ANN, called_at=after(3600), peers=seen))
+    scene.gateway.on_roster = lambda _: ()
+    await scene.runner.classify_interrupted()
+    await scene.runner.resolve_unknown()
+    assert outcomes(scene.stored) == [(Outcome.UNKNOWN, OutcomeReason.NO_ANSWER)]
+    assert scene.clock.now() - NOW <= MAX_CALL_TIME + LIST_LAG
+
+
+async def test_the_clock_of_the_store_may_be_set_while_evidence_is_waited_for() -> None:
+    seen = tuple(SeenPeer(row.id, row.joined_at) for row in ANN_ROWS)
+    scene = Scene(replace(ANN, called_at=NOW, peers=seen))
+    steps = iter([-3600, 0, 0])
+
+    def on_roster(_: SessionId) -> Sequence[Peer]:
+        scene.clock.step(next(steps))
+        return ()
+
+    scene.gateway.on_roster = on_roster
+    await scene.runner.classify_interrupted()
+    began = scene.clock.monotonic()
+    await scene.runner.resolve_unknown()
+    assert outcomes(scene.stored) == [(Outcome.UNKNOWN, OutcomeReason.NO_ANSWER)]
+    assert scene.clock.monotonic() - began <= 60
 
 
 async def test_outcomes_that_another_process_stored_stay() -> None:

@@ -128,15 +128,16 @@ def test_the_review_shows_the_status_of_each_person() -> None:
     ]
     text = shown(review_view.review(drawn(candidates), HERE, NOW, back=True, expires=SOON))
     for words in (
-        "3 people to remove from Weekly AMA",
+        "4 people to remove from Weekly AMA",
         "Not to be removed",
         "Not to be confused with another person of this name.",
         "Not in the live list",
+        "May have left",
         "Found nowhere: protection not checked.",
         "Has already left.",
         "Protected by the policy (PROTECTED person).",
         "That is the id of one of their connections",
-        "Nobody has this id.",
+        "Nobody was found with this id.",
     ):
         assert words in text
 

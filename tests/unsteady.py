@@ -6,7 +6,7 @@ tasks can run in between. Time advances only when the machine says so.
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -37,7 +37,7 @@ from bot.core.roster import (
     Session,
     SessionId,
 )
-from tests.fakes import FakeDirectory, FakeGateway, FakeNotifier
+from tests.fakes import FakeDirectory, FakeGateway, FakeNotifier, ids_in
 from tests.processes import ManualClock, turn
 from tests.stores import FlakyStore, StoreCall
 
@@ -162,7 +162,14 @@ class UnsteadyGateway(FakeGateway):
         await self._next_plan()
         return await super().active_session(meeting, fresh=fresh)
 
-    async def roster(self, session: SessionId, *, fresh: bool = False) -> Roster:
+    async def find(
+        self,
+        session: SessionId,
+        texts: Collection[str],
+        *,
+        fresh: bool = False,
+        as_evidence: bool = False,
+    ) -> Roster:
         plan = await self._next_plan()
         rows = list(self._listed()) if fresh and session == self.session.id else []
         if plan == "empty":
@@ -170,14 +177,22 @@ class UnsteadyGateway(FakeGateway):
         elif plan == "partial":
             rows = rows[1:]
         await turn()
-        return Roster(rows)
+        wanted = ids_in(texts)
+        return Roster(
+            row for row in rows if as_evidence or wanted & {row.participant_id, row.custom_id}
+        )
 
-    async def records(self, meeting: MeetingId, *, fresh: bool = False) -> Sequence[Participant]:
+    async def records(
+        self, meeting: MeetingId, texts: Collection[str], *, fresh: bool = False
+    ) -> Sequence[Participant]:
         await self._next_plan()
         if not fresh or meeting != self.session.meeting.id:
             return []
         people = {row.participant_id: row for row in self.peers}.values()
-        return [Participant(row.participant_id, row.custom_id, row.name, "guest") for row in people]
+        records = (
+            Participant(one.participant_id, one.custom_id, one.name, "guest") for one in people
+        )
+        return [one for one in records if ids_in(texts) & {one.id, one.custom_id}]
 
     async def kick(
         self,

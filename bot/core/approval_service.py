@@ -145,14 +145,14 @@ class ApprovalService(Service):
         if user == kick.requester and member.account_status is AccountStatus.MEMBER:
             verdict = refusal(OWN_REQUEST)
         else:
-            now = self.clock.now()
+            now = self.clock.monotonic()
             verdict = may_decide(self.policy, member, kick.requester, kick.meeting, now)
             if not verdict.is_allowed:
                 return await self.kick_service.record_refusal(user, verdict.reason, kick_id)
         return ApprovalView(await self._expire_if_due(kick), user == kick.requester, verdict)
 
     async def _expire_if_due(self, kick: Kick) -> Kick:
-        if kick.state is State.WAITING and kick.due_at and self.clock.now() >= kick.due_at:
+        if kick.state is State.WAITING and kick.is_overdue(self.clock.now()):
             try:
                 kick = await self.kick_service.expire(kick)
             except VersionConflict as error:

@@ -22,9 +22,10 @@ NAME_LIMIT = 75
 
 
 class CandidateStatus(StrEnum):
-    """Where a candidate was found. A kick would remove only the first three."""
+    """Where a candidate was found. A kick would remove only the first four."""
 
     LIVE = "live"
+    MAYBE_LEFT = "maybe left"
     UNLISTED = "not in the live list"
     NOWHERE = "found nowhere"
     LEFT = "already left"
@@ -133,6 +134,33 @@ def current_targets(
         for target in targets
         if target.key not in protected
     )
+
+
+def unless_partial(rules: Rules, candidate: Candidate, roster: Roster) -> Candidate:
+    """Return the candidate without what rows that may be missing would have to prove.
+
+    Whoever has no open connection in the rows may still have one. Whoever has no participant id
+    may have a protected row.
+    """
+    person, target = candidate.person, candidate.target
+    if person is None or candidate.requested not in roster.partial:
+        return candidate
+    if candidate.status is CandidateStatus.LEFT:
+        status, target = CandidateStatus.MAYBE_LEFT, make_target(rules, person, live=False)
+        candidate = replace(candidate, status=status, target=target)
+    if target and person.id is None:
+        return replace(candidate, target=replace(target, protection_checked=False))
+    return candidate
+
+
+def with_namesakes(candidate: Candidate, roster: Roster | None) -> Candidate:
+    """Add the namesakes from another read of the session, to those that are known."""
+    person = candidate.person
+    if person is None or roster is None or candidate.status is not CandidateStatus.LIVE:
+        return candidate
+    others = {one.key: one for one in (*roster.same_name(person), *candidate.same_name)}
+    others.pop(person.key, None)
+    return replace(candidate, same_name=tuple(others.values()))
 
 
 @dataclass(frozen=True, slots=True)

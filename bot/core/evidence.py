@@ -53,7 +53,9 @@ class UnresolvedCall:
         `read_at`: when the read began, on the bot's clock. `service_time` gives the earliest and
         the latest time of RealtimeKit's clock for a time of the bot's, as known after the read.
         """
-        begun = service_time(target.called_at) if target.called_at else None
+        called_at = target.called_at
+        # A date in the future is from a clock that was ahead. Nothing can be compared with it.
+        begun = service_time(called_at) if called_at and called_at <= read_at else None
         ended = service_time(self.ended_at)
         window = (begun[0], ended[1]) if begun and ended else None
         proof = evidence(target, roster, window)
@@ -66,7 +68,7 @@ class UnresolvedCall:
             if peer.left_at is None
         )
         self.listed_after = read_at - self.ended_at if is_listed else None
-        return proof
+        return None if target.key in roster.partial else proof
 
     def unknown(self) -> tuple[OutcomeReason, str]:
         """Return the reason and the detail of an unknown outcome, after all reads."""

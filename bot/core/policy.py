@@ -1,7 +1,7 @@
 """The policy: who may do what. Pure functions from facts to a verdict and its reason."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import IntEnum, StrEnum
 from fnmatch import fnmatchcase
 from typing import NewType
@@ -13,7 +13,7 @@ from bot.core.text import display
 
 GroupId = NewType("GroupId", str)
 
-MAX_MEMBERSHIP_AGE = timedelta(seconds=60)
+MAX_MEMBERSHIP_AGE = 60.0  # seconds
 BULK_WINDOW = timedelta(minutes=2)
 MAX_TARGETS = 25
 _TITLE_LIMIT = 75
@@ -109,6 +109,9 @@ class Policy:
 class Membership:
     """A Slack user's account and groups, in a read that began at `read_at`.
 
+    That is in seconds of the monotonic clock, as is each `now` of this module: a wall clock that
+    is set must not make a membership look young.
+
     `groups` are those of the policy's groups that the user is in.
     """
 
@@ -116,9 +119,9 @@ class Membership:
     team: TeamId
     account_status: AccountStatus
     groups: frozenset[GroupId]
-    read_at: datetime
+    read_at: float
 
-    def is_fresh(self, now: datetime) -> bool:
+    def is_fresh(self, now: float) -> bool:
         """Tell whether the read is younger than 60 s. An older one must not decide anything."""
         return now - self.read_at < MAX_MEMBERSHIP_AGE
 
@@ -179,7 +182,7 @@ def role_in(policy: Policy, member: Membership, meeting: Meeting) -> Role | None
     return max(roles, default=None)
 
 
-def may_open(policy: Policy, member: Membership, now: datetime) -> Verdict:
+def may_open(policy: Policy, member: Membership, now: float) -> Verdict:
     """Return whether a user may see meetings and participants at all."""
     if not member.is_fresh(now):
         return refusal("I could not read from Slack who you are. Try again in a moment.")
@@ -190,7 +193,7 @@ def may_open(policy: Policy, member: Membership, now: datetime) -> Verdict:
     return Verdict(VerdictKind.ALLOWED, "the policy gives you a role")
 
 
-def may_see(policy: Policy, member: Membership, meeting: Meeting, now: datetime) -> Verdict:
+def may_see(policy: Policy, member: Membership, meeting: Meeting, now: float) -> Verdict:
     """Return whether a user may see the participants of a meeting."""
     verdict = may_open(policy, member, now)
     if verdict.is_allowed and role_in(policy, member, meeting) is None:
@@ -199,7 +202,7 @@ def may_see(policy: Policy, member: Membership, meeting: Meeting, now: datetime)
 
 
 def may_decide(
-    policy: Policy, member: Membership, requester: UserId, meeting: Meeting, now: datetime
+    policy: Policy, member: Membership, requester: UserId, meeting: Meeting, now: float
 ) -> Verdict:
     """Return whether a user may approve or deny a request. Requesters may not decide their own."""
     verdict = may_see(policy, member, meeting, now)
@@ -213,7 +216,7 @@ def may_decide(
     return _allowed(role, meeting)
 
 
-def evaluate(policy: Policy, request: PolicyInput, now: datetime) -> Verdict:
+def evaluate(policy: Policy, request: PolicyInput, now: float) -> Verdict:
     """Return whether the requester may remove these targets, or needs an approval."""
     verdict = may_see(policy, request.requester, request.meeting, now)
     role = role_in(policy, request.requester, request.meeting)

@@ -1,6 +1,6 @@
 """The interfaces to the outside world that the use cases need, and the errors they may raise."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -71,7 +71,7 @@ class MeetingGateway(Protocol):
     """RealtimeKit. Every call may raise a GatewayError.
 
     A read may be some seconds old, and concurrent callers share it. With `fresh`, the read begins
-    after the call does.
+    after the call does, and it may use the calls that are kept for kicks.
     """
 
     async def live_sessions(self) -> Sequence[Session]:
@@ -86,11 +86,38 @@ class MeetingGateway(Protocol):
     async def active_session(self, meeting: MeetingId, *, fresh: bool = False) -> Session | None:
         """Return the live session of a meeting; None if there is none."""
 
-    async def roster(self, session: SessionId, *, fresh: bool = False) -> Roster:
-        """Return who is, and who was, in a session."""
+    async def roster(self, session: SessionId, search: str = "") -> Roster:
+        """Return people in a session to choose from: all, or the newest of a very long session.
 
-    async def records(self, meeting: MeetingId, *, fresh: bool = False) -> Sequence[Participant]:
-        """Return all participant records of a meeting, without connections."""
+        Of a very long one, the roster also has people whom the service finds with `search`. Who
+        left can be in it for a minute longer. It must not decide anything.
+        """
+
+    def cached_roster(self, session: SessionId) -> Roster | None:
+        """Return the roster that was read last, of any age, without a remote call."""
+
+    async def find(
+        self,
+        session: SessionId,
+        texts: Collection[str],
+        *,
+        fresh: bool = False,
+        as_evidence: bool = False,
+    ) -> Roster:
+        """Return these people with all their connections, and maybe other people.
+
+        A text is a key, or an id of any kind. Who is not in the roster is not in the session. The
+        roster's `partial` has the texts for which this is not sure. With `as_evidence`, the newest
+        rows of the session are in it, too, and the rows of these people are read after those.
+        """
+
+    async def records(
+        self, meeting: MeetingId, texts: Collection[str], *, fresh: bool = False
+    ) -> Sequence[Participant]:
+        """Return participant records of these people in a meeting, without connections.
+
+        A text is a key, or an id of any kind. A custom id may be missed in a very long list.
+        """
 
     def kick_slot(self) -> AbstractAsyncContextManager[KickCall]:
         """Wait for the turn of a kick, however long that takes, and yield the call that sends it.
@@ -106,7 +133,14 @@ class MeetingGateway(Protocol):
 
 
 class DirectoryUnavailable(Exception):
-    """A user or a group could not be read from Slack. The message is for the operator."""
+    """A user or a group could not be read from Slack. The message is for the operator.
+
+    `remedy` says to a user what to do.
+    """
+
+    def __init__(self, message: str, remedy: str = "Try again.") -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 class Directory(Protocol):
@@ -137,8 +171,13 @@ class StoreUnavailable(Exception):
     """The database did not confirm the operation: it is locked, full or unreachable.
 
     If the reply to a commit was lost, the operation may have happened, or may still happen. It
-    never happens in part.
+    never happens in part. The message is for the operator: it may name hosts, files and users of
+    the database. `words` is for everybody.
     """
+
+    def __init__(self, message: str, words: str = "") -> None:
+        super().__init__(message)
+        self.words = words or message
 
 
 class Store(Protocol):
@@ -148,6 +187,9 @@ class Store(Protocol):
     become due (`messages_due_for`), in the same transaction. The process that stored a message
     has a lease on it: for `DELIVER_WITHIN` after the event, no other process delivers it.
     """
+
+    async def time(self) -> datetime:
+        """Return the time of the database's clock, aware, in UTC."""
 
     async def add(self, kick: Kick, event: Event) -> Kick:
         """Store a new kick and return it with its number.
@@ -167,13 +209,13 @@ class Store(Protocol):
         """Return a kick; None if there is none."""
 
     async def overdue_kicks(self, now: datetime) -> Sequence[Kick]:
-        """Return the kicks whose `due_at` has come, oldest first."""
+        """Return the kicks that are overdue (`Kick.is_overdue`), oldest first."""
 
     async def pending_messages(self, kick: KickId) -> Sequence[OutboxMessage]:
         """Return the messages of a kick that are not delivered yet."""
 
     async def overdue_messages(self, now: datetime) -> Sequence[OutboxMessage]:
-        """Return the messages whose `due_at` has come: at most 100, oldest first."""
+        """Return the messages that are overdue (`is_overdue`): at most 100, oldest first."""
 
     async def update_message(self, before: OutboxMessage, after: OutboxMessage) -> OutboxMessage:
         """Store a changed message and return `after` itself.
@@ -238,10 +280,19 @@ class Notifier(Protocol):
 
 
 class Clock(Protocol):
-    """The time. Tests replace it."""
+    """The time: the store's, which all processes share. Tests replace it."""
 
     def now(self) -> datetime:
-        """Return the current time, aware, in UTC."""
+        """Return the store's current time, aware, in UTC. For dates that are stored."""
+
+    def monotonic(self) -> float:
+        """Return seconds that only grow. For ages and durations within this process."""
+
+    async def sync(self) -> bool:
+        """Read the store's time again. Return whether the store's clock was stepped.
+
+        Raises StoreUnavailable. Then the time goes on as it was.
+        """
 
     async def sleep(self, seconds: float) -> None:
         """Wait for this many seconds."""

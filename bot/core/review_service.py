@@ -94,9 +94,9 @@ class ReviewService(Service):
     def may_open_cached(self, user: UserId) -> Verdict | None:
         """Return whether a user may open the form, without a remote call; None if not known."""
         member = self.directory.cached_membership(user)
-        if member is None or not member.is_fresh(self.clock.now()):
+        if member is None or not member.is_fresh(self.clock.monotonic()):
             return None
-        return may_open(self.policy, member, self.clock.now())
+        return may_open(self.policy, member, self.clock.monotonic())
 
     async def permissions(self, user: UserId) -> tuple[Verdict, Role | None]:
         """Return whether a user may open the form, and their strongest role.
@@ -105,7 +105,7 @@ class ReviewService(Service):
         """
         member = await self.directory.membership(user)
         strongest = max((grant.role for grant in grants(self.policy, member)), default=None)
-        return may_open(self.policy, member, self.clock.now()), strongest
+        return may_open(self.policy, member, self.clock.monotonic()), strongest
 
     async def form_context(
         self, user: UserId, team: TeamId, channel: ChannelId, text: str
@@ -115,7 +115,7 @@ class ReviewService(Service):
         Raises DirectoryUnavailable, StoreUnavailable.
         """
         member = await self.directory.membership(user)
-        verdict = may_open(self.policy, member, self.clock.now())
+        verdict = may_open(self.policy, member, self.clock.monotonic())
         if not verdict.is_allowed:
             return FormContext(verdict)
         try:
@@ -144,9 +144,11 @@ class ReviewService(Service):
         self, sessions: Sequence[Session], chosen: Session | None, text: str
     ) -> tuple[Session | None, Match]:
         searched = [chosen] if chosen else sessions[:SESSIONS_SEARCHED]
-        if not text or not searched:
-            return chosen, Match((), text, "")
-        rosters = await asyncio.gather(*(self.gateway.roster(one.id) for one in searched))
+        words = text.split()
+        if not words or not searched:
+            return chosen, Match((), text.strip(), "")
+        reads = (self.gateway.roster(one.id, words[0]) for one in searched)
+        rosters = await asyncio.gather(*reads)
         matches = [
             (session, match)
             for session, roster in zip(searched, rosters, strict=True)
@@ -170,7 +172,7 @@ class ReviewService(Service):
         Raises DirectoryUnavailable, GatewayError.
         """
         member = await self.directory.membership(user)
-        if not may_open(self.policy, member, self.clock.now()).is_allowed:
+        if not may_open(self.policy, member, self.clock.monotonic()).is_allowed:
             return (), ()
         sessions, meetings = await asyncio.gather(
             self.gateway.live_sessions(), self.gateway.meetings(query)
@@ -198,12 +200,12 @@ class ReviewService(Service):
         Raises DirectoryUnavailable, GatewayError.
         """
         member = await self.directory.membership(user)
-        if not may_open(self.policy, member, self.clock.now()).is_allowed:
+        if not may_open(self.policy, member, self.clock.monotonic()).is_allowed:
             return SearchResult()
         session = await self.gateway.active_session(meeting)
         if session is None or not role_in(self.policy, member, session.meeting):
             return SearchResult()
-        roster = await self.gateway.roster(session.id)
+        roster = await self.gateway.roster(session.id, query)
         return SearchResult(tuple(roster.search(query, limit)), roster)
 
     async def review(self, request: KickRequest) -> Review:
@@ -214,7 +216,7 @@ class ReviewService(Service):
         member = await self.directory.membership(request.user)
         session = await self.gateway.active_session(request.meeting, fresh=True)
         meeting = session.meeting if session else await self.gateway.meeting(request.meeting)
-        verdict = may_see(self.policy, member, meeting, self.clock.now())
+        verdict = may_see(self.policy, member, meeting, self.clock.monotonic())
         if not verdict.is_allowed:
             # Without a role in the meeting, the user must not see who is in it.
             return Review(meeting, session, (), verdict, request.reason)

@@ -100,10 +100,12 @@ class Roster:
 
     `everyone` includes those who left, `live` does not. `without_id` counts the open connections
     that have neither a participant id nor a custom id. `latest` is the latest date in the rows:
-    what happened before it is shown. `shows_leaves`: a row says that somebody left.
+    what happened before it is shown. `shows_leaves`: a row says that somebody left. `partial` are
+    keys and ids of people of whom connections may be missing, so that it proves nothing about them.
     """
 
-    def __init__(self, peers: Iterable[Peer]) -> None:
+    def __init__(self, peers: Iterable[Peer], partial: Iterable[str] = ()) -> None:
+        self.partial = frozenset(partial)
         grouped: dict[ParticipantKey, list[Peer]] = {}
         self.without_id = 0
         self.latest: datetime | None = None

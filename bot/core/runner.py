@@ -129,7 +129,7 @@ class KickRunner:
         """
         try:
             async with self._lock:
-                now = self.clock.now()
+                now, began = self.clock.now(), self.clock.monotonic()
                 event = Event(now, EventKind.CALLED, None, _label(target), self.kick.id)
                 await self._store_change(
                     now, lambda kick: kick.mark_called(target, peers, now), event
@@ -137,7 +137,8 @@ class KickRunner:
         except StoreUnavailable as error:
             problem = str(error)
         else:
-            if self.clock.now() - now <= SEND_WITHIN:
+            # By the monotonic clock, which also counts the time in which the machine is suspended.
+            if self.clock.monotonic() - began <= SEND_WITHIN.total_seconds():
                 return True
             # A process that takes over assumes the call has ended by a fixed time, so do not send
             # late.
@@ -182,7 +183,8 @@ class KickRunner:
         for target in self.kick.targets:
             if target.called_at and target.outcome is outcome:
                 reason = target.outcome_reason or OutcomeReason.NO_ANSWER
-                ended_at = target.called_at + MAX_CALL_TIME
+                # A date in the future is from a clock that was ahead: do not wait for it.
+                ended_at = min(target.called_at, self.clock.now()) + MAX_CALL_TIME
                 self.unresolved[target.key] = UnresolvedCall(reason, target.detail, ended_at)
 
     async def resolve_unknown(self) -> None:
@@ -191,22 +193,24 @@ class KickRunner:
         A target without evidence is settled as unknown. This takes up to 6 s, or until 12 s after
         the last call ended.
         """
-        started = self.clock.now()
+        started, began = self.clock.now(), self.clock.monotonic()
         up_to_date = [call.ended_at + LIST_LAG for call in self.unresolved.values()]
         last = max([started + LAST_READ_AFTER, *up_to_date])
         for moment in (started, started + SECOND_READ_AFTER, last):
             if not self.unresolved:
                 return
-            await self._wait_until(moment)
+            # By the monotonic clock: the store's may be set meanwhile.
+            await self._wait_until(began + (moment - started).total_seconds())
             await self._store_with_retries(lambda kick: kick.renew(self.clock.now()))
             await self._read_session()
         for key, call in list(self.unresolved.items()):
             await self._settle(key, Outcome.UNKNOWN, *call.unknown())
 
-    async def _wait_until(self, moment: datetime) -> None:
-        while (left := moment - self.clock.now()) > timedelta():
-            await self.clock.sleep(min(left, RENEW_EVERY).total_seconds())
-            if left > RENEW_EVERY:
+    async def _wait_until(self, moment: float) -> None:
+        step = RENEW_EVERY.total_seconds()
+        while (left := moment - self.clock.monotonic()) > 0:
+            await self.clock.sleep(min(left, step))
+            if left > step:
                 await self._store_with_retries(lambda kick: kick.renew(self.clock.now()))
 
     async def recheck_unknown(self) -> None:
@@ -216,18 +220,18 @@ class KickRunner:
             await self._read_session()
 
     async def _read_session(self) -> None:
-        if self.kick.session_id is None:
+        session, keys = self.kick.session_id, [key for key in self.unresolved if key]
+        if session is None:
             return
         read_at = self.clock.now()
         try:
-            roster = await self.gateway.roster(self.kick.session_id, fresh=True)
+            roster = await self.gateway.find(session, keys, fresh=True, as_evidence=True)
         except GatewayError as error:
             logger.warning("kick %s: the session can't be read: %s", self.kick.number, error)
             return
         for key, call in list(self.unresolved.items()):
             target = self.kick.target(key)
-            proof = call.judge(target, roster, read_at, self.gateway.service_time)
-            if proof:
+            if proof := call.judge(target, roster, read_at, self.gateway.service_time):
                 outcome, reason, rejoined_at = proof
                 await self._settle(key, outcome, reason, call.detail, rejoined_at)
 

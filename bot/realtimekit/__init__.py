@@ -41,7 +41,8 @@ from bot.core.roster import (
     Session,
     SessionId,
 )
-from bot.realtimekit.client import App, RealtimeKit, http_client
+from bot.realtimekit.client import RealtimeKit
+from bot.realtimekit.connection import App, http_client
 from bot.realtimekit.gateway import CachedGateway
 from bot.realtimekit.rate_limit import LocallyRateLimited, RateLimit
 

@@ -2,18 +2,16 @@
 
 import asyncio
 import json
-import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final, TypeVar
 from urllib.parse import quote, urlencode
 
 import httpx
-from pydantic import SecretStr
 
 from bot.core.ports import KickCall, NotFound, NotSent, OutcomeUnknown, RateLimited, Rejected
 from bot.core.roster import (
@@ -27,8 +25,9 @@ from bot.core.roster import (
     SessionId,
 )
 from bot.realtimekit import models
+from bot.realtimekit.connection import MAX_REQUESTS, App
 from bot.realtimekit.errors import error_for_exception, error_for_reply, retry_delay
-from bot.realtimekit.paging import PER_PAGE, Page, fetch_all
+from bot.realtimekit.paging import MAX_PAGES, PER_PAGE, Listing, Page, fetch_all
 from bot.realtimekit.progress import Progress
 from bot.realtimekit.rate_limit import RateLimit
 from bot.realtimekit.service_time import ServiceTime
@@ -36,46 +35,11 @@ from bot.realtimekit.service_time import ServiceTime
 T = TypeVar("T")
 _Query = dict[str, str]
 
-_MAX_REQUESTS: Final = 8  # With more requests in flight, httpx gets slower.
-_MAX_READS: Final = _MAX_REQUESTS - 1
+_MAX_READS: Final = MAX_REQUESTS - 1
+_LARGE: Final = 250_000
+"""The bytes of a reply from which on parsing could delay other work, such as an ack."""
 _REPLY_SHARE: Final = 1 / 8
 """The share of the deadline that must be left for the reply when a request is sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class App:
-    """A RealtimeKit app, and an API token with the permission Realtime or Realtime Admin.
-
-    Raises ValueError if the token is empty or has a character that cannot be part of a token.
-    """
-
-    account_id: str
-    app_id: str
-    token: SecretStr
-
-    def __post_init__(self) -> None:
-        # h11 would reject the token later, with the whole header in the text of its error.
-        if not re.fullmatch(r"[!-~]+", self.token.get_secret_value()):
-            raise ValueError("the API token is empty, or has characters that no token has")
-
-
-def http_client(base_url: str = "https://api.cloudflare.com/client/v4") -> httpx.AsyncClient:
-    """Return an httpx client for RealtimeKit. The caller closes it.
-
-    It keeps connections for 10 minutes, so that the next call needs no handshake.
-    """
-    return httpx.AsyncClient(
-        base_url=base_url,
-        # Without this, httpx parses the CA bundle again for each proxy of the environment.
-        verify=httpx.create_ssl_context(),
-        timeout=httpx.Timeout(10.0, connect=3.0, pool=3.0),
-        limits=httpx.Limits(
-            max_connections=_MAX_REQUESTS,
-            max_keepalive_connections=_MAX_REQUESTS,
-            keepalive_expiry=600,
-        ),
-        follow_redirects=False,
-    )
 
 
 class RealtimeKit:
@@ -113,7 +77,7 @@ class RealtimeKit:
         self._now = now
         self._service_time = ServiceTime()
         self.service_time = self._service_time.at
-        self._requests = asyncio.Semaphore(_MAX_REQUESTS)
+        self._requests = asyncio.Semaphore(MAX_REQUESTS)
         self._reads = asyncio.Semaphore(_MAX_READS)
 
     async def live_sessions(self, search: str = "") -> Sequence[Session]:
@@ -122,8 +86,8 @@ class RealtimeKit:
         https://developers.cloudflare.com/api/resources/realtime_kit/subresources/sessions/methods/get_sessions
         """
         query = {"search": search, "status": "LIVE", "sort_by": "createdAt", "sort_order": "DESC"}
-        rows = await self._list("/sessions", query, models.parse_sessions)
-        return list({row.id: row for row in rows}.values())
+        found = await self._list("/sessions", query, models.parse_sessions)
+        return list({row.id: row for row in found.rows}.values())
 
     async def meetings(self, search: str = "", page_no: int = 1) -> Sequence[Meeting]:
         """Return a page of up to 200 meetings. `search` is a part of a title, or an id.
@@ -153,26 +117,37 @@ class RealtimeKit:
             return None
         return models.parse_active_session(body, meeting)
 
-    async def participants(self, session: SessionId, search: str = "") -> Sequence[Peer]:
-        """Return all connections of a session, newest first, including those that have left.
+    async def participants(
+        self, session: SessionId, search: str = "", max_pages: int = MAX_PAGES
+    ) -> Listing[Peer]:
+        """Return the connections of a session, newest first, including those that have left.
 
-        `search` is a name or an id. Whether a part of it matches is not documented. A connection
-        appears in the list about 10 s after it joined.
+        `search` is a name or an id. Which ids it finds, and whether a part of one matches, is not
+        documented. A connection appears in the list about 10 s after it joined.
 
         https://developers.cloudflare.com/api/resources/realtime_kit/subresources/sessions/methods/get_session_participants
         """
         path = f"/sessions/{_segment(session)}/participants"
         query = {"search": search, "sort_by": "joinedAt", "sort_order": "DESC"}
-        return models.without_repeats(await self._list(path, query, models.parse_peers))
+        found = await self._list(path, query, models.parse_peers, max_pages)
+        return replace(found, rows=models.without_repeats(found.rows))
 
-    async def records(self, meeting: MeetingId) -> Sequence[Participant]:
-        """Return all participant records of a meeting, without peers.
+    async def record(self, meeting: MeetingId, participant: ParticipantId) -> Participant:
+        """Return a participant record of a meeting, without peers. Raises NotFound without one.
+
+        https://developers.cloudflare.com/api/resources/realtime_kit/subresources/meetings/methods/get_meeting_participant
+        """
+        path = f"/meetings/{_segment(meeting)}/participants/{_segment(participant)}"
+        return models.parse_record(await self._request("GET", path), participant)
+
+    async def records(self, meeting: MeetingId, max_pages: int = MAX_PAGES) -> Listing[Participant]:
+        """Return the participant records of a meeting, without peers. Their order is not known.
 
         https://developers.cloudflare.com/api/resources/realtime_kit/subresources/meetings/methods/get_meeting_participants
         """
         path = f"/meetings/{_segment(meeting)}/participants"
-        rows = await self._list(path, {}, models.parse_records)
-        return list({row.id: row for row in rows}.values())
+        found = await self._list(path, {}, models.parse_records, max_pages)
+        return replace(found, rows=list({row.id: row for row in found.rows}.values()))
 
     async def kick(
         self,
@@ -221,8 +196,14 @@ class RealtimeKit:
         path = f"/meetings/{_segment(meeting)}/active-session/kick"
         return models.parse_kicked(await self._request("POST", path, json.dumps(body).encode()))
 
-    async def _list(self, path: str, query: _Query, parse: Callable[[bytes], Page[T]]) -> list[T]:
-        return await fetch_all(partial(self._page, path, query, parse), _MAX_READS)
+    async def _list(
+        self,
+        path: str,
+        query: _Query,
+        parse: Callable[[bytes], Page[T]],
+        max_pages: int = MAX_PAGES,
+    ) -> Listing[T]:
+        return await fetch_all(partial(self._page, path, query, parse), _MAX_READS, max_pages)
 
     async def _page(
         self, path: str, query: _Query, parse: Callable[[bytes], Page[T]], page_no: int
@@ -230,7 +211,8 @@ class RealtimeKit:
         given = {name: value for name, value in query.items() if value}
         pages = {"page_no": page_no, "per_page": PER_PAGE}
         encoded = urlencode({**pages, **given}, errors="replace")
-        return parse(await self._request("GET", f"{path}?{encoded}"))
+        body = await self._request("GET", f"{path}?{encoded}")
+        return await asyncio.to_thread(parse, body) if len(body) > _LARGE else parse(body)
 
     async def _request(self, method: str, path: str, content: bytes | None = None) -> bytes:
         """Return the body of the reply. Retry once if that is safe and ends in time."""

@@ -2,16 +2,26 @@
 # ruff: noqa: D102 - the port `MeetingGateway` documents the methods
 
 import asyncio
-from collections.abc import Callable, Coroutine, Hashable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, TypeVar, TypeVarTuple
+from collections.abc import Collection, Sequence
+from typing import Final
 
-from bot.core.roster import Meeting, MeetingId, Participant, Roster, Session, SessionId
+from bot.core.ports import NotFound, OutcomeUnknown, Rejected
+from bot.core.roster import (
+    Meeting,
+    MeetingId,
+    Participant,
+    ParticipantId,
+    Roster,
+    Session,
+    SessionId,
+    parse_key,
+)
 from bot.realtimekit.client import RealtimeKit
+from bot.realtimekit.finder import Finder
+from bot.realtimekit.menu import Menu
+from bot.realtimekit.shared_reads import SharedReads
 
-T = TypeVar("T")
-Args = TypeVarTuple("Args")
+MAX_RECORD_PAGES: Final = 50
 
 
 class CachedGateway:
@@ -27,7 +37,10 @@ class CachedGateway:
         self.kick_slot = client.kick_slot
         self.service_time = client.service_time
         self._reads = SharedReads(max_age, max_reads)
-        self.aclose = self._reads.aclose
+        self._whole_reads = SharedReads(max_age, max_reads=4, in_turn=True)
+        self._finder = Finder(client, self._reads, self._whole_reads)
+        self._menu = Menu(self._finder, self._reads)
+        self.cached_roster = self._menu.cached
 
     async def live_sessions(self) -> Sequence[Session]:
         return await self._reads.get(self._client.live_sessions)
@@ -41,64 +54,45 @@ class CachedGateway:
     async def active_session(self, meeting: MeetingId, *, fresh: bool = False) -> Session | None:
         return await self._reads.get(self._client.active_session, meeting, fresh=fresh)
 
-    async def roster(self, session: SessionId, *, fresh: bool = False) -> Roster:
-        return await self._reads.get(self._roster, session, fresh=fresh)
+    async def roster(self, session: SessionId, search: str = "") -> Roster:
+        return await self._menu.roster(session, search)
 
-    async def records(self, meeting: MeetingId, *, fresh: bool = False) -> Sequence[Participant]:
-        return await self._reads.get(self._client.records, meeting, fresh=fresh)
+    async def find(
+        self,
+        session: SessionId,
+        texts: Collection[str],
+        *,
+        fresh: bool = False,
+        as_evidence: bool = False,
+    ) -> Roster:
+        return await self._finder.find(session, texts, fresh=fresh, as_evidence=as_evidence)
 
-    async def _roster(self, session: SessionId) -> Roster:
-        peers = await self._client.participants(session)
-        # 10,000 names take a fifth of a second. On the event loop, they would delay every ack.
-        return await asyncio.to_thread(Roster, peers)
+    async def records(
+        self, meeting: MeetingId, texts: Collection[str], *, fresh: bool = False
+    ) -> Sequence[Participant]:
+        ids = [(text, *(parse_key(text) or (text, text))) for text in texts]
+        reads = [self._record(meeting, one, fresh=fresh) for _, one, _ in ids if one]
+        known = {record.id: record for record in await asyncio.gather(*reads) if record}
+        open_ids = {custom_id for _, one, custom_id in ids if custom_id and one not in known}
+        if open_ids:
+            read, pages = self._client.records, MAX_RECORD_PAGES
+            listing = await self._whole_reads.get(read, meeting, pages, fresh=fresh)
+            known |= {
+                one.id: one
+                for one in listing.rows
+                if one.id in open_ids or one.custom_id in open_ids
+            }
+        return list(known.values())
 
-
-@dataclass(frozen=True, slots=True)
-class SharedReads:
-    """Runs a read once for all callers that wait for it, and keeps its result.
-
-    Two reads are the same if their function and arguments are equal. Each read runs in its own
-    task, so a cancelled caller does not cancel it for the others. An error goes to all callers that
-    wait, and is not kept.
-    """
-
-    max_age: float
-    max_reads: int
-    _cached: dict[Hashable, asyncio.Task[Any]] = field(init=False, default_factory=dict)
-    _running: set[asyncio.Task[Any]] = field(init=False, default_factory=set)
-
-    async def get(
-        self, read: Callable[[*Args], Coroutine[Any, Any, T]], *args: *Args, fresh: bool = False
-    ) -> T:
-        """Return the result of `read(*args)`. With `fresh`, the read begins now."""
-        key = (read, args)
-        task: asyncio.Task[T] | None = None if fresh else self._cached.get(key)
-        return await asyncio.shield(task or self._start(key, read(*args)))
+    async def _record(
+        self, meeting: MeetingId, participant: str, *, fresh: bool
+    ) -> Participant | None:
+        try:
+            read = self._client.record
+            return await self._reads.get(read, meeting, ParticipantId(participant), fresh=fresh)
+        except (NotFound, Rejected, OutcomeUnknown):
+            # Which error the service gives for what is no participant id is not documented.
+            return None
 
     async def aclose(self) -> None:
-        """Cancel the running reads and wait until they have ended."""
-        running = list(self._running)
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-
-    def _start(self, key: Hashable, read: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        task = asyncio.create_task(read)
-        self._running.add(task)
-        self._cached.pop(key, None)
-        self._cached[key] = task
-        if len(self._cached) > self.max_reads:
-            del self._cached[next(iter(self._cached))]
-        task.add_done_callback(partial(self._ended, key))
-        return task
-
-    def _ended(self, key: Hashable, task: asyncio.Task[Any]) -> None:
-        self._running.discard(task)
-        if task.cancelled() or task.exception():
-            self._drop(key, task)
-        else:
-            task.get_loop().call_later(self.max_age, self._drop, key, task)
-
-    def _drop(self, key: Hashable, task: asyncio.Task[Any]) -> None:
-        if self._cached.get(key) is task:
-            del self._cached[key]
+        await asyncio.gather(self._reads.aclose(), self._whole_reads.aclose())

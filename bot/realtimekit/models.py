@@ -137,6 +137,11 @@ class RecordRow(Model):
     custom_participant_id: CustomId | None = None
     preset_name: str | None = None
 
+    def to_participant(self) -> Participant:
+        """Return the participant, without peers."""
+        custom_id = self.custom_participant_id or None
+        return Participant(self.id, custom_id, self.name or "", self.preset_name)
+
 
 class KickedRow(Model):
     """A kicked participant. Whether `id` is a participant id or a peer id is not documented."""
@@ -251,11 +256,16 @@ def without_repeats(rows: Sequence[Peer]) -> Sequence[Peer]:
 def parse_records(body: bytes) -> Page[Participant]:
     """Return a page of the participant records of a meeting, without peers."""
     reply = _parse(Reply[list[RecordRow]], body)
-    rows = [
-        Participant(row.id, row.custom_participant_id or None, row.name or "", row.preset_name)
-        for row in reply.data
-    ]
+    rows = [row.to_participant() for row in reply.data]
     return Page(rows, len(rows), reply.total)
+
+
+def parse_record(body: bytes, participant: ParticipantId) -> Participant:
+    """Return a participant record, without peers. Raises OutcomeUnknown for one of another id."""
+    record = _parse(Reply[RecordRow], body).data
+    if record.id.casefold() != participant.casefold():
+        raise OutcomeUnknown("a broken reply: the record of another participant")
+    return record.to_participant()
 
 
 def parse_kicked(body: bytes) -> Sequence[str]:

@@ -14,7 +14,7 @@ T = TypeVar("T")
 PER_PAGE: Final = 200
 """The maximum for the participants of a session. For other lists no maximum is documented."""
 MAX_PAGES: Final = 200
-"""A sixth of Cloudflare's rate limit for 5 minutes. A longer list is not read."""
+"""A sixth of Cloudflare's rate limit for 5 minutes. Of a longer list, only these are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,26 @@ class Page(Generic[T]):
     total: int | None
 
 
-async def fetch_all(fetch: Callable[[int], Awaitable[Page[T]]], concurrency: int) -> list[T]:
-    """Return the rows of all pages; `fetch` reads the page of a number, from 1.
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[T]):
+    """The first rows of a list: all of them if `complete`.
+
+    `total` counts the rows of the whole list. It is None if the replies do not say.
+    """
+
+    rows: Sequence[T]
+    complete: bool
+    total: int | None
+
+
+async def fetch_all(
+    fetch: Callable[[int], Awaitable[Page[T]]], concurrency: int, max_pages: int = MAX_PAGES
+) -> Listing[T]:
+    """Return the rows of at most `max_pages` pages; `fetch` reads the page of a number, from 1.
 
     The first page tells how many follow. Up to `concurrency` of those are read side by side. A row
     that moves to another page meanwhile can come twice. Raises what `fetch` raises, after the other
-    reads have ended. Raises OutcomeUnknown if the list does not end or repeats itself.
+    reads have ended. Raises OutcomeUnknown if the list repeats itself.
     """
     first = await fetch(1)
     # The service may give fewer rows than requested, so its first page tells the real page size.
@@ -43,12 +57,14 @@ async def fetch_all(fetch: Callable[[int], Awaitable[Page[T]]], concurrency: int
     if first.total and not size:
         raise OutcomeUnknown(f"a broken reply: none of {first.total} rows")
     last = ceil((first.total or 0) / (size or 1))
-    pages = [first, *await _side_by_side(fetch, range(2, _bounded(last) + 1), concurrency)]
+    following = range(2, min(last, max_pages) + 1)
+    pages = [first, *await _side_by_side(fetch, following, concurrency)]
     _refuse_repeats(pages)
-    while _goes_on(pages, size):
-        pages.append(await fetch(_bounded(len(pages) + 1)))
+    while (goes_on := _goes_on(pages, size)) and len(pages) < max_pages:
+        pages.append(await fetch(len(pages) + 1))
         _refuse_repeats(pages[-2:])
-    return [row for page in pages for row in page.rows]
+    rows = [row for page in pages for row in page.rows]
+    return Listing(rows, not goes_on, _total(pages))
 
 
 async def _side_by_side(
@@ -73,19 +89,15 @@ async def _side_by_side(
 
 
 def _goes_on(pages: Sequence[Page[T]], size: int) -> bool:
-    totals = [page.total for page in pages if page.total is not None]
-    if totals:
-        # The list may have grown during the read, so the largest total counts.
-        return len(pages) * size < max(totals)
-    return pages[-1].size >= PER_PAGE
+    total = _total(pages)
+    return pages[-1].size >= PER_PAGE if total is None else len(pages) * size < total
+
+
+def _total(pages: Sequence[Page[T]]) -> int | None:
+    # The list may have grown during the read, so the largest total counts.
+    return max((page.total for page in pages if page.total is not None), default=None)
 
 
 def _refuse_repeats(pages: Sequence[Page[T]]) -> None:
     if any(page.rows and page.rows == following.rows for page, following in pairwise(pages)):
         raise OutcomeUnknown("a broken reply: two pages with the same rows")
-
-
-def _bounded(page_no: int) -> int:
-    if page_no > MAX_PAGES:
-        raise OutcomeUnknown(f"a list of more than {MAX_PAGES} pages")
-    return page_no

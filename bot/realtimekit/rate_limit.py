@@ -8,12 +8,19 @@ import math
 import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from contextvars import ContextVar
+from typing import Final
 
 import httpx
 
 from bot.core.ports import RateLimited
 from bot.realtimekit.service_time import parse_http_date
+
+LONGEST_BLOCK: Final = 600.0
+"""Seconds. Cloudflare blocks for 5 minutes, so a longer `Retry-After` is tried again before."""
+
+may_use_reserve: ContextVar[bool] = ContextVar("may_use_reserve", default=False)
+"""Whether the reads of this context belong to a kick, and so may use the calls kept for kicks."""
 
 _PARAMETER = re.compile(r";\s*([rt])=([0-9]{1,6})")
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]+)?")
@@ -27,11 +34,12 @@ class LocallyRateLimited(RateLimited):
 class RateLimit:
     """Decides what may be sent now, from the replies so far.
 
-    Nothing may be sent while the token is blocked. No read may be sent while at most `reserve`
-    requests are left: those are for kicks. `clock` returns seconds and must be monotonic.
+    Nothing may be sent while the token is blocked. While at most `reserve` requests are left, only
+    kicks and their own reads may be sent (`may_use_reserve`): a kick needs about five calls.
+    `clock` returns seconds and must be monotonic.
     """
 
-    def __init__(self, reserve: int = 20, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, reserve: int = 40, clock: Callable[[], float] = time.monotonic) -> None:
         self._reserve = reserve
         self._clock = clock
         self._blocked_until = -math.inf
@@ -41,7 +49,7 @@ class RateLimit:
         """Raise LocallyRateLimited if a request must not be sent now."""
         now = self._clock()
         wait, problem = self._blocked_until - now, "over the rate limit for another {} s"
-        if wait <= 0 and read:
+        if wait <= 0 and read and not may_use_reserve.get():
             wait, problem = self._low_until - now, "few calls are left for {} s; they are for kicks"
         if wait > 0:
             raise LocallyRateLimited(problem.format(math.ceil(wait)), wait)
@@ -54,10 +62,11 @@ class RateLimit:
         if response.status_code == _TOO_MANY_REQUESTS:
             waits.append(retry_after(response.headers) or 0)
         # Replies can arrive out of order, so an older one must not shorten a block.
-        self._blocked_until = max([self._blocked_until, *(now + wait for wait in waits)])
+        ends = (now + min(wait, LONGEST_BLOCK) for wait in waits)
+        self._blocked_until = max([self._blocked_until, *ends])
         if limits:
             low = (seconds for left, seconds in limits if left <= self._reserve)
-            self._low_until = now + max(low, default=0)
+            self._low_until = now + min(max(low, default=0), LONGEST_BLOCK)
 
 
 def quota(headers: httpx.Headers) -> list[tuple[int, float]]:
@@ -74,9 +83,8 @@ def retry_after(headers: httpx.Headers) -> float | None:
     value = headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(value):
         return float(value)
-    until = parse_http_date(value)
-    if until is not None:
-        # The service's `Date` makes the result independent of the clock of this machine.
-        now = parse_http_date(headers.get("date", "")) or datetime.now(UTC)
+    # In the service's time: this machine's clock may be off.
+    until, now = parse_http_date(value), parse_http_date(headers.get("date", ""))
+    if until and now:
         return max(0.0, (until - now).total_seconds())
     return max((seconds for left, seconds in quota(headers) if left == 0), default=None)

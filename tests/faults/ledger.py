@@ -31,7 +31,7 @@ BUSY = 429
 CARD_WITHIN = DELIVER_WITHIN + timedelta(seconds=10)
 # The dates of the stand-ins and of the bot differ by the time that some lines of code take.
 BLINK = timedelta(milliseconds=50)
-NEVER = datetime.max.replace(tzinfo=UTC)
+NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 
 _NAMES_KICK = re.compile(r"kick #(\d+)", re.IGNORECASE)
 _TELLS = re.compile(r"— . (kicked|gone|failed|unknown)\b")

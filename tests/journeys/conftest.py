@@ -61,7 +61,10 @@ def start(sandbox: Sandbox, transport: str, sqlite_url: str) -> Start:
             sandbox.demo.world.clock = clock.now
         async with running(read_settings(environment), policy, clock=clock) as bot:
             if http:
-                sandbox.slack.deliver_to(f"http://127.0.0.1:{bot.port}/slack/events")
+                http_mode = sandbox.slack.deliver_to(f"http://127.0.0.1:{bot.port}/slack/events")
+                if clock:
+                    # The time passes for Slack, too.
+                    http_mode.now = lambda: clock.now().timestamp()
             yield bot
 
     return started

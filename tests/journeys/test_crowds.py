@@ -315,7 +315,7 @@ def walk(sent: Any) -> Iterator[dict[str, Any]]:
 
 UUID = "0e5b9f0a-31f6-4c0c-9a2f-6c1f0a7c9d11"
 PEER = "That is the id of one of their connections; paste the person's id instead."
-UNKNOWN = "Nobody has this id."
+UNKNOWN = "Nobody was found with this id."
 
 
 @dataclass(frozen=True)

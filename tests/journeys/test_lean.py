@@ -60,7 +60,8 @@ async def test_a_call_costs_no_connection_of_its_own(
         await maya.type_ahead("who", "mal")
         await maya.dismiss()
     assert sandbox.realtimekit.connections <= 2
-    assert sandbox.slack.connections <= 2
+    # A user and their groups are read side by side.
+    assert sandbox.slack.connections <= 3
 
 
 # Before the ack
@@ -305,11 +306,9 @@ async def test_a_kick_of_one_takes_no_more_calls_than_it_needs(
     await maya.submit()
     await result(maya)
     await maya.until(lambda sees: "✓ kicked" in sees.modal)
-    assert [call.op for call in sandbox.realtimekit.calls[before[0] :]] == [
-        "active-session",
-        "participants",
-        "kick",
-    ]
+    *reads, last = [call.op for call in sandbox.realtimekit.calls[before[0] :]]
+    # The two reads go out together, so either may come first.
+    assert (sorted(filter(None, reads)), last) == (["active-session", "participants"], "kick")
     asked = sorted(call.method for call in sandbox.slack.calls[before[1] :])
     assert asked == [
         "chat.postMessage",

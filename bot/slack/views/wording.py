@@ -101,13 +101,15 @@ _STATUS = {
     CandidateStatus.UNLISTED: (
         "Not in the live list (it can lag): found in the meeting's records."
     ),
+    CandidateStatus.MAYBE_LEFT: "May have left: they came and went too often to read it all.",
     CandidateStatus.NOWHERE: "Found nowhere: protection not checked.",
     CandidateStatus.LEFT: "Has already left.",
     CandidateStatus.PEER: (
         "That is the id of one of their connections; paste the person's id instead."
     ),
     CandidateStatus.UNKNOWN: (
-        "Nobody has this id. To try it all the same, write participant:… or custom:… before it."
+        "Nobody was found with this id. To try it all the same, write participant:… or custom:… "
+        "before it."
     ),
 }
 

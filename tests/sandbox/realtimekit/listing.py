@@ -76,15 +76,18 @@ def _search(
 ) -> list[T]:
     # An id must match as a whole, a name in part. RealtimeKit does not document the rule.
     wanted = request.query.get("search")
-    if wanted is None:
+    if wanted is None or faults.is_applied("search_ignored"):
         return list(items)
     folded = wanted.casefold()
     is_exact = faults.is_applied("search_exact")
+    in_ids = faults.is_applied("search_substring")
 
     def matches(item: T) -> bool:
         ids, name = texts(item)
         found = (name or "").casefold()
-        return wanted in ids or (folded == found if is_exact else folded in found)
+        if folded == found if is_exact else folded in found:
+            return True
+        return any(folded in one.casefold() for one in ids) if in_ids else wanted in ids
 
     return [item for item in items if matches(item)]
 

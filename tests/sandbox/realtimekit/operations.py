@@ -107,7 +107,8 @@ class Operations:
             "joinedAt": lambda peer: peer.joined_at,
             "duration": lambda peer: (peer.left_at or at) - peer.joined_at,
         }
-        page = select(session.joined_by(at), request, faults, _peer_texts, keys)
+        texts = _texts_without_user_id if faults.is_applied("search_by_peer_id") else _peer_texts
+        page = select(session.joined_by(at), request, faults, texts, keys)
         rows = [peer_row(peer, at) for peer in page.rows]
         faults.change_peer_rows(rows)
         return _list_response("participants", page, rows, faults)
@@ -201,6 +202,10 @@ def _session_texts(session: Session) -> Texts:
 def _peer_texts(peer: Peer) -> Texts:
     participant = peer.participant
     return (peer.id, participant.id, participant.custom_id), participant.name
+
+
+def _texts_without_user_id(peer: Peer) -> Texts:
+    return (peer.id, peer.participant.custom_id), peer.participant.name
 
 
 def _list_response(
