@@ -243,7 +243,7 @@ async def test_a_machine_whose_clock_is_wrong_is_served_by_the_bots_clock(
 @HTTP
 async def test_bodies_have_a_limit_and_gzip_is_not_unpacked(sandbox: Sandbox, start: Start) -> None:
     async with start() as bot:
-        huge = b"a=" + b"b" * (1024**2)
+        huge = b"a=" + b"b" * http_server.MAX_BODY
         assert (await post(bot, huge, signed(sandbox, huge))).status == 413
         zipped = signed(sandbox, b"a=b") | {"Content-Encoding": "gzip"}
         assert (await post(bot, b"a=b", zipped)).status == 404
