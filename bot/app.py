@@ -10,7 +10,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.clock import StoreClock
+from bot.clock import REALTIMEKIT, SLACK, Differences, StoreClock, ahead_of, date_of, monotonic
 from bot.config import Settings
 from bot.core.approval_service import ApprovalService
 from bot.core.kick import TeamId, UserId
@@ -21,7 +21,7 @@ from bot.core.ports import Clock, StoreUnavailable
 from bot.core.reconciler import Reconciler
 from bot.core.review_service import ReviewService
 from bot.realtimekit import App, CachedGateway, RealtimeKit, http_client
-from bot.slack.api import ResponseUrls, SlackCallError, http_session, post_form, web_client
+from bot.slack.api import ResponseUrls, SlackCallError, auth_test, http_session, web_client
 from bot.slack.directory import SlackDirectory
 from bot.slack.handlers.approval import ApprovalHandlers
 from bot.slack.handlers.kick import KickHandlers
@@ -93,7 +93,8 @@ async def _open_resources(
     session = await stack.enter_async_context(http_session())
     token = settings.slack_bot_token.get_secret_value()
     client = web_client(token, settings.slack_api, session)
-    authorized = await _authorize(client, token)
+    differences = Differences()
+    authorized = await _authorize(client, token, differences)
     team = TeamId(authorized.team_id or "")
     store = await _open_store(settings, team, stack)
     return _Resources(
@@ -102,19 +103,24 @@ async def _open_resources(
         authorized=authorized,
         team=team,
         store=store,
-        gateway=await _open_gateway(settings, stack),
-        clock=clock or await _store_clock(store),
+        gateway=await _open_gateway(settings, differences, stack),
+        clock=clock or await _store_clock(store, differences),
         tasks=Tasks(),
     )
 
 
-async def _authorize(client: AsyncWebClient, token: str) -> AuthorizeResult:
+async def _authorize(
+    client: AsyncWebClient, token: str, differences: Differences
+) -> AuthorizeResult:
+    asked_at = monotonic()
     try:
-        reply = await post_form(client, "auth.test")
+        reply = await auth_test(client)
     except SlackCallError as error:
         raise StartupError(
             f"Slack can't be reached or refuses SLACK_BOT_TOKEN ({error}): see `kickbot check`."
         ) from error
+    if date := date_of(reply.headers):
+        differences.report(SLACK, ahead_of(date, monotonic() - asked_at))
     return AuthorizeResult(
         enterprise_id=reply.get("enterprise_id"),
         team_id=reply["team_id"],
@@ -135,15 +141,18 @@ async def _open_store(settings: Settings, team: TeamId, stack: AsyncExitStack) -
     return store
 
 
-async def _store_clock(store: SqlStore) -> StoreClock:
+async def _store_clock(store: SqlStore, differences: Differences) -> StoreClock:
     try:
-        return await StoreClock.started(store.time)
+        return await StoreClock.started(store.time, differences)
     except StoreUnavailable as error:
         raise StartupError(f"DATABASE_URL: {error}") from error
 
 
-async def _open_gateway(settings: Settings, stack: AsyncExitStack) -> CachedGateway:
+async def _open_gateway(
+    settings: Settings, differences: Differences, stack: AsyncExitStack
+) -> CachedGateway:
     http = await stack.enter_async_context(http_client(f"{settings.cloudflare_base_url}"))
+    differences.compare(http, REALTIMEKIT)
     account = App(
         settings.cloudflare_account_id, settings.realtimekit_app_id, settings.cloudflare_api_token
     )
