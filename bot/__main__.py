@@ -2,11 +2,15 @@
 
 import argparse
 import asyncio
+import io
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
 from bot.config import SettingsError, read_settings
+from bot.core.text import display
+from bot.logs import log_to_stderr
 from bot.policy_file import PolicyError, read_policy
 
 
@@ -15,12 +19,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0: success; 1: the command failed; 2: the settings or the policy are wrong.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Names may have letters that the terminal's encoding lacks.
+            stream.reconfigure(errors="backslashreplace")
     parsed = _parser().parse_args(arguments)
     try:
-        return int(parsed.command(parsed))
+        code = int(parsed.command(parsed))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of the output went away, such as `head`. Python would complain at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (SettingsError, PolicyError) as error:
         print(error, file=sys.stderr)
         return 2
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,23 +59,13 @@ def _run(_: argparse.Namespace) -> int:
 
     settings = read_settings()
     policy = read_policy(settings.policy_file)
-    _log_to_stderr(logging.getLevelNamesMapping()[settings.log_level])
+    log_to_stderr(logging.getLevelNamesMapping()[settings.log_level])
     try:
         return asyncio.run(run(settings, policy))
     except StartupError as error:
-        print(error, file=sys.stderr)
+        # It may quote what a service answered.
+        print(display(str(error), 1000), file=sys.stderr)
         return 1
-
-
-def _log_to_stderr(level: int) -> None:
-    # DEBUG is only for the bot's own lines. At that level, libraries log whole payloads with their
-    # response_urls, which are secret, and the values that are stored.
-    logging.basicConfig(
-        level=max(logging.INFO, level), format="%(asctime)s %(levelname)s %(message)s"
-    )
-    logging.getLogger("bot").setLevel(level)
-    # httpx logs a line for each call, with the id of the account in it.
-    logging.getLogger("httpx").setLevel(max(logging.WARNING, level))
 
 
 def _check(_: argparse.Namespace) -> int:

@@ -7,20 +7,23 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from slack_bolt.async_app import AsyncApp
-from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.check import warn_about_presets
 from bot.config import Settings
 from bot.core.approval_service import ApprovalService
-from bot.core.kick import TeamId, UserId
+from bot.core.kick import UserId
 from bot.core.kick_service import InstanceIdentity, KickService
 from bot.core.outbox import Outbox
 from bot.core.policy import Policy
-from bot.core.ports import Clock, StoreUnavailable
+from bot.core.ports import Clock
 from bot.core.reconciler import Reconciler
 from bot.core.review_service import ReviewService
-from bot.realtimekit import App, CachedGateway, RealtimeKit, http_client
-from bot.slack.api import ResponseUrls, SlackCallError, http_session, post_form, web_client
+from bot.health import Health, watched
+from bot.http_server import serve, slack_requests
+from bot.resources import Resources, open_resources
+from bot.slack.api import (
+    ResponseUrls,
+)
 from bot.slack.directory import SlackDirectory
 from bot.slack.handlers.approval import ApprovalHandlers
 from bot.slack.handlers.kick import KickHandlers
@@ -28,11 +31,9 @@ from bot.slack.handlers.result import ResultHandlers
 from bot.slack.listeners import Listeners
 from bot.slack.modals import KickModals, Modals
 from bot.slack.notifier import SlackNotifier
-from bot.store import SqlStore
-from bot.tasks import SystemClock, Tasks
-from bot.transports import Health, StartupError, bolt_app, connected, serve, socket_mode
+from bot.socket_mode import connected, socket_client
+from bot.transports import bolt_app
 
-STORE_TIMEOUT = 2.0  # seconds; a submit is stored before its ack, for which Slack waits 3 s
 DRAIN_TIMEOUT = 20.0  # seconds to wait for calls that were sent
 
 
@@ -53,95 +54,27 @@ async def running(
     At the end, take no more work and wait up to DRAIN_TIMEOUT for calls that were sent.
     """
     async with AsyncExitStack() as stack:
-        resources = await _open_resources(settings, clock or SystemClock(), stack)
+        resources = await open_resources(settings, clock, stack)
         slack = _build_slack(resources, policy)
         services = _build_services(resources, slack, policy, settings.realtimekit_app_id)
-        app = bolt_app(settings, resources.client, resources.authorized)
+        app = bolt_app(resources.client, resources.authorized)
         _register(app, settings.command, resources, slack, services)
-        socket = await socket_mode(settings.slack_app_token, app, resources.client, stack)
+        socket = await socket_client(settings.slack_app_token, app, resources.client, stack)
         # Entered before the transports, so left after them: no new work comes during the drain.
         stack.push_async_callback(resources.tasks.drain, DRAIN_TIMEOUT)
         await stack.enter_async_context(_reconciling(services.reconciler))
         if socket:
             await stack.enter_async_context(connected(socket))
-        health = Health(resources.store, socket)
-        port = await serve(None if socket else app, settings.port, health, stack)
+        token = await stack.enter_async_context(watched(resources.client))
+        health = Health(resources.store, socket, token)
+        secret = None if socket else settings.slack_signing_secret
+        requests = slack_requests(app, secret, resources.clock)
+        port = await serve(settings.host, settings.port, health, requests, stack)
+        resources.tasks.spawn(warn_about_presets(resources.realtimekit, policy))
         yield Bot(port, health)
 
 
-# The first layer: what the bot talks to
-
-
-@dataclass(frozen=True, slots=True)
-class _Resources:
-    """Connections, time and tasks. `posting` fails at once when Slack limits the rate."""
-
-    client: AsyncWebClient
-    posting: AsyncWebClient
-    authorized: AuthorizeResult
-    team: TeamId
-    store: SqlStore
-    gateway: CachedGateway
-    clock: Clock
-    tasks: Tasks
-
-
-async def _open_resources(settings: Settings, clock: Clock, stack: AsyncExitStack) -> _Resources:
-    session = await stack.enter_async_context(http_session())
-    token = settings.slack_bot_token.get_secret_value()
-    client = web_client(token, settings.slack_api, session)
-    authorized = await _authorize(client, token)
-    team = TeamId(authorized.team_id or "")
-    return _Resources(
-        client=client,
-        posting=web_client(token, settings.slack_api, session, retries=False),
-        authorized=authorized,
-        team=team,
-        store=await _open_store(settings, team, stack),
-        gateway=await _open_gateway(settings, stack),
-        clock=clock,
-        tasks=Tasks(),
-    )
-
-
-async def _authorize(client: AsyncWebClient, token: str) -> AuthorizeResult:
-    try:
-        reply = await post_form(client, "auth.test")
-    except SlackCallError as error:
-        raise StartupError(
-            f"Slack can't be reached or refuses SLACK_BOT_TOKEN ({error}): see `kickbot check`."
-        ) from error
-    return AuthorizeResult(
-        enterprise_id=reply.get("enterprise_id"),
-        team_id=reply["team_id"],
-        bot_user_id=reply.get("user_id"),
-        bot_id=reply.get("bot_id"),
-        bot_token=token,
-    )
-
-
-async def _open_store(settings: Settings, team: TeamId, stack: AsyncExitStack) -> SqlStore:
-    url, app_id = settings.database_url.get_secret_value(), settings.realtimekit_app_id
-    try:
-        store = SqlStore(url, team_id=team, app_id=app_id, timeout=STORE_TIMEOUT)
-        stack.push_async_callback(store.close)
-        await store.start()
-    except (StoreUnavailable, ValueError) as error:
-        raise StartupError(f"DATABASE_URL: {error}") from error
-    return store
-
-
-async def _open_gateway(settings: Settings, stack: AsyncExitStack) -> CachedGateway:
-    http = await stack.enter_async_context(http_client(f"{settings.cloudflare_base_url}"))
-    account = App(
-        settings.cloudflare_account_id, settings.realtimekit_app_id, settings.cloudflare_api_token
-    )
-    gateway = CachedGateway(RealtimeKit(http, account))
-    stack.push_async_callback(gateway.aclose)
-    return gateway
-
-
-# The second layer: Slack, as the services see it
+# The first layer is in resources.py. The second one: Slack, as the services see it
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +85,7 @@ class _Slack:
     notifier: SlackNotifier
 
 
-def _build_slack(resources: _Resources, policy: Policy) -> _Slack:
+def _build_slack(resources: Resources, policy: Policy) -> _Slack:
     client, clock = resources.client, resources.clock
     users = frozenset[UserId]().union(*(grant.users for grant in policy.grants))
     responses = ResponseUrls(client, clock)
@@ -186,7 +119,7 @@ class _Services:
     reconciler: Reconciler
 
 
-def _build_services(resources: _Resources, slack: _Slack, policy: Policy, app_id: str) -> _Services:
+def _build_services(resources: Resources, slack: _Slack, policy: Policy, app_id: str) -> _Services:
     store, gateway, clock = resources.store, resources.gateway, resources.clock
     directory, notifier, spawn = slack.directory, slack.notifier, resources.tasks.spawn
     outbox = Outbox(store=store, notifier=notifier, clock=clock)
@@ -231,7 +164,7 @@ def _build_services(resources: _Resources, slack: _Slack, policy: Policy, app_id
 
 
 def _register(
-    app: AsyncApp, command: str, resources: _Resources, slack: _Slack, services: _Services
+    app: AsyncApp, command: str, resources: Resources, slack: _Slack, services: _Services
 ) -> None:
     spawn, clock = resources.tasks.spawn, resources.clock
     kick = KickHandlers(
@@ -255,7 +188,11 @@ def _register(
     )
     results = ResultHandlers(kick_service=services.kick, modals=slack.modals, spawn=spawn)
     listeners = Listeners(
-        team=resources.team, kick_service=services.kick, modals=slack.modals, spawn=spawn
+        team=resources.team,
+        enterprise=resources.authorized.enterprise_id,
+        kick_service=services.kick,
+        modals=slack.modals,
+        spawn=spawn,
     )
     listeners.register(app, command, kick, approvals, results)
 

@@ -1,15 +1,30 @@
 """`kickbot check`: finds mistakes in the installation before a moderator does."""
 
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from bot.config import Settings, SettingsError
+from bot.core.policy import Policy
 from bot.core.ports import GatewayError, Rejected, StoreUnavailable
-from bot.policy_file import PolicyError, read_policy, warnings
+from bot.core.text import display
+from bot.policy_file import PolicyError, notes, read_policy, unknown_presets, warnings
 from bot.realtimekit import App, RealtimeKit, http_client
-from bot.slack.api import SCOPES, UNREACHABLE, SlackCallError, http_session, scopes, web_client
+from bot.slack.api import (
+    ORG_WIDE,
+    SCOPES,
+    UNREACHABLE,
+    SlackCallError,
+    http_session,
+    scopes,
+    web_client,
+)
 from bot.store import SqlStore
+
+DETAIL_LIMIT = 1000
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +40,15 @@ class CheckResult:
     mark: Literal["ok", "note", "WRONG"] = "ok"
 
     def __str__(self) -> str:
-        return f"{self.mark:5}  {self.about}: {self.detail}"
+        # Names and messages of services must not control the terminal.
+        return f"{self.mark:5}  {self.about}: {display(self.detail, DETAIL_LIMIT)}"
 
 
 async def check(read: Callable[[], Settings]) -> AsyncIterator[CheckResult]:
     """Yield the results for settings, policy, database, Slack and Cloudflare.
 
-    `read` returns the settings. Each service gets one call, which changes nothing.
+    `read` returns the settings. Each service gets one call, which changes nothing. If the policy
+    protects presets, Cloudflare gets a second one.
     """
     try:
         settings = read()
@@ -41,24 +58,27 @@ async def check(read: Callable[[], Settings]) -> AsyncIterator[CheckResult]:
         return
     mode = "Socket Mode" if settings.slack_app_token else "HTTP mode"
     yield CheckResult("settings", f"complete, {mode}")
-    for result in _policy(settings):
-        yield result
-    yield await _database(settings)
-    yield await _slack(settings)
-    yield await _cloudflare(settings)
-
-
-def _policy(settings: Settings) -> Iterator[CheckResult]:
+    for warning in settings.warnings:
+        yield CheckResult("settings", warning, "note")
+    policy = None
     try:
         policy = read_policy(settings.policy_file)
     except PolicyError as error:
         for problem in error.problems:
             yield CheckResult("policy", f"{settings.policy_file}: {problem}", "WRONG")
-        return
+    for result in _policy(policy) if policy else ():
+        yield result
+    yield await _database(settings)
+    yield await _slack(settings)
+    for result in await _cloudflare(settings, policy):
+        yield result
+
+
+def _policy(policy: Policy) -> Iterator[CheckResult]:
     users = frozenset[str]().union(*(grant.users for grant in policy.grants))
     counts = f"to users: {len(users)}, to groups: {len(policy.groups)}"
     yield CheckResult("policy", f"grants: {len(policy.grants)}, {counts}")
-    for warning in warnings(policy):
+    for warning in [*warnings(policy), *notes(policy)]:
         yield CheckResult("policy", warning, "note")
     if policy.approvals_channel:
         # Reading it would need one more scope, which is for all channels.
@@ -88,6 +108,8 @@ async def _slack(settings: Settings) -> CheckResult:
         try:
             team, granted = await scopes(client)
         except SlackCallError as error:
+            if error.code == ORG_WIDE:
+                return CheckResult("slack", error.code, "WRONG")
             is_away = error.maybe_applied or error.code == UNREACHABLE
             step = "try again" if is_away else "install the app again and copy the bot token"
             return CheckResult("slack", f"{error}: {step}", "WRONG")
@@ -97,17 +119,40 @@ async def _slack(settings: Settings) -> CheckResult:
     return CheckResult("slack", f"workspace {team}, scopes complete")
 
 
-async def _cloudflare(settings: Settings) -> CheckResult:
+async def _cloudflare(settings: Settings, policy: Policy | None) -> list[CheckResult]:
     account = App(
         settings.cloudflare_account_id, settings.realtimekit_app_id, settings.cloudflare_api_token
     )
     async with http_client(f"{settings.cloudflare_base_url}") as http:
+        realtimekit = RealtimeKit(http, account)
         try:
-            live = await RealtimeKit(http, account).live_sessions()
+            live = await realtimekit.live_sessions()
         except Rejected as error:
             step = "CLOUDFLARE_API_TOKEN needs the permission Realtime, for this account and app"
-            return CheckResult("cloudflare", f"{error}: {step}", "WRONG")
+            return [CheckResult("cloudflare", f"{error}: {step}", "WRONG")]
         except GatewayError as error:
             step = "try again, and look at CLOUDFLARE_BASE_URL and REALTIMEKIT_APP_ID"
-            return CheckResult("cloudflare", f"{error}: {step}", "WRONG")
-    return CheckResult("cloudflare", f"reached, live sessions listed: {len(live)}")
+            return [CheckResult("cloudflare", f"{error}: {step}", "WRONG")]
+        reached = CheckResult("cloudflare", f"reached, live sessions listed: {len(live)}")
+        if policy is None or not policy.rules.protected.presets:
+            return [reached]
+        return [reached, *await _presets(realtimekit, policy)]
+
+
+async def _presets(realtimekit: RealtimeKit, policy: Policy) -> list[CheckResult]:
+    try:
+        presets = await realtimekit.presets()
+    except GatewayError as error:
+        detail = f"{error}: whether the app has the protected presets can't be told"
+        return [CheckResult("presets", detail, "note")]
+    if problems := unknown_presets(policy, presets):
+        return [CheckResult("presets", problem, "WRONG") for problem in problems]
+    return [CheckResult("presets", "the app has all that the policy protects")]
+
+
+async def warn_about_presets(realtimekit: RealtimeKit, policy: Policy) -> None:
+    """Log what `check` says about the presets that the policy protects, unless all is well."""
+    if policy.rules.protected.presets:
+        for result in await _presets(realtimekit, policy):
+            if result.mark != "ok":
+                logger.warning("%s: %s", result.about, result.detail)

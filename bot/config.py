@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -66,9 +67,35 @@ class Settings(BaseSettings):
         return (sources["init_settings"],)
 
     @property
+    def warnings(self) -> list[str]:
+        """What is allowed, but may be a mistake."""
+        urls = {
+            "SLACK_API_URL": self.slack_api_url,
+            "CLOUDFLARE_BASE_URL": self.cloudflare_base_url,
+        }
+        return [
+            f"{name}: http:// sends the token unencrypted; use https://"
+            for name, url in urls.items()
+            if url.scheme == "http" and not _is_loopback(url.host or "")
+        ]
+
+    @property
+    def host(self) -> str | None:
+        """Where the port is open: on loopback only, or for None on all interfaces."""
+        is_public = self.slack_app_token is None or "port" in self.model_fields_set
+        return None if is_public else "127.0.0.1"
+
+    @property
     def slack_api(self) -> str:
         """The URL of Slack's Web API. It ends in a slash, because slack_sdk needs one."""
         return f"{self.slack_api_url}".rstrip("/") + "/"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:

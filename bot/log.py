@@ -11,6 +11,7 @@ from bot.store import SqlStore
 
 NEWEST = 20
 LINE_LIMIT = 10_000
+MAX_NUMBER = 2**31 - 1  # PostgreSQL's integer
 
 
 async def show(settings: Settings, number: int | None) -> int:
@@ -31,7 +32,7 @@ async def show(settings: Settings, number: int | None) -> int:
         elif number is None:
             for kick in newest:
                 _print(_line(kick))
-        elif found := await store.by_number(number):
+        elif number <= MAX_NUMBER and (found := await store.by_number(number)):
             for line in _lines(found, await store.events(found.id)):
                 _print(line)
         else:

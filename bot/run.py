@@ -7,13 +7,15 @@ import signal
 from bot.app import Bot, running
 from bot.config import Settings
 from bot.core.policy import Policy
+from bot.health import NOT_CONNECTED
 from bot.policy_file import warnings
-from bot.transports import NOT_CONNECTED
 
 logger = logging.getLogger(__name__)
 
 SOCKET_CHECK_INTERVAL = 10.0  # seconds
-MAX_FAILED_CHECKS = 12  # in a row; then the process exits, and a new process may connect
+# In a row, an hour of them. The socket is renewed by itself, however long Slack is away. If that
+# does not help, a new process may.
+MAX_FAILED_CHECKS = 360
 
 
 async def run(settings: Settings, policy: Policy) -> int:
@@ -22,6 +24,8 @@ async def run(settings: Settings, policy: Policy) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    for warning in settings.warnings:
+        logger.warning("%s", warning)
     for warning in warnings(policy):
         logger.warning("policy: %s", warning)
     async with running(settings, policy) as bot:

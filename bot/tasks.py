@@ -1,23 +1,10 @@
-"""The real clock, and tasks in the background."""
+"""Tasks in the background."""
 
 import asyncio
 import logging
 from collections.abc import Coroutine
-from datetime import UTC, datetime
 
 logger = logging.getLogger(__name__)
-
-
-class SystemClock:
-    """The time of the system. Implements `Clock`."""
-
-    def now(self) -> datetime:
-        """Return the current time, aware, in UTC."""
-        return datetime.now(UTC)
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait for this many seconds."""
-        await asyncio.sleep(seconds)
 
 
 class Tasks:

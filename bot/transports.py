@@ -1,50 +1,59 @@
-"""How Slack reaches the bot: Socket Mode or HTTP. Also serves `/healthz`."""
+"""Bolt's app, which both transports feed: what it answers if a request can't be handled."""
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+import traceback
+from pathlib import Path
+from typing import Any
 
-import aiohttp
-from aiohttp import web
-from pydantic import SecretStr
-from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from pydantic import ValidationError
+from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.errors import SlackApiError
+from slack_bolt.error import BoltUnhandledRequestError
+from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.config import Settings
-from bot.core.ports import StoreUnavailable
-from bot.store import SqlStore
+from bot.slack.payloads import Command, Interaction
+from bot.slack.views.blocks import text_modal
 
-CONNECT_TIMEOUT = 30.0  # seconds
-NOT_CONNECTED = "no connection to Slack"
+logger = logging.getLogger(__name__)
+
+# What Bolt raises for a body that is no JSON, or whose fields have another type.
+UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
+UNREADABLE_REQUEST = "Slack sent a request that can't be read"
+SORRY = (
+    "The bot could not read what Slack sent. Nothing was changed by this. Try again; if this text"
+    " comes again, tell the bot's operator."
+)
+_REQUESTS = {Command.__name__, Interaction.__name__}
+_BOT = str(Path(__file__).parent)
 
 
 class StartupError(Exception):
     """The bot can't start. The message says why, and what to do."""
 
 
-def bolt_app(settings: Settings, client: AsyncWebClient, authorized: AuthorizeResult) -> AsyncApp:
-    """Return Bolt's app, without listeners."""
+def bolt_app(client: AsyncWebClient, authorized: AuthorizeResult) -> AsyncApp:
+    """Return Bolt's app, without listeners. Requests must be verified before they come here."""
 
     async def authorize() -> AuthorizeResult:
         # The bot called auth.test at start. A call for each request would delay every ack.
         return authorized
 
     logging.getLogger("slack_bolt.AsyncApp").addFilter(_is_news)
-    secret = settings.slack_signing_secret
-    return AsyncApp(
+    app = AsyncApp(
         name="kickbot",
         # `authorize` gives the token. If this client had a token, Bolt would warn about it.
         client=AsyncWebClient(base_url=client.base_url, session=client.session),
         authorize=authorize,
-        signing_secret=secret.get_secret_value() if secret else "",
         # By default, Bolt looks for the ack every 10 ms. This answers when the listener returns.
         process_before_response=True,
+        # Bolt would log a whole request that it refuses, or that no listener handles.
+        request_verification_enabled=False,
+        raise_error_for_unhandled_request=True,
     )
+    app.error(_answer_error)
+    return app
 
 
 def _is_news(record: logging.LogRecord) -> bool:
@@ -52,80 +61,44 @@ def _is_news(record: logging.LogRecord) -> bool:
     return "`token` will be unused" not in str(record.msg)
 
 
-async def socket_mode(
-    token: SecretStr | None, app: AsyncApp, client: AsyncWebClient, stack: AsyncExitStack
-) -> AsyncSocketModeHandler | None:
-    """Return the client of Socket Mode, not yet connected; None without a token.
-
-    It closes with the stack.
-    """
-    if token is None:
-        return None
-    handler = AsyncSocketModeHandler(app, token.get_secret_value(), web_client=client)
-    if client.session is not None:
-        await handler.client.aiohttp_client_session.close()
-        handler.client.aiohttp_client_session = client.session
-    stack.push_async_callback(handler.client.close)
-    return handler
-
-
-@asynccontextmanager
-async def connected(handler: AsyncSocketModeHandler) -> AsyncIterator[None]:
-    """Connect Socket Mode for the time of the context. Raises StartupError."""
+async def dispatch(app: AsyncApp, **sent: Any) -> BoltResponse:
+    """Return the answer to a request: 400 if it can't be read. The arguments are Bolt's own."""
     try:
-        async with asyncio.timeout(CONNECT_TIMEOUT):
-            # connect() alone would retry for ever, even with a token that Slack refuses.
-            handler.client.wss_uri = await handler.client.issue_new_wss_url()
-            await handler.client.connect()
-    except SlackApiError as error:
-        raise StartupError(f"Slack refuses SLACK_APP_TOKEN ({error.response['error']}).") from error
-    except (aiohttp.ClientError, OSError) as error:
-        raise StartupError(
-            f"Slack's Socket Mode can't be reached ({type(error).__name__})."
-        ) from error
-    try:
-        yield
-    finally:
-        handler.client.auto_reconnect_enabled = False
-        await handler.client.disconnect()
+        return await app.async_dispatch(AsyncBoltRequest(**sent))
+    except UNREADABLE:
+        # No error of a listener comes here: those go to the error handler. But with some
+        # payloads, Bolt can't even call that one.
+        logger.warning(UNREADABLE_REQUEST)
+        return BoltResponse(status=400, body="")
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
-    """Checks whether the bot works, for `/healthz`."""
+async def _answer_error(error: Exception, body: dict[str, Any]) -> BoltResponse:
+    """Log an error without the request's values, and answer in words where Slack shows any."""
+    if isinstance(error, BoltUnhandledRequestError):
+        logger.warning("Slack sent a request that no listener handles")
+        return BoltResponse(status=404)
+    if isinstance(error, ValidationError) and error.title in _REQUESTS:
+        fields = ", ".join(".".join(map(str, one["loc"])) for one in error.errors())
+        logger.warning("%s: %s", UNREADABLE_REQUEST, fields)
+        return _in_words(body)
+    if isinstance(error, UNREADABLE) and _is_before_listeners(error):
+        logger.warning(UNREADABLE_REQUEST)
+        return _in_words(body)
+    # A bug in the bot. It may have done a part of its work.
+    logger.error("a request could not be handled", exc_info=error)
+    return BoltResponse(status=500)
 
-    store: SqlStore
-    socket: AsyncSocketModeHandler | None
 
-    async def __call__(self) -> str:
-        """Return what is wrong; empty if nothing is."""
-        if self.socket and not await self.socket.client.is_connected():
-            return NOT_CONNECTED
-        try:
-            await self.store.check()
-        except StoreUnavailable as error:
-            return f"database: {error}"
-        return ""
+def _is_before_listeners(error: Exception) -> bool:
+    frames = traceback.extract_tb(error.__traceback__)
+    return not any(frame.filename.startswith(_BOT) for frame in frames)
 
 
-async def serve(app: AsyncApp | None, port: int, health: Health, stack: AsyncExitStack) -> int:
-    """Serve `/healthz`, and Bolt's app if given, until the stack ends. Returns the port.
-
-    Raises StartupError.
-    """
-
-    async def healthz(_: web.Request) -> web.Response:
-        problem = await health()
-        return web.Response(text=problem or "ok", status=503 if problem else 200)
-
-    site = app.web_app("/slack/events") if app else web.Application()
-    site.router.add_get("/healthz", healthz)
-    runner = web.AppRunner(site, access_log=None)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    try:
-        # Platforms route to any interface. With one address family, port 0 gives one port.
-        await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104 - see above
-    except OSError as error:
-        raise StartupError(f"PORT {port}: {error.strerror}") from error
-    return int(runner.addresses[0][1])
+def _in_words(body: dict[str, Any]) -> BoltResponse:
+    if "command" in body:
+        return BoltResponse(status=200, body={"response_type": "ephemeral", "text": SORRY})
+    if body.get("type") == "view_submission":
+        update = {"response_action": "update", "view": text_modal("Kick", SORRY)}
+        return BoltResponse(status=200, body=update)
+    # For a button, Slack then shows a warning. A menu has no place for words.
+    return BoltResponse(status=400)

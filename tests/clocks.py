@@ -1,6 +1,7 @@
 """Clocks for tests: a long sleep of the bot ends at once."""
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -30,6 +31,14 @@ class HastyClock:
     def now(self) -> datetime:
         """Return the time, in UTC."""
         return datetime.now(UTC) + self._ahead
+
+    def monotonic(self) -> float:
+        """Return seconds that only grow, and as fast as the time."""
+        return time.monotonic() + self._ahead.total_seconds()
+
+    async def sync(self) -> bool:
+        """Never report a step."""
+        return False
 
     def pass_by(self, seconds: float) -> None:
         """Advance the clock by this many seconds. A negative number does nothing."""

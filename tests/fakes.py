@@ -1,15 +1,16 @@
 """Small fakes of the ports. They pass the same contract tests as the real implementations."""
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.core.kick import Kick, KickId, TeamId, UserId
-from bot.core.outbox_message import MessageKind, OutboxMessage
+from bot.core.outbox_message import Delivery, MessageKind, OutboxMessage
 from bot.core.policy import AccountStatus, GroupId, Membership
-from bot.core.ports import Delivery, DirectoryUnavailable, NotFound
+from bot.core.ports import DirectoryUnavailable, KickCall, NotFound
 from bot.core.roster import (
     CustomId,
     Meeting,
@@ -57,16 +58,33 @@ def after(seconds: float | None) -> datetime | None:
 
 
 class FakeClock:
-    """A clock that advances when `sleep` or `advance` is called."""
+    """A clock that advances when `sleep` or `advance` is called.
+
+    `step` sets the store's clock: the monotonic clock does not follow, and `sync` reports it once.
+    """
 
     def __init__(self) -> None:
         self.time = NOW
+        self._elapsed = 1000.0
+        self._stepped = False
 
     def now(self) -> datetime:
         return self.time
 
+    def monotonic(self) -> float:
+        return self._elapsed
+
     def advance(self, seconds: float) -> None:
         self.time += timedelta(seconds=seconds)
+        self._elapsed += seconds
+
+    def step(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+        self._stepped = True
+
+    async def sync(self) -> bool:
+        stepped, self._stepped = self._stepped, False
+        return stepped
 
     async def sleep(self, seconds: float) -> None:
         self.advance(seconds)
@@ -80,7 +98,8 @@ class FakeGateway:
     are the keys of people of whom rows may be missing. `searches` lists what rosters were read
     for. `errors` are raised by reads: one for each read of that
     name. `on_kick` is called with the id of each kick, and returns the ids of the reply. `sent`
-    lists the ids that were kicked; `reads` lists each read and whether it was fresh.
+    lists the ids that were kicked; `reads` lists each read and whether it was fresh. RealtimeKit's
+    clock is ahead of the bot's by `service_ahead`, at least and at most; None: not known.
     """
 
     def __init__(self, clock: FakeClock) -> None:
@@ -98,6 +117,7 @@ class FakeGateway:
         self.reads: list[tuple[str, bool]] = []
         self.sent: list[str] = []
         self.sent_to: set[MeetingId] = set()
+        self.service_ahead: tuple[timedelta, timedelta] | None = (timedelta(), timedelta())
 
     def go_live(self, session: Session, *rows: Peer) -> None:
         """Start a session with these rows."""
@@ -171,6 +191,10 @@ class FakeGateway:
         records = self.stored_records.get(meeting, [])
         return [one for one in records if ids_in(texts) & {one.id, one.custom_id}]
 
+    @asynccontextmanager
+    async def kick_slot(self) -> AsyncIterator[KickCall]:
+        yield self.kick
+
     async def kick(
         self,
         meeting: MeetingId,
@@ -186,6 +210,12 @@ class FakeGateway:
         self.sent_to.add(meeting)
         await asyncio.sleep(0)
         return self.on_kick(wanted)
+
+    def service_time(self, moment: datetime) -> tuple[datetime, datetime] | None:
+        if self.service_ahead is None:
+            return None
+        least, most = self.service_ahead
+        return moment + least, moment + most
 
     def _read(self, name: str, *, fresh: bool = False) -> None:
         self.reads.append((name, fresh))
@@ -210,14 +240,14 @@ class FakeDirectory:
         self.now: dict[UserId, Membership] = {}
         self.cached: dict[UserId, Membership] = {}
         self.error = ""
-        self.read_delay = timedelta()
+        self.read_delay = 0.0  # seconds
         self.reads: list[bool] = []
 
     def add(
         self, user: UserId, *groups: GroupId, standing: AccountStatus = AccountStatus.MEMBER
     ) -> Membership:
         """Add or replace a user, as current and as cached."""
-        member = Membership(user, TEAM, standing, frozenset(groups), self._clock.now())
+        member = Membership(user, TEAM, standing, frozenset(groups), self._clock.monotonic())
         self.now[user] = self.cached[user] = member
         return member
 
@@ -228,7 +258,8 @@ class FakeDirectory:
         self.reads.append(fresh)
         if self.error:
             raise DirectoryUnavailable(self.error)
-        self.cached[user] = replace(self.now[user], read_at=self._clock.now() - self.read_delay)
+        read_at = self._clock.monotonic() - self.read_delay
+        self.cached[user] = replace(self.now[user], read_at=read_at)
         return self.cached[user]
 
     async def members(self, group: GroupId) -> Sequence[UserId]:

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias, TypeVar
 
 from bot.core.draft import Draft
@@ -26,6 +26,9 @@ class MemoryStore:
         self.log: list[Event] = []
         self.drafts: dict[str, Draft] = {}
         self.messages: dict[tuple[KickId, MessageKind], OutboxMessage] = {}
+
+    async def time(self) -> datetime:
+        return datetime.now(UTC)
 
     async def add(self, kick: Kick, event: Event) -> Kick:
         for first in self.kicks.values():
@@ -64,15 +67,15 @@ class MemoryStore:
         return next((kick for kick in self.kicks.values() if kick.number == number), None)
 
     async def overdue_kicks(self, now: datetime) -> Sequence[Kick]:
-        due = [(kick.due_at, kick.number) for kick in self.kicks.values() if kick.due_at]
-        numbers = [number for due_at, number in sorted(due) if due_at <= now]
+        overdue = [kick for kick in self.kicks.values() if kick.is_overdue(now)]
+        numbers = [number for _, number in sorted((one.due_at, one.number) for one in overdue)]
         return [kick for number in numbers if (kick := await self.by_number(number))]
 
     async def pending_messages(self, kick: KickId) -> Sequence[OutboxMessage]:
         return [message for message in self._by_age() if message.kick_id == kick]
 
     async def overdue_messages(self, now: datetime) -> Sequence[OutboxMessage]:
-        return [one for one in self._by_age() if one.due_at and one.due_at <= now][:100]
+        return [one for one in self._by_age() if one.is_overdue(now)][:100]
 
     async def update_message(self, before: OutboxMessage, after: OutboxMessage) -> OutboxMessage:
         key = (before.kick_id, before.kind)

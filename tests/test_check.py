@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from bot.check import check
 from bot.config import read_settings
 from bot.store import SqlStore
 from tests.sandbox.sandbox import MANIFEST, Sandbox, open_sandbox
-from tests.sandbox.slack import SlackStandIn
+from tests.sandbox.slack import DEMO_TEAM, SlackStandIn
 
 pytestmark = pytest.mark.services
 
@@ -24,6 +25,10 @@ async def sandbox() -> AsyncIterator[Sandbox]:
         yield opened
 
 
+TITLES = (
+    "grant[3].meetings: whoever names meetings decides which fit 'Weekly*'; to be safe, name"
+    " meetings by id"
+)
 INVITE = "approvals_channel: invite the bot to C0MODS; whether it is there can't be read"
 
 
@@ -45,14 +50,37 @@ async def test_a_good_installation_is_ok_throughout(
     assert await lines(sandbox, sqlite_url, http=http) == [
         f"ok     settings: complete, {mode}",
         "ok     policy: grants: 3, to users: 3, to groups: 1",
+        f"note   policy: {TITLES}",
         f"note   policy: {INVITE}",
         "ok     database: reached, tables at version 0",
         "ok     slack: workspace kickbot-sandbox, scopes complete",
         "ok     cloudflare: reached, live sessions listed: 1",
+        "ok     presets: the app has all that the policy protects",
     ]
-    # Each service gets one call, which changes nothing.
+    # No call changes anything.
     assert [call.method for call in sandbox.slack.calls] == ["auth.test"]
-    assert [(call.method, call.op) for call in sandbox.realtimekit.calls] == [("GET", "sessions")]
+    assert [(call.method, call.op) for call in sandbox.realtimekit.calls] == [
+        ("GET", "sessions"),
+        ("GET", "presets"),
+    ]
+
+
+async def test_a_protected_preset_that_the_app_does_not_have_is_wrong(
+    sandbox: Sandbox, sqlite_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "policy.toml"
+    protected = 'protected = { presets = ["Group_Call_Host ", "boss"] }'
+    grant = '[[grant]]\nwho = ["U0MAYA"]\nrole = "moderator"\n'
+    file.write_text(f"{grant}[rules]\n{protected}\n")
+    found = await lines(sandbox, sqlite_url, {"KICKBOT_POLICY": str(file)})
+    assert found[-1] == (
+        "WRONG  presets: rules.protected.presets: the app has no preset 'boss', so it protects"
+        " nobody; the app has: group_call_host, group_call_participant, webinar_presenter,"
+        " webinar_viewer"
+    )
+    sandbox.realtimekit.faults.switch_on("server_error", op="presets")
+    found = await lines(sandbox, sqlite_url, {"KICKBOT_POLICY": str(file)})
+    assert found[-1].startswith("note   presets: HTTP 500")
 
 
 async def test_a_database_that_was_used_shows_its_version(
@@ -62,8 +90,8 @@ async def test_a_database_that_was_used_shows_its_version(
     await store.start()
     await store.close()
     found = await lines(sandbox, sqlite_url)
-    assert found[3].startswith("ok     database: reached, tables at version ")
-    assert not found[3].endswith(" 0")
+    assert found[4].startswith("ok     database: reached, tables at version ")
+    assert not found[4].endswith(" 0")
 
 
 async def test_bad_settings_end_it_with_a_line_for_each() -> None:
@@ -111,20 +139,21 @@ async def test_without_an_approvals_channel_there_is_nobody_to_invite(
 @pytest.mark.parametrize(
     ("name", "value", "at", "words"),
     [
-        ("DATABASE_URL", "oracle://u:hush@h/d", 3, "database: DATABASE_URL: oracle:// is none of"),
-        ("DATABASE_URL", "hush", 3, "database: DATABASE_URL: this is not the URL of a database"),
-        ("DATABASE_URL", "sqlite:////no/where/x.db", 3, "Is DATABASE_URL right?"),
-        ("SLACK_BOT_TOKEN", "xoxb-hush", 4, "auth.test: invalid_auth: install the app again"),
-        ("SLACK_API_URL", NOWHERE, 4, "slack: auth.test: Slack can't be reached: try again"),
-        ("CLOUDFLARE_API_TOKEN", "hush", 5, "CLOUDFLARE_API_TOKEN needs the permission Realtime"),
-        ("CLOUDFLARE_BASE_URL", NOWHERE, 5, "cloudflare: "),
+        ("DATABASE_URL", "oracle://u:hush@h/d", 4, "database: DATABASE_URL: oracle:// is none of"),
+        ("DATABASE_URL", "hush", 4, "database: DATABASE_URL: this is not the URL of a database"),
+        ("DATABASE_URL", "postgresql://u:p@hush@127.0.0.1:1/d", 4, "each @ in the user and the pa"),
+        ("DATABASE_URL", "sqlite:////no/where/x.db", 4, "Is DATABASE_URL right?"),
+        ("SLACK_BOT_TOKEN", "xoxb-hush", 5, "auth.test: invalid_auth: install the app again"),
+        ("SLACK_API_URL", NOWHERE, 5, "slack: auth.test: Slack can't be reached: try again"),
+        ("CLOUDFLARE_API_TOKEN", "hush", 6, "CLOUDFLARE_API_TOKEN needs the permission Realtime"),
+        ("CLOUDFLARE_BASE_URL", NOWHERE, 6, "cloudflare: "),
     ],
 )
 async def test_what_is_wrong_is_said_with_the_next_step_and_the_rest_is_checked(  # noqa: PLR0917 - a table's columns
     sandbox: Sandbox, sqlite_url: str, name: str, value: str, at: int, words: str
 ) -> None:
     found = await lines(sandbox, sqlite_url, {name: value})
-    assert [line.startswith("WRONG") for line in found] == [at == one for one in range(6)]
+    assert [line.startswith("WRONG") for line in found] == [at == one for one in range(len(found))]
     assert words in found[at]
 
 
@@ -134,8 +163,8 @@ async def test_a_file_that_is_no_database_is_said_to_be_none(
     file = tmp_path / "kickbot.db"
     file.write_text("a shopping list, and not a database at all\n" * 100)
     found = await lines(sandbox, f"sqlite:///{file}")
-    assert found[3].startswith("WRONG  database: ")
-    assert "another kind" in found[3]
+    assert found[4].startswith("WRONG  database: ")
+    assert "another kind" in found[4]
 
 
 async def test_a_database_of_a_newer_program_is_refused(
@@ -147,7 +176,18 @@ async def test_a_database_of_a_newer_program_is_refused(
     with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as database:
         database.execute("INSERT INTO schema_version VALUES (999)")
     database.close()
-    assert (await lines(sandbox, sqlite_url))[3].startswith("WRONG  database: ")
+    assert (await lines(sandbox, sqlite_url))[4].startswith("WRONG  database: ")
+
+
+async def test_an_org_wide_installation_is_named_as_unsupported(sqlite_url: str) -> None:
+    async with open_sandbox(team=replace(DEMO_TEAM, is_org_wide=True)) as sandbox:
+        found = await lines(sandbox, sqlite_url)
+    assert found[4].startswith("WRONG  slack: the app is installed for a whole Enterprise Grid org")
+
+
+async def test_a_token_sent_unencrypted_is_noted(sandbox: Sandbox, sqlite_url: str) -> None:
+    found = await lines(sandbox, sqlite_url, {"SLACK_API_URL": "http://slack.invalid/"})
+    assert found[1].startswith("note   settings: SLACK_API_URL: http://")
 
 
 async def test_missing_scopes_are_named(sandbox: Sandbox, sqlite_url: str, tmp_path: Path) -> None:
@@ -158,7 +198,7 @@ async def test_missing_scopes_are_named(sandbox: Sandbox, sqlite_url: str, tmp_p
     async with SlackStandIn(file) as slack:
         token = {"SLACK_BOT_TOKEN": slack.bot_token, "SLACK_API_URL": slack.api_url}
         found = await lines(sandbox, sqlite_url, token)
-    assert found[4] == (
+    assert found[5] == (
         "WRONG  slack: missing scopes usergroups:read, users:read: add them under"
         " OAuth & Permissions, then install the app again"
     )

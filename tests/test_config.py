@@ -136,3 +136,35 @@ def test_no_secret_is_shown(environment: dict[str, str]) -> None:
 def test_a_web_api_address_gets_the_slash_that_slack_sdk_needs() -> None:
     without = GOOD | {"SLACK_API_URL": "http://127.0.0.1:1/api"}
     assert read_settings(without).slack_api == "http://127.0.0.1:1/api/"
+
+
+@pytest.mark.parametrize(
+    ("url", "is_noted"),
+    [
+        ("http://proxy.example/api/", True),
+        ("http://10.0.0.1/api/", True),
+        ("http://localhost.example/", True),
+        ("http://[2001:db8::1]:80/", True),
+        ("https://proxy.example/api/", False),
+        ("http://127.0.0.1:5/api/", False),
+        ("http://localhost:5/api/", False),
+        ("http://[::1]:5/api/", False),
+    ],
+)
+@pytest.mark.parametrize("name", ["SLACK_API_URL", "CLOUDFLARE_BASE_URL"])
+def test_a_url_that_sends_tokens_unencrypted_is_noted(
+    name: str, url: str, *, is_noted: bool
+) -> None:
+    words = f"{name}: http:// sends the token unencrypted; use https://"
+    assert read_settings(GOOD | {name: url}).warnings == [words] * is_noted
+
+
+@pytest.mark.parametrize(
+    ("environment", "host"),
+    [(GOOD, "127.0.0.1"), (GOOD | {"PORT": "3000"}, None), (HTTP, None)],
+    ids=["socket", "socket-port", "http"],
+)
+def test_the_port_is_open_to_others_only_if_they_need_it(
+    environment: dict[str, str], host: str | None
+) -> None:
+    assert read_settings(environment).host == host

@@ -27,12 +27,20 @@ USER: dict[str, Any] = {"id": "U0MO", "team_id": TEAM_ID}
 class ManualClock:
     def __init__(self) -> None:
         self.time = datetime(2026, 11, 22, tzinfo=UTC)
+        self.elapsed = 1000.0
 
     def now(self) -> datetime:
         return self.time
 
+    def monotonic(self) -> float:
+        return self.elapsed
+
+    async def sync(self) -> bool:
+        return False
+
     async def sleep(self, seconds: float) -> None:
         self.time += timedelta(seconds=seconds)
+        self.elapsed += seconds
 
 
 @pytest.fixture
@@ -69,6 +77,14 @@ def asked(slack: SlackStandIn) -> list[str]:
         ({"is_stranger": True}, AccountStatus.OUTSIDER),
         ({"team_id": "T0OTHER"}, AccountStatus.OUTSIDER),
         ({"team_id": None}, AccountStatus.OUTSIDER),
+        ({"team_id": "T0OTHER", "enterprise_user": {"teams": [TEAM_ID]}}, AccountStatus.MEMBER),
+        ({"team_id": "T0OTHER", "enterprise_user": {"teams": ["T0X"]}}, AccountStatus.OUTSIDER),
+        ({"team_id": "T0OTHER", "enterprise_user": {}}, AccountStatus.OUTSIDER),
+        ({"team_id": "T0OTHER", "enterprise_user": None}, AccountStatus.OUTSIDER),
+        (
+            {"is_stranger": True, "enterprise_user": {"teams": [TEAM_ID]}},
+            AccountStatus.OUTSIDER,
+        ),
         ({"is_restricted": True}, AccountStatus.GUEST),
         ({"is_ultra_restricted": True}, AccountStatus.GUEST),
     ],
@@ -108,7 +124,7 @@ async def test_what_was_read_is_read_again_after_half_a_minute(
     assert await known_people.membership(MO) == first
     await clock.sleep(1)
     second = await known_people.membership(MO)
-    assert second.read_at == clock.now()
+    assert second.read_at == clock.monotonic()
     assert asked(slack).count("users.info") == 2
 
 
@@ -122,17 +138,29 @@ async def test_a_fresh_read_begins_now(
     assert (await known_people.membership(MO, fresh=True)).groups == frozenset()
 
 
+@pytest.mark.parametrize("step", [-3600, 3600])
+async def test_a_clock_that_is_set_makes_no_membership_younger(
+    slack: SlackStandIn, known_people: SlackDirectory, clock: ManualClock, step: float
+) -> None:
+    await known_people.membership(MO)
+    slack.upsert(Group("S0MODS", "mods", ()))
+    clock.time += timedelta(seconds=step)
+    clock.elapsed += 0.001
+    assert (await known_people.membership(MO)).groups == frozenset({MODS})
+    assert (await known_people.membership(MO, fresh=True)).groups == frozenset()
+
+
 async def test_a_membership_is_as_old_as_the_oldest_of_its_reads(
     known_people: SlackDirectory, clock: ManualClock
 ) -> None:
-    begun = clock.now()
+    begun = clock.monotonic()
     await known_people.membership(MO)
     await clock.sleep(20)
     mia = await known_people.membership(MIA)
     assert mia.read_at == begun
-    assert mia.is_fresh(clock.now())
+    assert mia.is_fresh(clock.monotonic())
     await clock.sleep(40)
-    assert not mia.is_fresh(clock.now())
+    assert not mia.is_fresh(clock.monotonic())
 
 
 @pytest.mark.parametrize("error", ["user_not_found", "user_not_visible"])

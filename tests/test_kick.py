@@ -3,10 +3,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from bot.core.evidence import evidence
 from bot.core.kick import (
     CLAIM_WITHIN,
     ENDED_WITHOUT_CALL,
@@ -24,7 +21,7 @@ from bot.core.kick import (
     State,
     UserId,
 )
-from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, Peer, PeerId, SessionId
+from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, PeerId, SessionId
 from bot.core.target import Outcome, OutcomeReason, SeenPeer, Target
 from tests.fakes import NOW, TEAM, after, peer
 
@@ -245,6 +242,13 @@ def test_the_minute_counts_from_the_decision_where_there_was_one() -> None:
     assert decided.claim("one", NOW + 350 * SECOND, S1).owner == "one"
 
 
+@pytest.mark.parametrize(("ahead", "is_claimable"), [(-61, False), (-60, True), (45, True)])
+def test_a_kick_from_the_future_is_not_claimed(ahead: float, *, is_claimable: bool) -> None:
+    kick = replace(READY, created_at=NOW + ahead * SECOND)
+    assert kick.is_claimable(NOW) is is_claimable
+    assert not replace(kick, created_at=NOW + 46 * SECOND).is_claimable(NOW)
+
+
 @pytest.mark.parametrize(
     ("shown", "now", "claimed"),
     [(S1, S1, S1), (None, S2, S2), (None, None, None), (S1, S2, None), (S1, None, None)],
@@ -410,117 +414,3 @@ def test_the_same_request_asks_for_the_same_people_there_for_the_same_reason(
 def test_a_request_stays_the_same_when_claiming_gives_it_a_session() -> None:
     asked = replace(READY, session_id=None)
     assert asked.claim("one", NOW, S2).same_request(asked)
-
-
-# --- evidence
-
-CALLED = replace(
-    MALLORY,
-    called_at=NOW,
-    peers=(SeenPeer(PeerId("e1"), after(-60)), SeenPeer(PeerId("e2"), after(-30))),
-)
-OPEN_1, OPEN_2 = peer("e1", "p1", joined=-60), peer("e2", "p1", joined=-30)
-LEFT_1, LEFT_2 = replace(OPEN_1, left_at=after(1)), replace(OPEN_2, left_at=after(1))
-NEW = peer("e3", "p1", joined=4)
-NEWER = peer("e4", "p1", joined=6)
-UNDATED = peer("e5", "p1", joined=None)
-UNSEEN = peer("e6", "p1", joined=-2)
-GONE = (Outcome.GONE, OutcomeReason.LEFT, None)
-STILL = (Outcome.FAILED, OutcomeReason.STILL_THERE, None)
-
-
-@pytest.mark.parametrize(
-    ("rows", "soon", "late"),
-    [
-        pytest.param((LEFT_1, LEFT_2), GONE, GONE, id="all left"),
-        pytest.param((LEFT_1, OPEN_2), None, STILL, id="one is still open"),
-        pytest.param((OPEN_1, OPEN_2), None, STILL, id="both are still open"),
-        pytest.param((OPEN_2,), None, STILL, id="one is open and one missing"),
-        pytest.param((LEFT_1,), None, None, id="a missing row proves nothing"),
-        pytest.param((), None, None, id="an empty list proves nothing"),
-        pytest.param((NEW,), None, None, id="only a new one"),
-        pytest.param((LEFT_1, NEW), None, None, id="a missing row and a new one"),
-        pytest.param(
-            (LEFT_1, LEFT_2, NEW),
-            (Outcome.GONE, OutcomeReason.LEFT, after(4)),
-            (Outcome.GONE, OutcomeReason.LEFT, after(4)),
-            id="left and came back",
-        ),
-        pytest.param(
-            (LEFT_1, NEWER, LEFT_2, NEW),
-            (Outcome.GONE, OutcomeReason.LEFT, after(6)),
-            (Outcome.GONE, OutcomeReason.LEFT, after(6)),
-            id="came back twice",
-        ),
-        pytest.param(
-            (LEFT_1, LEFT_2, replace(NEW, left_at=after(5))), GONE, GONE, id="came and went"
-        ),
-        pytest.param((LEFT_1, OPEN_2, NEW), None, STILL, id="an old one stayed, a new one came"),
-        pytest.param((LEFT_1, LEFT_2, UNDATED), None, None, id="who knows when that one joined"),
-        pytest.param((LEFT_1, OPEN_2, UNDATED), None, STILL, id="an old one stayed for sure"),
-        pytest.param(
-            (LEFT_1, LEFT_2, replace(UNDATED, left_at=after(5))), GONE, GONE, id="undated but left"
-        ),
-        pytest.param((LEFT_1, LEFT_2, UNSEEN), None, STILL, id="joined before but not seen then"),
-        pytest.param(
-            (LEFT_1, LEFT_2, replace(UNSEEN, left_at=after(1))), GONE, GONE, id="unseen and left"
-        ),
-    ],
-)
-def test_evidence_proves_what_the_rows_show_and_no_more(
-    rows: tuple[Peer, ...], soon: object, late: object
-) -> None:
-    assert evidence(CALLED, rows, NOW + SECOND, NOW) == soon
-    assert evidence(CALLED, rows, NOW + timedelta(seconds=11.999), NOW) == soon
-    assert evidence(CALLED, rows, NOW + 12 * SECOND, NOW) == late
-    assert evidence(CALLED, rows, NOW + 3600 * SECOND, NOW) == late
-
-
-@pytest.mark.parametrize(
-    "target",
-    [
-        replace(CALLED, called_at=None),
-        replace(CALLED, peers=()),
-        replace(CALLED, peers=(SeenPeer(PeerId("e1"), None), SeenPeer(PeerId(""), None))),
-    ],
-)
-@pytest.mark.parametrize(
-    "rows", [(LEFT_1, LEFT_2), (OPEN_1, OPEN_2), (LEFT_1, replace(LEFT_2, id=PeerId("")))]
-)
-def test_nothing_is_proved_of_whom_nothing_was_stored(
-    target: Target, rows: tuple[Peer, ...]
-) -> None:
-    assert evidence(target, rows, NOW + 60 * SECOND, NOW) is None
-
-
-@pytest.mark.parametrize(
-    ("joined", "came_back"),
-    [(0.0009, True), (0.000, True), (-0.0009, True), (-0.001, False), (-0.002, False)],
-)
-def test_a_date_cut_to_milliseconds_may_be_later(joined: float, *, came_back: bool) -> None:
-    again = peer("e9", "p1", joined=joined)
-    found = evidence(CALLED, (LEFT_1, LEFT_2, again), NOW + 12 * SECOND, NOW)
-    assert found == ((Outcome.GONE, OutcomeReason.LEFT, after(joined)) if came_back else STILL)
-
-
-a_row = st.builds(
-    peer,
-    st.sampled_from(["e1", "e2", "e3", ""]),
-    st.just("p1"),
-    joined=st.none() | st.integers(-60, 60),
-    left=st.none() | st.integers(-60, 60),
-)
-
-
-@given(st.lists(a_row, max_size=5), st.integers(0, 60))
-def test_nobody_is_gone_while_a_stored_connection_is_open_or_missing(
-    rows: list[Peer], seconds: int
-) -> None:
-    found = evidence(CALLED, tuple(rows), NOW + seconds * SECOND, NOW)
-    still_open = {row.id for row in rows if row.left_at is None}
-    if found and found[0] is Outcome.GONE:
-        assert {"e1", "e2"} <= {row.id for row in rows}
-        assert not still_open & {"e1", "e2"}
-    if found and found[0] is Outcome.FAILED:
-        assert seconds >= 12
-        assert still_open

@@ -290,7 +290,7 @@ async def test_a_membership_that_cannot_be_read_means_no(scene: Scene) -> None:
 
 async def test_a_membership_older_than_a_minute_means_no(scene: Scene) -> None:
     kick = await scene.ready()
-    scene.directory.read_delay = timedelta(seconds=60)
+    scene.directory.read_delay = 60
     await scene.run(kick)
     assert scene.result().state is State.REFUSED
     assert scene.gateway.sent == []
@@ -516,7 +516,7 @@ async def test_a_kick_whose_checks_took_too_long_lapses(scene: Scene) -> None:
         return scene.gateway.rows_of(session)
 
     scene.gateway.on_roster = slow
-    scene.directory.read_delay = timedelta(seconds=-61)
+    scene.directory.read_delay = -61
     await scene.run(kick)
     assert scene.result().state is State.EXPIRED
     assert scene.store.log[-1] == Event(
@@ -582,6 +582,8 @@ async def test_a_fault_of_the_bot_is_told_without_its_details(scene: Scene) -> N
 # --- recovery
 
 SEEN = (SeenPeer(ANN_ROW.id, ANN_ROW.joined_at),)
+# Somebody else left a minute after NOW. A list that shows it is newer than the calls.
+NEWER = peer("o1", "p9", name="Olu", left=60)
 
 
 async def running(scene: Scene, *targets: Target) -> Kick:
@@ -633,7 +635,8 @@ async def test_a_request_that_nobody_decided_expires_and_whoever_asked_hears_so(
     ("rows", "expected"),
     [
         ([replace(ANN_ROW, left_at=NOW)], (Outcome.GONE, OutcomeReason.LEFT)),
-        ([ANN_ROW], (Outcome.FAILED, OutcomeReason.STILL_THERE)),
+        ([ANN_ROW, NEWER], (Outcome.FAILED, OutcomeReason.STILL_THERE)),
+        ([ANN_ROW], (Outcome.UNKNOWN, OutcomeReason.STILL_LISTED)),
         ([], (Outcome.UNKNOWN, OutcomeReason.NO_ANSWER)),
     ],
 )
@@ -657,12 +660,14 @@ async def test_a_lost_answer_is_not_called_lost_before_its_call_must_have_ended(
 ) -> None:
     kick = await running(scene, replace(ANN, called_at=NOW, peers=SEEN))
     await recover(scene, kick)
-    assert outcomes(scene.result()) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
+    assert outcomes(scene.result()) == [(Outcome.UNKNOWN, OutcomeReason.STILL_LISTED)]
+    assert scene.result().targets[0].detail == "12 s"
     assert scene.clock.now() - NOW == timedelta(seconds=2 + 8 + 12)
 
 
 async def test_of_two_processes_one_takes_a_kick_over(scene: Scene) -> None:
     kick = await running(scene, replace(ANN, called_at=after(-60), peers=SEEN))
+    scene.gateway.rows[LIVE.id].append(NEWER)
     scene.kick_service.recover(kick)
     scene.process("two").kick_service.recover(kick)
     await scene.spawn.finish()
@@ -740,6 +745,7 @@ async def test_a_fault_of_the_bot_is_told_once_and_not_tried_again_by_this_proce
         "The bot failed. Its log says how."
     ]
     scene.notifier.problems.clear()
+    scene.gateway.rows[LIVE.id].append(NEWER)
     scene.use(scene.process("two"))
     await scene.tick()
     assert outcomes(scene.result()) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
@@ -866,7 +872,7 @@ async def test_who_lost_their_role_after_the_approval_removes_nobody(scene: Scen
 
 async def test_an_approver_who_can_not_be_read_means_no(scene: Scene) -> None:
     kick = await approved(scene)
-    scene.directory.read_delay = timedelta(seconds=60)
+    scene.directory.read_delay = 60
     await scene.run(kick)
     assert scene.result().state is State.REFUSED
     assert scene.gateway.sent == []
@@ -1010,6 +1016,7 @@ async def test_a_kick_that_is_not_on_record_is_not_checked(scene: Scene) -> None
 
 async def test_what_could_not_be_read_or_written_is_raised(scene: Scene) -> None:
     kick = await unknown(scene)
+    scene.gateway.rows[LIVE.id].append(NEWER)
     scene.store.down[EventKind.SETTLED] = STORE_ATTEMPTS
     with pytest.raises(StoreUnavailable):
         await scene.kick_service.check_again(kick.id, AVA)

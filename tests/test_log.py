@@ -148,11 +148,23 @@ async def test_an_empty_record_is_said_to_be_empty(
     assert await printed(capsys, sqlite_url, number) == (0, words)
 
 
+NUMBERS = pytest.mark.parametrize("number", [7, 2**31 - 1, 2**31, 2**63, 10**20, -1])
+
+
+@NUMBERS
 async def test_a_number_that_is_not_there_is_said_to_be_none(
-    capsys: pytest.CaptureFixture[str], sqlite_url: str
+    capsys: pytest.CaptureFixture[str], sqlite_url: str, number: int
 ) -> None:
     await fill(sqlite_url, kick())
-    assert await printed(capsys, sqlite_url, 7) == (1, ["There is no kick #7."])
+    assert await printed(capsys, sqlite_url, number) == (1, [f"There is no kick #{number}."])
+
+
+@NUMBERS
+async def test_on_postgresql_as_well(
+    capsys: pytest.CaptureFixture[str], postgres_url: str, number: int
+) -> None:
+    await fill(postgres_url, kick())
+    assert await printed(capsys, postgres_url, number) == (1, [f"There is no kick #{number}."])
 
 
 @pytest.mark.parametrize(
@@ -161,6 +173,7 @@ async def test_a_number_that_is_not_there_is_said_to_be_none(
         ("sqlite:////no/where/kickbot.db", "The database does not answer: "),
         ("oracle://u:hush@h/d", "DATABASE_URL: oracle:// is none of"),
         ("hush", "DATABASE_URL: this is not the URL of a database"),
+        ("postgresql://u:p@hush@127.0.0.1:1/d", "DATABASE_URL: write each @ in"),
     ],
 )
 async def test_a_database_out_of_reach_is_said_in_words(

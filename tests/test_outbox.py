@@ -14,10 +14,11 @@ from bot.core.outbox_message import (
     DELIVER_WITHIN,
     GIVE_UP_AFTER,
     RETRY_DELAYS,
+    Delivery,
     MessageKind,
     OutboxMessage,
 )
-from bot.core.ports import Delivery, StoreUnavailable
+from bot.core.ports import StoreUnavailable
 from bot.core.roster import Meeting, MeetingId, ParticipantId
 from bot.core.target import Outcome, OutcomeReason, Target
 from tests.fakes import NOW, TEAM, FakeClock, FakeNotifier
@@ -173,7 +174,7 @@ async def test_of_a_kick_only_what_is_due_is_taken(scene: Scene) -> None:
     await scene.outbox.deliver_pending(kick.id)
     result = scene.message(MessageKind.RESULT)
     scene.store.messages[kick.id, MessageKind.RESULT] = replace(
-        result, due_at=NOW + timedelta(hours=1)
+        result, due_at=NOW + timedelta(minutes=10)
     )
     scene.clock.advance(5)
     await scene.outbox.deliver_overdue()

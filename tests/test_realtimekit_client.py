@@ -5,6 +5,7 @@ import json
 import logging
 import ssl
 from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
@@ -137,6 +138,11 @@ def page_of(rows: Any) -> httpx.Response:
             lambda rtk: rtk.records(AMA),
             page_of([]),
             f"meetings/{AMA}/participants?page_no=1&per_page=200",
+        ),
+        (
+            lambda rtk: rtk.presets(),
+            page_of([{"id": "x", "name": "host"}, {"id": "y"}]),
+            "presets?page_no=1&per_page=200",
         ),
     ],
 )
@@ -429,13 +435,40 @@ async def test_kicks_alone_use_every_slot() -> None:
     await asyncio.gather(*kicks)
 
 
-async def test_a_request_without_a_slot_is_not_sent() -> None:
+async def test_a_read_without_a_slot_is_not_sent() -> None:
     gate = Gate()
     rtk = gate.client(deadline=1.0)
-    answers = await asyncio.gather(*(kick(rtk) for _ in range(10)), return_exceptions=True)
-    assert gate.waiting == ["POST"] * 8
+    reads = (rtk.active_session(AMA) for _ in range(10))
+    answers = await asyncio.gather(*reads, return_exceptions=True)
+    assert gate.waiting == ["GET"] * 7
     # A transport that reports no progress may have sent the request.
-    assert [type(answer) for answer in answers] == [OutcomeUnknown] * 8 + [NotSent] * 2
+    assert [type(answer) for answer in answers] == [OutcomeUnknown] * 7 + [NotSent] * 3
+
+
+async def test_the_time_of_a_kick_begins_with_its_turn() -> None:
+    gate = Gate()
+    rtk = gate.client(deadline=0.5)
+    answers = await asyncio.gather(*(kick(rtk) for _ in range(25)), return_exceptions=True)
+    assert gate.waiting == ["POST"] * 25
+    assert [type(answer) for answer in answers] == [OutcomeUnknown] * 25
+
+
+async def test_a_kick_slot_is_kept_until_it_is_left() -> None:
+    gate = Gate()
+    rtk = gate.client()
+    async with AsyncExitStack() as slots:
+        calls = [await slots.enter_async_context(rtk.kick_slot()) for _ in range(8)]
+        late = asyncio.create_task(kick(rtk))
+        read = asyncio.create_task(rtk.active_session(AMA))
+        await settle()
+        assert gate.waiting == []
+        sent = [asyncio.create_task(calls[0](AMA, participant_ids=[MALLORY]))]
+        await settle()
+        assert gate.waiting == ["POST"]
+    await settle()
+    assert gate.waiting == ["POST", "POST", "GET"]
+    gate.open.set()
+    await asyncio.gather(late, read, *sent)
 
 
 async def test_a_block_stops_requests_that_wait_for_a_slot() -> None:

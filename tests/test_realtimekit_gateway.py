@@ -204,10 +204,11 @@ async def test_the_port_over_real_http() -> None:
         assert roster.live[0].id == demo.three_tabs.id
         assert len(roster.live[0].open_peers) == 3
         mallory = ParticipantId(demo.mallory.id)
-        assert await gateway.kick(meeting, participant_ids=[mallory, mallory]) == [mallory]
-        assert await gateway.kick(meeting, custom_participant_ids=[CustomId("user-2210")]) == [
-            demo.three_tabs.id
-        ]
+        async with gateway.kick_slot() as kick:
+            assert await kick(meeting, participant_ids=[mallory, mallory]) == [mallory]
+        async with gateway.kick_slot() as kick:
+            kicked = await kick(meeting, custom_participant_ids=[CustomId("user-2210")])
+            assert kicked == [demo.three_tabs.id]
         assert (await gateway.roster(session.id)) is roster
         assert gateway.cached_roster(session.id) is roster
         fresh = await gateway.find(session.id, [f"participant:{mallory}"], fresh=True)

@@ -5,6 +5,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -266,15 +267,56 @@ async def test_a_reply_that_is_not_http_is_no_answer() -> None:
     assert len(posts) == 1
 
 
-async def test_requests_that_wait_behind_a_hanging_service_are_not_sent() -> None:
+async def test_reads_that_wait_behind_a_hanging_service_are_not_sent() -> None:
     async with on_stage(deadline=2.0) as stage:
         # The first call imports modules. Without it, the calls below could start so far apart that
         # the first one ends early enough for another to get its slot.
         await stage.rtk.active_session(stage.meeting)
         stage.stand_in.faults.switch_on("hang")
-        answers = await asyncio.gather(*(stage.kick() for _ in range(10)), return_exceptions=True)
-        assert [type(answer) for answer in answers] == [OutcomeUnknown] * 8 + [NotSent] * 2
-        assert stage.kicks == 8
+        reads = (stage.rtk.active_session(stage.meeting) for _ in range(9))
+        answers = await asyncio.gather(*reads, return_exceptions=True)
+        assert [type(answer) for answer in answers] == [OutcomeUnknown] * 7 + [NotSent] * 2
+        assert len(stage.stand_in.calls) == 8
+
+
+async def test_kicks_that_wait_for_their_turn_are_sent_in_their_turn() -> None:
+    async with on_stage(people=20, deadline=1.0) as stage:
+        people = stage.stand_in.world.who_is_in(stage.stand_in.world.meetings[0])
+        stage.stand_in.faults.switch_on("slow", op="kick", seconds=0.6)
+        kicks = [
+            stage.rtk.kick(stage.meeting, participant_ids=[ParticipantId(one.id)]) for one in people
+        ]
+        reads = [stage.rtk.participants(stage.session) for _ in range(20)]
+        answers, _ = await asyncio.gather(
+            asyncio.gather(*kicks), asyncio.gather(*reads, return_exceptions=True)
+        )
+        assert answers == [[one.id] for one in people]
+        assert stage.kicks == 20
+        assert stage.stand_in.peak <= 8
+
+
+class Suspended:
+    """The clock of a machine that is suspended for an hour, after it was read `reads` times."""
+
+    def __init__(self, reads: int) -> None:
+        self.reads = reads
+
+    def __call__(self) -> datetime:
+        self.reads -= 1
+        return datetime.now(UTC) + timedelta(hours=self.reads < 0)
+
+
+@pytest.mark.parametrize("warm", [False, True])
+async def test_a_machine_that_was_suspended_sends_no_old_kick(*, warm: bool) -> None:
+    async with on_stage() as stage:
+        if warm:
+            await stage.rtk.active_session(stage.meeting)
+        # The time is read for the limit, before the request, and right before the first byte.
+        stage.rtk._now = Suspended(reads=2)
+        with pytest.raises(NotSent, match="too late"):
+            await stage.kick()
+        assert stage.kicks == 0
+        assert await stage.kick() == [stage.person.id]
 
 
 async def test_the_sessions_of_the_demo_are_found() -> None:

@@ -1,13 +1,12 @@
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
 from bot.core.event import Event, EventKind
 from bot.core.kick import Kick, KickId, State
-from bot.core.outbox_message import MessageKind, OutboxMessage
-from bot.core.ports import Delivery
+from bot.core.outbox_message import Delivery, MessageKind, OutboxMessage
 from bot.core.reconciler import TICK_INTERVAL
 from bot.core.target import Outcome, OutcomeReason
 from tests.fakes import NOW, FakeNotifier
@@ -118,6 +117,62 @@ async def test_two_keepers_over_one_store_do_everything_once(scene: Scene) -> No
         MessageKind.RESULT,
         MessageKind.REQUESTER,
     ]
+
+
+# --- clocks that are set
+
+
+@pytest.mark.parametrize("step", [-3600, 3600])
+async def test_while_the_others_follow_a_step_of_the_stores_clock_nothing_is_recovered(
+    scene: Scene, step: float
+) -> None:
+    waiting = await scene.waiting()
+    running, ready = await begun(scene), await scene.ready()
+    scene.notifier.delivered.clear()
+    scene.clock.step(step)
+    await scene.tick()
+    scene.clock.advance(29.9)
+    await scene.tick()
+    assert [scene.stored(kick) for kick in (waiting, running, ready)] == [waiting, running, ready]
+    scene.clock.advance(0.1)
+    await scene.tick()
+    states = [scene.stored(kick).state for kick in (waiting, running, ready)]
+    assert states == [State.EXPIRED, State.DONE, State.EXPIRED]
+    assert scene.gateway.sent == []
+
+
+async def test_a_living_owner_renews_its_lease_while_the_store_clock_is_followed(
+    scene: Scene,
+) -> None:
+    running = await begun(scene)
+    scene.clock.step(3600)
+    await scene.tick()
+    scene.clock.advance(29)
+    renewed = running.renew(scene.clock.now())
+    await scene.store.transition(running, renewed)
+    scene.clock.advance(1)
+    await scene.tick()
+    assert scene.stored(running) == renewed
+
+
+@pytest.mark.parametrize("state", [State.WAITING, State.READY, State.RUNNING])
+async def test_after_a_restart_with_the_clock_set_back_nothing_hangs(
+    scene: Scene, state: State
+) -> None:
+    make = {State.WAITING: scene.waiting, State.READY: scene.ready}.get(state)
+    kick = await make() if make else await begun(scene)
+    scene.clock.time -= timedelta(hours=1)
+    await scene.tick()
+    ended = scene.stored(kick)
+    assert ended.state is (State.DONE if state is State.RUNNING else State.EXPIRED)
+    assert scene.gateway.sent == []
+
+
+async def test_after_such_a_restart_a_message_is_delivered_at_once(scene: Scene) -> None:
+    await scene.submitted(requester=MAX, needs_approval=True)
+    scene.clock.time -= timedelta(hours=1)
+    await scene.tick()
+    assert MessageKind.CARD in scene.notifier.kinds()
 
 
 # --- modals of kicks that another process runs

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.candidates import CandidateStatus, Selection
+from bot.core.candidates import CandidateStatus
 from bot.core.event import Event, EventKind
 from bot.core.kick import ChannelId, Kick, KickId, State, TeamId, UserId
 from bot.core.policy import (
@@ -32,6 +32,7 @@ from bot.core.roster import (
     Session,
     SessionId,
 )
+from bot.core.selection import Selection
 from bot.core.service import NO_APPROVALS_CHANNEL, NO_APPROVER
 from bot.core.target import Target
 from tests.fakes import NOW, TEAM, FakeClock, FakeDirectory, FakeGateway, peer
@@ -168,7 +169,7 @@ async def test_who_has_no_role_sees_no_meeting(scene: Scene) -> None:
 
 @pytest.mark.parametrize("late", [60, 3600])
 async def test_a_membership_a_minute_old_opens_nothing(scene: Scene, late: int) -> None:
-    scene.directory.read_delay = timedelta(seconds=late)
+    scene.directory.read_delay = late
     assert not (await scene.review_service.form_context(AVA, TEAM, CHANNEL, "")).verdict.is_allowed
     assert await scene.review_service.search_meetings(AVA, "") == ((), ())
     assert (await scene.review_service.search_people(AVA, AMA.id, "", 25)).people == ()

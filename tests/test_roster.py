@@ -153,7 +153,7 @@ def test_a_key_names_the_id_that_a_kick_uses(
         ("custom:participant:p1", (None, "participant:p1")),
         ("custom:", None),
         ("participant:  ", None),
-        ("Custom:c1", None),
+        ("Custom :c1", (None, "c1")),
         ("peer:e1", None),
         ("p1", None),
         ("", None),

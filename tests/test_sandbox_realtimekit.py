@@ -323,6 +323,12 @@ class TestReading:
         records = await api.get(f"/meetings/{demo.team_sync.id}/participants")
         assert {row["name"] for row in records.json()["data"]} == {"Priya Nair", "Tom"}
 
+    async def test_the_presets_of_the_app(self, api: Api) -> None:
+        presets = (await api.get("/presets")).json()["data"]
+        assert "group_call_host" in {row["name"] for row in presets}
+        found = (await api.get("/presets", search="viewer")).json()["data"]
+        assert [row["name"] for row in found] == ["webinar_viewer"]
+
     async def test_renames_and_presets_show_in_rows(self, api: Api, demo: DemoData) -> None:
         demo.world.rename(demo.mallory, "Camille")
         demo.world.change_preset(demo.mallory, "group_call_host")
@@ -634,6 +640,28 @@ class TestContractFaults:
         stand_in.faults.switch_on("search_exact")
         assert len(await api.people(demo.ama, search="Camille")) == 2
         assert await api.people(demo.ama, search="Cam") == []
+
+    async def test_its_clock_is_that_of_its_world(self, api: Api, demo: DemoData) -> None:
+        response = await api.get(f"/meetings/{demo.ama.id}")
+        assert response.headers["Date"] == "Mon, 04 May 2026 12:00:00 GMT"
+
+    @pytest.mark.parametrize(("seconds", "time"), [(-5, "11:59:55"), (300, "12:05:00")])
+    async def test_a_clock_that_is_apart(
+        self, api: Api, demo: DemoData, stand_in: RealtimeKitStandIn, seconds: int, time: str
+    ) -> None:
+        demo.world.join(demo.mallory)
+        stand_in.faults.switch_on("clock_apart", seconds=seconds)
+        joined = [row["joined_at"] for row in await api.people(demo.ama)]
+        assert f"2026-05-04T{time}.000Z" in joined
+        for path in (f"/meetings/{demo.ama.id}", "/nowhere"):
+            assert (await api.get(path)).headers["Date"] == f"Mon, 04 May 2026 {time} GMT"
+
+    async def test_a_response_without_a_date(
+        self, api: Api, demo: DemoData, stand_in: RealtimeKitStandIn
+    ) -> None:
+        stand_in.faults.switch_on("no_date", times=1)
+        assert "Date" not in (await api.get(f"/meetings/{demo.ama.id}")).headers
+        assert "Date" in (await api.get(f"/meetings/{demo.ama.id}")).headers
 
     async def test_lagging_lists(
         self, api: Api, demo: DemoData, clock: Clock, stand_in: RealtimeKitStandIn

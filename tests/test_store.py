@@ -317,6 +317,39 @@ class TestQueries:
         await store.transition(renewed, moved(renewed, State.DONE), event(EventKind.FINISHED))
         assert await store.overdue_kicks(later) == [waiting, ready, decided]
 
+    @pytest.mark.parametrize(("ahead", "is_overdue"), [(45, False), (46, True)])
+    async def test_what_was_stored_by_a_clock_that_was_ahead_is_overdue(
+        self, store: AnyStore, ahead: int, *, is_overdue: bool
+    ) -> None:
+        far = NOW + ahead * SECOND
+        kicks = (
+            new_kick(created_at=far - RECOVER_AFTER),
+            replace(new_kick(state=State.RUNNING), lease_until=far),
+            replace(waiting_kick(far + timedelta(hours=1)), created_at=far),
+        )
+        stored = [await store.add(kick, event()) for kick in kicks]
+        allowed = await store.add(waiting_kick(NOW + timedelta(hours=12)), event())
+        overdue = await store.overdue_kicks(NOW)
+        assert list(overdue) == (stored if is_overdue else [])
+        assert [one.is_overdue(NOW) for one in [*stored, allowed]] == [is_overdue] * 3 + [False]
+
+    @pytest.mark.parametrize(("ahead", "count"), [(645, 0), (646, 1)])
+    async def test_a_message_that_no_delay_explains_is_overdue(
+        self, store: AnyStore, ahead: int, count: int
+    ) -> None:
+        kick = await store.add(waiting_kick(NOW + 60 * SECOND), event())
+        (message,) = await store.pending_messages(kick.id)
+        later = replace(message, due_at=NOW + ahead * SECOND, version=message.version + 1)
+        await store.update_message(message, later)
+        assert len(await store.overdue_messages(NOW)) == count
+        assert later.is_overdue(NOW) is (count == 1)
+
+    async def test_the_time_of_the_store_is_aware_and_grows(self, store: AnyStore) -> None:
+        before = await store.time()
+        assert before.tzinfo is UTC
+        assert await store.time() >= before
+        assert abs(before - datetime.now(UTC)) < timedelta(minutes=1)
+
     async def test_history_begins_with_the_newest(self, store: AnyStore) -> None:
         stored = [await store.add(new_kick(), event()) for _ in range(4)]
         assert await store.history(3) == stored[:0:-1]
@@ -943,6 +976,9 @@ class TestUrl:
             ("sqlite:////data/kickbot.db", "sqlite+aiosqlite:////data/kickbot.db"),
             ("postgres://u:p@h:1/d", "postgresql+psycopg://u:p@h:1/d"),
             ("postgresql://u@h/d?sslmode=require", "postgresql+psycopg://u@h/d?sslmode=require"),
+            ("postgresql://u@azure:p@h/d", "postgresql+psycopg://u%40azure:p@h/d"),
+            ("postgresql://u:p%40@h/d", "postgresql+psycopg://u:p%40@h/d"),
+            ("postgresql:///d?user=u@h", "postgresql+psycopg:///d?user=u%40h"),
         ],
     )
     def test_names_the_driver(self, given: str, expected: str) -> None:
@@ -952,6 +988,11 @@ class TestUrl:
         ("given", "words"),
         [
             ("mysql://u:hunter2@h/d", "mysql:// is none of"),
+            ("postgresql://u:a@hunter2@h/d", "write each @ in the user and the password as %40"),
+            ("postgresql://u:a@hunter2:5@h/d", "is not the URL|write each @"),
+            ("postgresql://u:a@hunter2/b@h/d", "write each @"),
+            ("postgresql://u:a@hunter2?b@h/d", "write each @"),
+            ("postgres://u@azure:a@hunter2@h/d", "write each @"),
             ("postgresql+asyncpg://u:hunter2@h/d", "is none of"),
             ("postgres://u:hun@ter2:hunter2@h:hunter2/d", "not the URL"),
             ("hunter2", "not the URL"),

@@ -2,11 +2,10 @@
 
 import asyncio
 import logging
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.tasks import SystemClock, Tasks
+from bot.tasks import Tasks
 
 
 async def test_a_drain_waits_for_work_and_for_what_that_starts() -> None:
@@ -66,10 +65,3 @@ async def test_a_fault_is_logged_and_harms_no_other_work(caplog: pytest.LogCaptu
 
 async def test_a_drain_without_work_ends_at_once() -> None:
     await Tasks().drain(0)
-
-
-async def test_the_system_clock_tells_aware_time() -> None:
-    clock = SystemClock()
-    await clock.sleep(0)
-    assert clock.now().tzinfo is UTC
-    assert abs(clock.now() - datetime.now(UTC)) < timedelta(minutes=1)

@@ -71,6 +71,7 @@ def candidate(
         CandidateStatus.PROTECTED,
         CandidateStatus.PEER,
         CandidateStatus.UNKNOWN,
+        CandidateStatus.AMBIGUOUS,
     }
     return Candidate(
         requested=name,
@@ -138,6 +139,7 @@ def test_the_review_shows_the_status_of_each_person() -> None:
         "Protected by the policy (PROTECTED person).",
         "That is the id of one of their connections",
         "Nobody was found with this id.",
+        "Several people have an id like “AMBIGUOUS person”. To remove this one, paste ",
     ):
         assert words in text
 

@@ -135,3 +135,21 @@ def test_details_tell_three_tabs_and_no_preset() -> None:
     person = Participant(own, None, "Yusuf", None, peers)
     details = wording.person_details(person, NOW)
     assert details == "preset unknown · joined just now · 3 connections · id …1111"
+
+
+@pytest.mark.parametrize(
+    ("why", "words"),
+    [
+        (
+            OutcomeReason.STILL_LISTED,
+            "RealtimeKit did not confirm the kick, and still lists them 12 s after the call",
+        ),
+        (
+            OutcomeReason.NOT_FOUND_LISTED,
+            "RealtimeKit found nobody by this id, but still lists them 12 s after the call",
+        ),
+    ],
+)
+def test_an_unknown_outcome_says_what_is_seen(why: OutcomeReason, words: str) -> None:
+    one = target("Mallory", Outcome.UNKNOWN, why, "12 s")
+    assert wording.target_outcome(one)[1] == f" — ? unknown: {words}"

@@ -29,6 +29,10 @@ RENEW_EVERY = timedelta(seconds=5)
 SEND_WITHIN = timedelta(seconds=2)
 MAX_CALL_TIME = SEND_WITHIN + timedelta(seconds=8)
 
+# No lease or start of a ready kick lies so far ahead. A date beyond was stored by a clock that was
+# ahead, and has been set since. The work must not wait until that date.
+FAR_AHEAD = LEASE + timedelta(seconds=30)
+
 
 class State(StrEnum):
     """How far a kick has come. The values are stored."""
@@ -142,6 +146,24 @@ class Kick:
             return (self.decided_at or self.created_at) + RECOVER_AFTER
         return self.lease_until if self.state is State.RUNNING else None
 
+    def is_overdue(self, now: datetime) -> bool:
+        """Tell whether any process should recover the kick: its `due_at` has come.
+
+        A date that lies too far ahead counts as come. A waiting kick may have any deadline, so
+        there the date of its request counts.
+        """
+        if self.due_at is None or self.due_at <= now:
+            return self.due_at is not None
+        set_at = self.created_at if self.state is State.WAITING else self.due_at
+        return min(set_at, self.due_at) > now + FAR_AHEAD
+
+    def is_claimable(self, now: datetime) -> bool:
+        """Tell whether the ready kick may still be claimed.
+
+        If its dates lie too far ahead, nobody knows how old it is, and it may not.
+        """
+        return timedelta() <= self.claimable_until - now <= CLAIM_WITHIN + FAR_AHEAD
+
     @property
     def approval_requested(self) -> bool:
         """Tell whether the kick waits, or waited, for a second person."""
@@ -167,8 +189,8 @@ class Kick:
         return self._transition("cancel", done_at=now)
 
     def expire_undecided(self, now: datetime) -> "Kick":
-        """Return the waiting kick as expired. Raises InvalidTransition before its deadline."""
-        if self.expires_at is None or now < self.expires_at:
+        """Return the waiting kick as expired. Raises InvalidTransition if it is not overdue."""
+        if not self.is_overdue(now):
             raise InvalidTransition(f"kick {self.number} may still be decided")
         return self._transition("expire_undecided", done_at=now)
 
@@ -184,7 +206,7 @@ class Kick:
         Raises InvalidTransition if it has been ready for more than 60 s, or if it was requested
         for another session.
         """
-        if now > self.claimable_until:
+        if not self.is_claimable(now):
             raise InvalidTransition(f"kick {self.number} was not claimed in time")
         if not self.belongs_to(session_id):
             raise InvalidTransition(f"kick {self.number} belongs to session {self.session_id}")
@@ -206,7 +228,7 @@ class Kick:
 
         Raises InvalidTransition while the lease of the old owner lasts.
         """
-        if self.lease_until is not None and now < self.lease_until:
+        if self.lease_until is not None and not self.is_overdue(now):
             raise InvalidTransition(f"kick {self.number} is leased by another process")
         return self._transition("take_over", owner=owner, lease_until=now + LEASE)
 

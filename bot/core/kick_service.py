@@ -95,7 +95,7 @@ class KickService(Service):
     async def _cached_verdict(self, draft: Draft) -> Verdict | None:
         """Return the verdict without a remote call; None if the membership is not cached."""
         requester = self.directory.cached_membership(draft.requester)
-        if requester is None or not requester.is_fresh(self.clock.now()):
+        if requester is None or not requester.is_fresh(self.clock.monotonic()):
             return None
         request = PolicyInput(requester, draft.meeting, draft.targets, draft.reason)
         return await self.evaluate(request)
@@ -182,7 +182,7 @@ class KickService(Service):
         return await self.transition(kick, kick.expire_unstarted, EventKind.EXPIRED, note)
 
     async def _run(self, kick: Kick) -> Kick:
-        if self.clock.now() > kick.claimable_until:
+        if not kick.is_claimable(self.clock.now()):
             return await self._expire_unstarted(kick)
         recheck = await self.recheck(kick)
         reason = recheck.verdict.reason
@@ -234,7 +234,7 @@ class KickService(Service):
                 user, "That kick is not in this bot's record.", kick_id
             )
         member = await self.directory.membership(user)
-        verdict = may_see(self.policy, member, kick.meeting, self.clock.now())
+        verdict = may_see(self.policy, member, kick.meeting, self.clock.monotonic())
         if not verdict.is_allowed:
             return await self.record_refusal(user, verdict.reason, kick_id)
         runner = self._runner(kick)

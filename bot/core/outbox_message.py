@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from bot.core.kick import ChannelId, Kick, KickId, State
+from bot.core.kick import FAR_AHEAD, ChannelId, Kick, KickId, State
 
 # The lease of the process that stored or leased a message. After that, another process delivers.
 DELIVER_WITHIN = timedelta(seconds=30)
 RETRY_DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 300, 600))
+# Slack may ask to wait for longer, but is then asked again.
+LONGEST_DELAY = RETRY_DELAYS[-1]
 GIVE_UP_AFTER = timedelta(days=1)
 
 
@@ -51,6 +53,16 @@ class OutboxMessage:
     ts: str | None = None
     maybe_delivered: bool = False
 
+    def is_overdue(self, now: datetime) -> bool:
+        """Tell whether any process should deliver the message: its `due_at` has come.
+
+        A date so far ahead that no delay explains it was stored by a clock that was ahead, and
+        counts as come.
+        """
+        return self.due_at is not None and not (
+            now < self.due_at <= now + LONGEST_DELAY + FAR_AHEAD
+        )
+
     def leased(self, now: datetime) -> "OutboxMessage":
         """Return the message leased to this process, for `DELIVER_WITHIN`."""
         return self._next(due_at=now + DELIVER_WITHIN)
@@ -71,7 +83,7 @@ class OutboxMessage:
         delay = RETRY_DELAYS[min(self.attempts, len(RETRY_DELAYS) - 1)]
         return self._next(
             attempts=self.attempts + 1,
-            due_at=now + max(delay, retry_after or delay),
+            due_at=now + min(max(delay, retry_after or delay), LONGEST_DELAY),
             maybe_delivered=self.maybe_delivered or maybe_delivered,
         )
 
@@ -92,3 +104,20 @@ def messages_due_for(before: State | None, after: Kick) -> frozenset[MessageKind
     has_card = after.approval_requested and after.state is not State.RUNNING
     kinds = (_KIND_BY_STATE.get(after.state), MessageKind.CARD if has_card else None)
     return frozenset(kind for kind in kinds if kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The result of one attempt to deliver a message.
+
+    If it was delivered, `channel` and `ts` say where; None if it cannot be edited later. If not,
+    the message is tried again, after `retry_after` if Slack said so. `maybe_delivered`: Slack may
+    have posted it although the attempt failed.
+    """
+
+    delivered: bool
+    channel: ChannelId | None = None
+    ts: str | None = None
+    retry_after: timedelta | None = None
+    maybe_delivered: bool = False
+    error: str = ""

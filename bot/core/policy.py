@@ -1,19 +1,19 @@
 """The policy: who may do what. Pure functions from facts to a verdict and its reason."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import IntEnum, StrEnum
-from fnmatch import fnmatchcase
+from itertools import chain
 from typing import NewType
 
 from bot.core.kick import ChannelId, TeamId, UserId
 from bot.core.roster import Meeting, Participant
 from bot.core.target import Target
-from bot.core.text import display
+from bot.core.text import display, duration, fits, is_uuid, named, normalize_name
 
 GroupId = NewType("GroupId", str)
 
-MAX_MEMBERSHIP_AGE = timedelta(seconds=60)
+MAX_MEMBERSHIP_AGE = 60.0  # seconds
 BULK_WINDOW = timedelta(minutes=2)
 MAX_TARGETS = 25
 _TITLE_LIMIT = 75
@@ -47,7 +47,7 @@ class AccountStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A role for users and user groups, in the meetings whose id or title matches a pattern."""
+    """A role for users and user groups, in the meetings with these ids or title patterns."""
 
     users: frozenset[UserId]
     groups: frozenset[GroupId]
@@ -56,9 +56,9 @@ class Grant:
 
     def covers(self, meeting: Meeting) -> bool:
         """Tell whether this grant is valid in the meeting."""
-        texts = (meeting.id.casefold(), meeting.title.casefold())
-        patterns = (pattern.casefold() for pattern in self.meetings)
-        return any(fnmatchcase(text, pattern) for pattern in patterns for text in texts)
+        # No title fits an id: whoever names meetings could give away roles.
+        patterns = (one for one in self.meetings if not is_uuid(one))
+        return meeting.id in self.meetings or any(fits(meeting.title, one) for one in patterns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,9 @@ class Policy:
 class Membership:
     """A Slack user's account and groups, in a read that began at `read_at`.
 
+    That is in seconds of the monotonic clock, as is each `now` of this module: a wall clock that
+    is set must not make a membership look young.
+
     `groups` are those of the policy's groups that the user is in.
     """
 
@@ -116,9 +119,9 @@ class Membership:
     team: TeamId
     account_status: AccountStatus
     groups: frozenset[GroupId]
-    read_at: datetime
+    read_at: float
 
-    def is_fresh(self, now: datetime) -> bool:
+    def is_fresh(self, now: float) -> bool:
         """Tell whether the read is younger than 60 s. An older one must not decide anything."""
         return now - self.read_at < MAX_MEMBERSHIP_AGE
 
@@ -179,7 +182,7 @@ def role_in(policy: Policy, member: Membership, meeting: Meeting) -> Role | None
     return max(roles, default=None)
 
 
-def may_open(policy: Policy, member: Membership, now: datetime) -> Verdict:
+def may_open(policy: Policy, member: Membership, now: float) -> Verdict:
     """Return whether a user may see meetings and participants at all."""
     if not member.is_fresh(now):
         return refusal("I could not read from Slack who you are. Try again in a moment.")
@@ -190,16 +193,16 @@ def may_open(policy: Policy, member: Membership, now: datetime) -> Verdict:
     return Verdict(VerdictKind.ALLOWED, "the policy gives you a role")
 
 
-def may_see(policy: Policy, member: Membership, meeting: Meeting, now: datetime) -> Verdict:
+def may_see(policy: Policy, member: Membership, meeting: Meeting, now: float) -> Verdict:
     """Return whether a user may see the participants of a meeting."""
     verdict = may_open(policy, member, now)
     if verdict.is_allowed and role_in(policy, member, meeting) is None:
-        return refusal(f"The policy gives you no role in {display(meeting.title, _TITLE_LIMIT)}.")
+        return refusal(f"The policy gives you no role in {named(meeting.title, _TITLE_LIMIT)}.")
     return verdict
 
 
 def may_decide(
-    policy: Policy, member: Membership, requester: UserId, meeting: Meeting, now: datetime
+    policy: Policy, member: Membership, requester: UserId, meeting: Meeting, now: float
 ) -> Verdict:
     """Return whether a user may approve or deny a request. Requesters may not decide their own."""
     verdict = may_see(policy, member, meeting, now)
@@ -213,7 +216,7 @@ def may_decide(
     return _allowed(role, meeting)
 
 
-def evaluate(policy: Policy, request: PolicyInput, now: datetime) -> Verdict:
+def evaluate(policy: Policy, request: PolicyInput, now: float) -> Verdict:
     """Return whether the requester may remove these targets, or needs an approval."""
     verdict = may_see(policy, request.requester, request.meeting, now)
     role = role_in(policy, request.requester, request.meeting)
@@ -239,11 +242,14 @@ def eligible_approvers(
 
 
 def protected_by(rules: Rules, person: Target | Participant) -> str | None:
-    """Return the preset or the pattern that protects a person; None if there is none."""
-    if person.preset and person.preset in rules.protected.presets:
-        return person.preset
-    patterns = rules.protected.custom_ids if person.custom_id else ()
-    return next((one for one in patterns if fnmatchcase(person.custom_id or "", one)), None)
+    """Return the preset or the pattern that protects a person; None if there is none.
+
+    Any of their rows counts. Case, blanks and invisible characters make no difference.
+    """
+    presets, ids = {normalize_name(one) for one in person.presets}, person.custom_ids
+    by_preset = (one for one in sorted(rules.protected.presets) if normalize_name(one) in presets)
+    by_id = (one for one in rules.protected.custom_ids if any(fits(text, one) for text in ids))
+    return next(chain(by_preset, by_id), None)
 
 
 def _exceeded_limit(rules: Rules, request: PolicyInput) -> Verdict | None:
@@ -257,7 +263,7 @@ def _exceeded_limit(rules: Rules, request: PolicyInput) -> Verdict | None:
     total = request.recent + count
     if total > rules.quota.targets:
         return refusal(
-            f"That would be {total} people within {_duration(rules.quota.within)}; "
+            f"That would be {total} people within {duration(rules.quota.within)}; "
             f"the policy allows one moderator {rules.quota.targets}."
         )
     if names := [target.name for target in request.targets if protected_by(rules, target)]:
@@ -287,10 +293,3 @@ def _approval_rule(rules: Rules, role: Role, request: PolicyInput) -> Verdict | 
 def _allowed(role: Role, meeting: Meeting) -> Verdict:
     title = display(meeting.title, _TITLE_LIMIT)
     return Verdict(VerdictKind.ALLOWED, f"{role.name.lower()} in {title}")
-
-
-def _duration(time: timedelta) -> str:
-    minutes, rest = divmod(time, timedelta(minutes=1))
-    if rest:
-        return f"{time.total_seconds():.0f} seconds"
-    return "1 minute" if minutes == 1 else f"{minutes} minutes"

@@ -1,14 +1,14 @@
 """The interfaces to the outside world that the use cases need, and the errors they may raise."""
 
 from collections.abc import Callable, Collection, Coroutine, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from bot.core.draft import Draft
 from bot.core.event import Event
-from bot.core.kick import ChannelId, Kick, KickId, TeamId, UserId
-from bot.core.outbox_message import OutboxMessage
+from bot.core.kick import Kick, KickId, TeamId, UserId
+from bot.core.outbox_message import Delivery, OutboxMessage
 from bot.core.policy import GroupId, Membership
 from bot.core.roster import (
     CustomId,
@@ -51,6 +51,19 @@ class NotSent(GatewayError):
 
 class OutcomeUnknown(GatewayError):
     """Maybe an effect: the request was sent, but no valid reply came back."""
+
+
+class KickCall(Protocol):
+    """A kick call whose turn has come. It may raise a GatewayError."""
+
+    async def __call__(
+        self,
+        meeting: MeetingId,
+        *,
+        participant_ids: Sequence[ParticipantId] = (),
+        custom_participant_ids: Sequence[CustomId] = (),
+    ) -> Sequence[str]:
+        """Kick, and return the ids of the participants that the reply names; maybe none."""
 
 
 class MeetingGateway(Protocol):
@@ -105,18 +118,28 @@ class MeetingGateway(Protocol):
         A text is a key, or an id of any kind. A custom id may be missed in a very long list.
         """
 
-    async def kick(
-        self,
-        meeting: MeetingId,
-        *,
-        participant_ids: Sequence[ParticipantId] = (),
-        custom_participant_ids: Sequence[CustomId] = (),
-    ) -> Sequence[str]:
-        """Kick, and return the ids of the participants that the reply names; maybe none."""
+    def kick_slot(self) -> AbstractAsyncContextManager[KickCall]:
+        """Wait for the turn of a kick, however long that takes, and yield the call that sends it.
+
+        The call sends at once, or not at all, and ends within 8 s. Make one call, then leave.
+        """
+
+    def service_time(self, moment: datetime) -> tuple[datetime, datetime] | None:
+        """Return the earliest and the latest time of RealtimeKit's clock at a moment of the bot's.
+
+        None if that is not known: then dates of RealtimeKit can't be compared with the bot's.
+        """
 
 
 class DirectoryUnavailable(Exception):
-    """A user or a group could not be read from Slack. The message is for the operator."""
+    """A user or a group could not be read from Slack. The message is for the operator.
+
+    `remedy` says to a user what to do.
+    """
+
+    def __init__(self, message: str, remedy: str = "Try again.") -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 class Directory(Protocol):
@@ -147,8 +170,13 @@ class StoreUnavailable(Exception):
     """The database did not confirm the operation: it is locked, full or unreachable.
 
     If the reply to a commit was lost, the operation may have happened, or may still happen. It
-    never happens in part.
+    never happens in part. The message is for the operator: it may name hosts, files and users of
+    the database. `words` is for everybody.
     """
+
+    def __init__(self, message: str, words: str = "") -> None:
+        super().__init__(message)
+        self.words = words or message
 
 
 class Store(Protocol):
@@ -158,6 +186,9 @@ class Store(Protocol):
     become due (`messages_due_for`), in the same transaction. The process that stored a message
     has a lease on it: for `DELIVER_WITHIN` after the event, no other process delivers it.
     """
+
+    async def time(self) -> datetime:
+        """Return the time of the database's clock, aware, in UTC."""
 
     async def add(self, kick: Kick, event: Event) -> Kick:
         """Store a new kick and return it with its number.
@@ -177,13 +208,13 @@ class Store(Protocol):
         """Return a kick; None if there is none."""
 
     async def overdue_kicks(self, now: datetime) -> Sequence[Kick]:
-        """Return the kicks whose `due_at` has come, oldest first."""
+        """Return the kicks that are overdue (`Kick.is_overdue`), oldest first."""
 
     async def pending_messages(self, kick: KickId) -> Sequence[OutboxMessage]:
         """Return the messages of a kick that are not delivered yet."""
 
     async def overdue_messages(self, now: datetime) -> Sequence[OutboxMessage]:
-        """Return the messages whose `due_at` has come: at most 100, oldest first."""
+        """Return the messages that are overdue (`is_overdue`): at most 100, oldest first."""
 
     async def update_message(self, before: OutboxMessage, after: OutboxMessage) -> OutboxMessage:
         """Store a changed message and return `after` itself.
@@ -214,23 +245,6 @@ class Store(Protocol):
         """Return a draft; None if there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """The result of one attempt to deliver a message.
-
-    If it was delivered, `channel` and `ts` say where; None if it cannot be edited later. If not,
-    the message is tried again, after `retry_after` if Slack said so. `maybe_delivered`: Slack may
-    have posted it although the attempt failed.
-    """
-
-    delivered: bool
-    channel: ChannelId | None = None
-    ts: str | None = None
-    retry_after: timedelta | None = None
-    maybe_delivered: bool = False
-    error: str = ""
-
-
 class Notifier(Protocol):
     """Shows people the state of a kick. It never raises: it logs errors, or reports them."""
 
@@ -248,10 +262,19 @@ class Notifier(Protocol):
 
 
 class Clock(Protocol):
-    """The time. Tests replace it."""
+    """The time: the store's, which all processes share. Tests replace it."""
 
     def now(self) -> datetime:
-        """Return the current time, aware, in UTC."""
+        """Return the store's current time, aware, in UTC. For dates that are stored."""
+
+    def monotonic(self) -> float:
+        """Return seconds that only grow. For ages and durations within this process."""
+
+    async def sync(self) -> bool:
+        """Read the store's time again. Return whether the store's clock was stepped.
+
+        Raises StoreUnavailable. Then the time goes on as it was.
+        """
 
     async def sleep(self, seconds: float) -> None:
         """Wait for this many seconds."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from bot.core.kick import OPEN
 from bot.core.kick_service import KickService
 from bot.core.outbox import Outbox
+from bot.core.outbox_message import DELIVER_WITHIN
 from bot.core.ports import Clock, Notifier, Spawn, Store, StoreUnavailable
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ class Reconciler:
     clock: Clock
     spawn: Spawn
     _delivering: bool = field(init=False, default=False)
+    _dates_hold_from: float = field(init=False, default=0.0)  # by the monotonic clock
 
     async def run(self) -> None:
         """Tick every `TICK_INTERVAL` until cancelled."""
@@ -42,8 +44,10 @@ class Reconciler:
     async def tick(self) -> None:
         """Recover overdue work. If the store is unavailable, try again at the next tick."""
         try:
-            for overdue in await self.store.overdue_kicks(self.clock.now()):
-                self.kick_service.recover(overdue)
+            dates_hold = await self._dates_hold()
+            if dates_hold:
+                for overdue in await self.store.overdue_kicks(self.clock.now()):
+                    self.kick_service.recover(overdue)
             for kick_id in self.notifier.watched_kicks():
                 kick = await self.store.get_kick(kick_id)
                 # Another process may have run or decided it.
@@ -52,9 +56,20 @@ class Reconciler:
         except StoreUnavailable as error:
             logger.warning("overdue work can't be read: %s", error)
             return
-        if not self._delivering:
+        if dates_hold and not self._delivering:
             self._delivering = True
             self.spawn(self._deliver())
+
+    async def _dates_hold(self) -> bool:
+        """Follow the store's clock, and tell whether the stored leases can be judged by it.
+
+        If it was stepped, the leases of other processes are still in the old time. Each process
+        follows at its next tick, and renews its leases soon after. No lease is longer than
+        `DELIVER_WITHIN`, so what is still in the old time by then, nobody is handling.
+        """
+        if await self.clock.sync():
+            self._dates_hold_from = self.clock.monotonic() + DELIVER_WITHIN.total_seconds()
+        return self.clock.monotonic() >= self._dates_hold_from
 
     async def _deliver(self) -> None:
         try:

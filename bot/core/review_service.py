@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
-from bot.core.candidates import Candidate, Selection, without_duplicates
+from bot.core.candidates import Candidate, without_duplicates
 from bot.core.draft import Draft
 from bot.core.kick import ChannelId, KickId, TeamId, UserId
 from bot.core.policy import (
@@ -25,6 +25,7 @@ from bot.core.policy import (
 )
 from bot.core.ports import GatewayError
 from bot.core.roster import Match, Meeting, MeetingId, Participant, Roster, Session
+from bot.core.selection import Selection
 from bot.core.service import Service
 
 SESSIONS_SEARCHED = 5
@@ -94,9 +95,9 @@ class ReviewService(Service):
     def may_open_cached(self, user: UserId) -> Verdict | None:
         """Return whether a user may open the form, without a remote call; None if not known."""
         member = self.directory.cached_membership(user)
-        if member is None or not member.is_fresh(self.clock.now()):
+        if member is None or not member.is_fresh(self.clock.monotonic()):
             return None
-        return may_open(self.policy, member, self.clock.now())
+        return may_open(self.policy, member, self.clock.monotonic())
 
     async def permissions(self, user: UserId) -> tuple[Verdict, Role | None]:
         """Return whether a user may open the form, and their strongest role.
@@ -105,7 +106,7 @@ class ReviewService(Service):
         """
         member = await self.directory.membership(user)
         strongest = max((grant.role for grant in grants(self.policy, member)), default=None)
-        return may_open(self.policy, member, self.clock.now()), strongest
+        return may_open(self.policy, member, self.clock.monotonic()), strongest
 
     async def form_context(
         self, user: UserId, team: TeamId, channel: ChannelId, text: str
@@ -115,7 +116,7 @@ class ReviewService(Service):
         Raises DirectoryUnavailable, StoreUnavailable.
         """
         member = await self.directory.membership(user)
-        verdict = may_open(self.policy, member, self.clock.now())
+        verdict = may_open(self.policy, member, self.clock.monotonic())
         if not verdict.is_allowed:
             return FormContext(verdict)
         try:
@@ -172,7 +173,7 @@ class ReviewService(Service):
         Raises DirectoryUnavailable, GatewayError.
         """
         member = await self.directory.membership(user)
-        if not may_open(self.policy, member, self.clock.now()).is_allowed:
+        if not may_open(self.policy, member, self.clock.monotonic()).is_allowed:
             return (), ()
         sessions, meetings = await asyncio.gather(
             self.gateway.live_sessions(), self.gateway.meetings(query)
@@ -200,7 +201,7 @@ class ReviewService(Service):
         Raises DirectoryUnavailable, GatewayError.
         """
         member = await self.directory.membership(user)
-        if not may_open(self.policy, member, self.clock.now()).is_allowed:
+        if not may_open(self.policy, member, self.clock.monotonic()).is_allowed:
             return SearchResult()
         session = await self.gateway.active_session(meeting)
         if session is None or not role_in(self.policy, member, session.meeting):
@@ -216,7 +217,7 @@ class ReviewService(Service):
         member = await self.directory.membership(request.user)
         session = await self.gateway.active_session(request.meeting, fresh=True)
         meeting = session.meeting if session else await self.gateway.meeting(request.meeting)
-        verdict = may_see(self.policy, member, meeting, self.clock.now())
+        verdict = may_see(self.policy, member, meeting, self.clock.monotonic())
         if not verdict.is_allowed:
             # Without a role in the meeting, the user must not see who is in it.
             return Review(meeting, session, (), verdict, request.reason)

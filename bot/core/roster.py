@@ -66,6 +66,18 @@ class Participant:
         return participant_key(self.id, self.custom_id)
 
     @property
+    def presets(self) -> frozenset[str]:
+        """The presets of the record and of all its rows."""
+        given = (self.preset, *(peer.preset for peer in self.peers))
+        return frozenset(one for one in given if one)
+
+    @property
+    def custom_ids(self) -> frozenset[CustomId]:
+        """The custom ids of the record and of all its rows."""
+        given = (self.custom_id, *(peer.custom_id for peer in self.peers))
+        return frozenset(one for one in given if one)
+
+    @property
     def open_peers(self) -> tuple[Peer, ...]:
         """The connections that have not left."""
         return tuple(peer for peer in self.peers if peer.left_at is None)
@@ -89,25 +101,55 @@ def participant_key(
 def parse_key(text: str) -> tuple[ParticipantId | None, CustomId | None] | None:
     """Return the ids that a key names, one of them None; None if the text is not a key."""
     kind, _, value = text.partition(":")
-    value = value.strip()
+    kind, value = normalize_name(kind), value.strip()
     if kind == "participant" and value:
         return ParticipantId(value), None
     return (None, CustomId(value)) if kind == "custom" and value else None
+
+
+class IdIndex:
+    """Finds participants by their ids, in any spelling: `normalize_name` makes them equal."""
+
+    def __init__(self, people: Iterable[Participant]) -> None:
+        self._people: dict[str, list[Participant]] = {}
+        for person in people:
+            for text in {normalize_name(one) for one in (person.id, *person.custom_ids) if one}:
+                self._people.setdefault(text, []).append(person)
+
+    def spelled(self, text: str) -> Sequence[Participant]:
+        """Return the participants with an id that is `text` in some spelling."""
+        wanted = normalize_name(text)
+        # Text without a visible character would name whoever has such an id.
+        return self._people.get(wanted, []) if wanted else []
+
+    def with_id(self, participant_id: ParticipantId) -> Sequence[Participant]:
+        """Return the participants with exactly this participant id: one at most, in a session."""
+        return [one for one in self.spelled(participant_id) if one.id == participant_id]
+
+    def with_custom_id(self, custom_id: CustomId) -> Sequence[Participant]:
+        """Return the participants with exactly this custom id, in any of their rows."""
+        return [one for one in self.spelled(custom_id) if custom_id in one.custom_ids]
 
 
 class Roster:
     """The participants of one session in one read of its rows, newest first.
 
     `everyone` includes those who left, `live` does not. `without_id` counts the open connections
-    that have neither a participant id nor a custom id. `partial` are keys and ids of people of
-    whom connections may be missing, so that it proves nothing about them.
+    that have neither a participant id nor a custom id. `latest` is the latest date in the rows:
+    what happened before it is shown. `shows_leaves`: a row says that somebody left. `partial` are
+    keys and ids of people of whom connections may be missing, so that it proves nothing about them.
     """
 
     def __init__(self, peers: Iterable[Peer], partial: Iterable[str] = ()) -> None:
         self.partial = frozenset(partial)
         grouped: dict[ParticipantKey, list[Peer]] = {}
         self.without_id = 0
+        self.latest: datetime | None = None
+        self.shows_leaves = False
         for peer in peers:
+            dates = [date for date in (self.latest, peer.joined_at, peer.left_at) if date]
+            self.latest = max(dates, default=None)
+            self.shows_leaves = self.shows_leaves or peer.left_at is not None
             if key := participant_key(peer.participant_id, peer.custom_id):
                 grouped.setdefault(key, []).append(peer)
             elif peer.left_at is None:
@@ -115,7 +157,12 @@ class Roster:
         everyone = sorted(map(_participant, grouped.values()), key=_joined_timestamp)
         self.everyone = tuple(reversed(everyone))
         self.live = tuple(person for person in self.everyone if person.open_peers)
-        self._by_id = {person.id: person for person in self.everyone if person.id}
+        self.ids = IdIndex(self.everyone)
+        self._by_peer_id: dict[str, list[tuple[PeerId, Participant]]] = {}
+        for person in self.everyone:
+            for one in person.peers:
+                spelled = self._by_peer_id.setdefault(normalize_name(one.id), [])
+                spelled.append((one.id, person))
         self._named = [(normalize_name(person.name), person) for person in self.live]
         texts = [
             "\v".join([name, normalize_name(one.custom_id or ""), normalize_name(one.id or "")])
@@ -125,7 +172,7 @@ class Roster:
 
     def by_id(self, participant_id: ParticipantId) -> Participant | None:
         """Return the participant, live or not, with this participant id."""
-        return self._by_id.get(participant_id)
+        return next(iter(self.ids.with_id(participant_id)), None)
 
     def find(self, key: ParticipantKey) -> tuple[Participant, ...]:
         """Return the participants, live or not, with this key: at most one for `participant:…`."""
@@ -137,12 +184,18 @@ class Roster:
 
     def by_custom_id(self, custom_id: CustomId) -> tuple[Participant, ...]:
         """Return the participants, live or not, with this custom id: one per record of theirs."""
-        return tuple(person for person in self.everyone if person.custom_id == custom_id)
+        return tuple(self.ids.with_custom_id(custom_id))
 
     def by_peer_id(self, peer_id: PeerId) -> Participant | None:
         """Return the participant, live or not, who has this connection."""
-        pairs = ((person, peer) for person in self.everyone for peer in person.peers)
-        return next((person for person, peer in pairs if peer.id == peer_id), None)
+        pairs = self._by_peer_id.get(normalize_name(peer_id), ()) if peer_id else ()
+        return next((person for one, person in pairs if one == peer_id), None)
+
+    def spelled_peer_id(self, text: str) -> tuple[Participant, ...]:
+        """Return the participants, live or not, who have a connection `text` in some spelling."""
+        wanted = normalize_name(text)
+        pairs = self._by_peer_id.get(wanted, ()) if wanted else ()
+        return tuple({person.key: person for _, person in pairs}.values())
 
     def search(self, text: str, limit: int) -> list[Participant]:
         """List live participants whose name, custom id or participant id contains `text`."""

@@ -3,16 +3,18 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime, timedelta
 from math import ceil
 
 from bot.core.event import Event, EventKind
-from bot.core.evidence import LIST_LAG, evidence
+from bot.core.evidence import LIST_LAG, UnresolvedCall
 from bot.core.kick import LEASE, MAX_CALL_TIME, RENEW_EVERY, SEND_WITHIN, Kick, State
 from bot.core.ports import (
     Clock,
     GatewayError,
+    KickCall,
     MeetingGateway,
     NotFound,
     NotSent,
@@ -22,26 +24,17 @@ from bot.core.ports import (
     StoreUnavailable,
     VersionConflict,
 )
-from bot.core.roster import ParticipantKey, Peer, Roster
+from bot.core.roster import ParticipantKey, Peer
 from bot.core.target import Outcome, OutcomeReason, Target
 
 logger = logging.getLogger(__name__)
 
-# If a reply was lost, the session is read at once, after 2 s, and when its list is up to date:
+# If a reply was lost, the session is read at once, after 2 s, and when its list may be up to date:
 # after 6 s or LIST_LAG after the end of the call, whichever is later.
 SECOND_READ_AFTER = timedelta(seconds=2)
 LAST_READ_AFTER = timedelta(seconds=6)
 STORE_RETRY_DELAY = timedelta(seconds=1)
 STORE_ATTEMPTS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class _UnresolvedCall:
-    """A call whose reply does not say what happened, and when it ended or must have ended."""
-
-    reason: OutcomeReason
-    detail: str
-    ended_at: datetime
 
 
 @dataclass(slots=True)
@@ -63,7 +56,7 @@ class KickRunner:
     store: Store
     clock: Clock
     _lock: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
-    unresolved: dict[ParticipantKey | None, _UnresolvedCall] = field(
+    unresolved: dict[ParticipantKey | None, UnresolvedCall] = field(
         init=False, default_factory=dict
     )
 
@@ -78,38 +71,56 @@ class KickRunner:
         """
         pending = [target for target in self.kick.targets if target.outcome is None]
         calls = [self._call_target(target, peers.get(target.key, ())) for target in pending]
-        # An error for one target must not cancel the call for another one.
-        errors = await asyncio.gather(*calls, return_exceptions=True)
+        ended = asyncio.Event()
+        keeping = asyncio.create_task(self._keep_lease(ended))
+        try:
+            # An error for one target must not cancel the call for another one.
+            errors = await asyncio.gather(*calls, return_exceptions=True)
+        finally:
+            ended.set()
+            await keeping
         for error in filter(None, errors):
             raise error
 
+    async def _keep_lease(self, ended: asyncio.Event) -> None:
+        """Renew the lease until the calls have ended: some may wait long for their turn."""
+        while not ended.is_set():
+            try:
+                async with asyncio.timeout(RENEW_EVERY.total_seconds()):
+                    await ended.wait()
+            except TimeoutError:
+                # The writes of the calls meet these errors, too, and raise them.
+                with suppress(VersionConflict, StoreUnavailable):
+                    await self._store_with_retries(lambda kick: kick.renew(self.clock.now()))
+
     async def _call_target(self, target: Target, peers: tuple[Peer, ...]) -> None:
-        if not await self._record_call(target, peers):
-            return
-        try:
-            kicked = await self._send(target)
-        except NotFound as error:
-            await self._handle_not_found(target, str(error))
-        except Rejected as error:
-            await self._settle(target.key, Outcome.FAILED, OutcomeReason.REFUSED, str(error))
-        except RateLimited as error:
-            await self._settle(target.key, Outcome.FAILED, OutcomeReason.BUSY, _retry_hint(error))
-        except NotSent as error:
-            await self._settle(target.key, Outcome.FAILED, OutcomeReason.UNREACHABLE, str(error))
-        except GatewayError as error:
-            self._mark_unresolved(target, OutcomeReason.NO_ANSWER, str(error))
-        except Exception:
-            # A bug in the bot: the call may have been sent.
-            logger.exception("kick %s: a call failed", self.kick.number)
-            self._mark_unresolved(target, OutcomeReason.NO_ANSWER)
-        else:
-            if kicked:
-                await self._settle(target.key, Outcome.KICKED, OutcomeReason.CONFIRMED)
-            else:
+        # The turn comes before the mark, which promises that the call is sent at once.
+        async with self.gateway.kick_slot() as call:
+            if not await self._record_call(target, peers):
+                return
+            reply = await self._send(target, call)
+        match reply:
+            case NotFound():
+                await self._handle_not_found(target, str(reply))
+            case Rejected():
+                await self._settle(target.key, Outcome.FAILED, OutcomeReason.REFUSED, str(reply))
+            case RateLimited():
+                hint = _retry_hint(reply)
+                await self._settle(target.key, Outcome.FAILED, OutcomeReason.BUSY, hint)
+            case NotSent():
+                problem = str(reply)
+                await self._settle(target.key, Outcome.FAILED, OutcomeReason.UNREACHABLE, problem)
+            case GatewayError():
+                self._mark_unresolved(target, OutcomeReason.NO_ANSWER, str(reply))
+            case Exception():
+                self._mark_unresolved(target, OutcomeReason.NO_ANSWER)
+            case ():
                 self._mark_unresolved(target, OutcomeReason.EMPTY_ANSWER)
+            case _:
+                await self._settle(target.key, Outcome.KICKED, OutcomeReason.CONFIRMED)
 
     def _mark_unresolved(self, target: Target, reason: OutcomeReason, detail: str = "") -> None:
-        self.unresolved[target.key] = _UnresolvedCall(reason, detail, self.clock.now())
+        self.unresolved[target.key] = UnresolvedCall(reason, detail, self.clock.now())
 
     async def _record_call(self, target: Target, peers: tuple[Peer, ...]) -> bool:
         """Record that the call is about to be sent, and return True.
@@ -118,7 +129,7 @@ class KickRunner:
         """
         try:
             async with self._lock:
-                now = self.clock.now()
+                now, began = self.clock.now(), self.clock.monotonic()
                 event = Event(now, EventKind.CALLED, None, _label(target), self.kick.id)
                 await self._store_change(
                     now, lambda kick: kick.mark_called(target, peers, now), event
@@ -126,7 +137,8 @@ class KickRunner:
         except StoreUnavailable as error:
             problem = str(error)
         else:
-            if self.clock.now() - now <= SEND_WITHIN:
+            # By the monotonic clock, which also counts the time in which the machine is suspended.
+            if self.clock.monotonic() - began <= SEND_WITHIN.total_seconds():
                 return True
             # A process that takes over assumes the call has ended by a fixed time, so do not send
             # late.
@@ -134,15 +146,21 @@ class KickRunner:
         await self._settle(target.key, Outcome.FAILED, OutcomeReason.NOT_TRIED, problem)
         return False
 
-    async def _send(self, target: Target) -> tuple[str, ...]:
+    async def _send(self, target: Target, call: KickCall) -> tuple[str, ...] | Exception:
+        """Return the ids in the reply, or what the call raised."""
         meeting = self.kick.meeting.id
-        if target.participant_id:
-            call = self.gateway.kick(meeting, participant_ids=[target.participant_id])
-        elif target.custom_id:
-            call = self.gateway.kick(meeting, custom_participant_ids=[target.custom_id])
-        else:
-            raise Rejected(f"{target.name} has no id that RealtimeKit could be given")
-        return tuple(await call)
+        try:
+            if target.participant_id:
+                return tuple(await call(meeting, participant_ids=[target.participant_id]))
+            if target.custom_id:
+                return tuple(await call(meeting, custom_participant_ids=[target.custom_id]))
+        except GatewayError as error:
+            return error
+        except Exception as error:
+            # A bug in the bot: the call may have been sent.
+            logger.exception("kick %s: a call failed", self.kick.number)
+            return error
+        return Rejected(f"{target.name} has no id that RealtimeKit could be given")
 
     async def _handle_not_found(self, target: Target, detail: str) -> None:
         if target.live or self.kick.target(target.key).peers:
@@ -165,8 +183,9 @@ class KickRunner:
         for target in self.kick.targets:
             if target.called_at and target.outcome is outcome:
                 reason = target.outcome_reason or OutcomeReason.NO_ANSWER
-                ended_at = target.called_at + MAX_CALL_TIME
-                self.unresolved[target.key] = _UnresolvedCall(reason, target.detail, ended_at)
+                # A date in the future is from a clock that was ahead: do not wait for it.
+                ended_at = min(target.called_at, self.clock.now()) + MAX_CALL_TIME
+                self.unresolved[target.key] = UnresolvedCall(reason, target.detail, ended_at)
 
     async def resolve_unknown(self) -> None:
         """Poll the session for evidence about the unresolved targets, then settle all of them.
@@ -174,22 +193,24 @@ class KickRunner:
         A target without evidence is settled as unknown. This takes up to 6 s, or until 12 s after
         the last call ended.
         """
-        started = self.clock.now()
+        started, began = self.clock.now(), self.clock.monotonic()
         up_to_date = [call.ended_at + LIST_LAG for call in self.unresolved.values()]
         last = max([started + LAST_READ_AFTER, *up_to_date])
         for moment in (started, started + SECOND_READ_AFTER, last):
             if not self.unresolved:
                 return
-            await self._wait_until(moment)
+            # By the monotonic clock: the store's may be set meanwhile.
+            await self._wait_until(began + (moment - started).total_seconds())
             await self._store_with_retries(lambda kick: kick.renew(self.clock.now()))
             await self._read_session()
         for key, call in list(self.unresolved.items()):
-            await self._settle(key, Outcome.UNKNOWN, call.reason, call.detail)
+            await self._settle(key, Outcome.UNKNOWN, *call.unknown())
 
-    async def _wait_until(self, moment: datetime) -> None:
-        while (left := moment - self.clock.now()) > timedelta():
-            await self.clock.sleep(min(left, RENEW_EVERY).total_seconds())
-            if left > RENEW_EVERY:
+    async def _wait_until(self, moment: float) -> None:
+        step = RENEW_EVERY.total_seconds()
+        while (left := moment - self.clock.monotonic()) > 0:
+            await self.clock.sleep(min(left, step))
+            if left > step:
                 await self._store_with_retries(lambda kick: kick.renew(self.clock.now()))
 
     async def recheck_unknown(self) -> None:
@@ -199,36 +220,20 @@ class KickRunner:
             await self._read_session()
 
     async def _read_session(self) -> None:
-        if self.kick.session_id is None:
+        session, keys = self.kick.session_id, [key for key in self.unresolved if key]
+        if session is None:
             return
         read_at = self.clock.now()
         try:
-            keys = [key for key in self.unresolved if key]
-            roster = await self.gateway.find(
-                self.kick.session_id, keys, fresh=True, as_evidence=True
-            )
+            roster = await self.gateway.find(session, keys, fresh=True, as_evidence=True)
         except GatewayError as error:
             logger.warning("kick %s: the session can't be read: %s", self.kick.number, error)
             return
-        for key in [key for key in self.unresolved if key not in roster.partial]:
-            await self._apply_evidence(key, roster, read_at)
-
-    async def _apply_evidence(
-        self, key: ParticipantKey | None, roster: Roster, read_at: datetime
-    ) -> None:
-        people = roster.find(key) if key else ()
-        peers = tuple(peer for person in people for peer in person.peers)
-        call = self.unresolved[key]
-        found = evidence(self.kick.target(key), peers, read_at, call.ended_at)
-        if found:
-            outcome, reason, rejoined_at = found
-            if outcome is Outcome.GONE and call.reason is OutcomeReason.NOT_FOUND:
-                # A 404 means that this kick removed nobody: report that they had already left,
-                # not that they may have been kicked.
-                reason = call.reason
-            await self._settle(key, outcome, reason, call.detail, rejoined_at)
-        elif call.reason is OutcomeReason.NOT_FOUND and all(peer.left_at for peer in peers):
-            await self._settle(key, Outcome.GONE, call.reason)
+        for key, call in list(self.unresolved.items()):
+            target = self.kick.target(key)
+            if proof := call.judge(target, roster, read_at, self.gateway.service_time):
+                outcome, reason, rejoined_at = proof
+                await self._settle(key, outcome, reason, call.detail, rejoined_at)
 
     async def finish(self) -> None:
         """Store the kick as done. Every target must have an outcome."""

@@ -25,7 +25,9 @@ class OutcomeReason(StrEnum):
     NOBODY = "nobody"  # 404, and they were never seen in the session
     NOT_TRIED = "not tried"  # the call was never started
     PROTECTED = "protected"  # the policy protects them by now
-    STILL_THERE = "still there"  # a connection from before the call is open long after it
+    STILL_THERE = "still there"  # a read that shows later events shows them connected
+    STILL_LISTED = "still listed"  # no valid reply, and the last read may be older than the call
+    NOT_FOUND_LISTED = "not found but listed"  # 404, and the last read shows them connected
     NO_ANSWER = "no answer"  # the reply was lost
     EMPTY_ANSWER = "empty answer"  # the reply reports success, but names no participant
     REFUSED = "refused"  # RealtimeKit rejected the bot's credentials or input
@@ -62,6 +64,16 @@ class Target:
     outcome_reason: OutcomeReason | None = None
     detail: str = ""
     rejoined_at: datetime | None = None
+
+    @property
+    def presets(self) -> frozenset[str]:
+        """The preset that is known of them, if there is one."""
+        return frozenset([self.preset] if self.preset else [])
+
+    @property
+    def custom_ids(self) -> frozenset[CustomId]:
+        """The custom id that is known of them, if there is one."""
+        return frozenset([self.custom_id] if self.custom_id else [])
 
     @property
     def key(self) -> ParticipantKey | None:

@@ -3,16 +3,17 @@
 import asyncio
 import json
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 from urllib.parse import quote, urlencode
 
 import httpx
 
-from bot.core.ports import NotFound, NotSent, OutcomeUnknown, RateLimited, Rejected
+from bot.core.ports import KickCall, NotFound, NotSent, OutcomeUnknown, RateLimited, Rejected
 from bot.core.roster import (
     CustomId,
     Meeting,
@@ -26,8 +27,10 @@ from bot.core.roster import (
 from bot.realtimekit import models
 from bot.realtimekit.connection import MAX_REQUESTS, App
 from bot.realtimekit.errors import error_for_exception, error_for_reply, retry_delay
-from bot.realtimekit.paging import MAX_PAGES, PER_PAGE, Listing, Page, fetch_all
+from bot.realtimekit.paging import MAX_PAGES, PER_PAGE, Listing, Page, fetch_all, without_repeats
+from bot.realtimekit.progress import Progress
 from bot.realtimekit.rate_limit import RateLimit
+from bot.realtimekit.service_time import ServiceTime
 
 T = TypeVar("T")
 _Query = dict[str, str]
@@ -42,10 +45,12 @@ _REPLY_SHARE: Final = 1 / 8
 class RealtimeKit:
     """The operations of one RealtimeKit app. Each may raise any GatewayError.
 
-    A call ends within `deadline` seconds. A list takes one call for each page. A request is retried
-    once at most: if it was not sent, or if it got a 429 whose `Retry-After` ends early enough. At
-    most 8 requests are in flight, and at most 7 of them are reads, so that a kick does not wait for
-    reads.
+    A call ends within `deadline` seconds, which for a kick begin with its turn. A list takes one
+    call for each page. A request is retried once at most: if it was not sent, or if it got a 429
+    whose `Retry-After` ends early enough. At most 8 requests are in flight, and at most 7 of them
+    are reads, so that a kick does not wait for reads.
+
+    `now` is the caller's clock. `service_time` converts its times to RealtimeKit's clock.
 
     The token is sent in the Authorization header only. Neither httpx nor httpcore logs it at any
     level, and the repr of httpx's headers hides it.
@@ -59,6 +64,7 @@ class RealtimeKit:
         deadline: float = 8.0,
         rate_limit: RateLimit | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._http = http
         self._path = f"/accounts/{_segment(app.account_id)}/realtime/kit/{_segment(app.app_id)}"
@@ -68,6 +74,9 @@ class RealtimeKit:
         self._deadline = deadline
         self._rate_limit = rate_limit or RateLimit()
         self._sleep = sleep
+        self._now = now
+        self._service_time = ServiceTime()
+        self.service_time = self._service_time.at
         self._requests = asyncio.Semaphore(MAX_REQUESTS)
         self._reads = asyncio.Semaphore(_MAX_READS)
 
@@ -140,6 +149,13 @@ class RealtimeKit:
         found = await self._list(path, {}, models.parse_records, max_pages)
         return replace(found, rows=list({row.id: row for row in found.rows}.values()))
 
+    async def presets(self) -> Sequence[str]:
+        """Return the names of the app's presets.
+
+        https://developers.cloudflare.com/api/resources/realtime_kit/subresources/presets/methods/get
+        """
+        return (await self._list("/presets", {}, models.parse_presets)).rows
+
     async def kick(
         self,
         meeting: MeetingId,
@@ -156,6 +172,26 @@ class RealtimeKit:
 
         https://developers.cloudflare.com/api/resources/realtime_kit/subresources/active-session/methods/kick_participants
         """
+        async with self.kick_slot() as send:
+            return await send(
+                meeting,
+                participant_ids=participant_ids,
+                custom_participant_ids=custom_participant_ids,
+            )
+
+    @asynccontextmanager
+    async def kick_slot(self) -> AsyncIterator[KickCall]:
+        """Wait for the turn of a kick, and yield the call that sends it at once: like `kick`."""
+        async with self._requests:
+            yield self._kick
+
+    async def _kick(
+        self,
+        meeting: MeetingId,
+        *,
+        participant_ids: Sequence[ParticipantId] = (),
+        custom_participant_ids: Sequence[CustomId] = (),
+    ) -> Sequence[str]:
         lists = {
             "participant_ids": participant_ids,
             "custom_participant_ids": custom_participant_ids,
@@ -191,26 +227,29 @@ class RealtimeKit:
             method, self._path + path, content=content, headers=self._headers
         )
         until = asyncio.get_running_loop().time() + self._deadline
+        send_by = self._now() + timedelta(seconds=self._deadline * (1 - _REPLY_SHARE))
         try:
-            return await self._attempt(request, until)
+            return await self._attempt(request, until, send_by)
         except (RateLimited, NotSent) as error:
             delay = retry_delay(error)
             if delay is None or not self._leaves_time(until, delay):
                 raise
         await self._sleep(delay)
-        return await self._attempt(request, until)
+        return await self._attempt(request, until, send_by)
 
-    async def _attempt(self, request: httpx.Request, until: float) -> bytes:
+    async def _attempt(self, request: httpx.Request, until: float, send_by: datetime) -> bytes:
         is_read = request.method == "GET"
-        slot = self._reads if is_read else nullcontext()
-        request.extensions["trace"] = progress = _Progress()
+        # A kick has its slot already.
+        slots = (self._reads, self._requests) if is_read else (nullcontext(), nullcontext())
+        request.extensions["trace"] = progress = Progress(self._now, send_by)
         try:
-            async with asyncio.timeout_at(until), slot, self._requests:
+            async with asyncio.timeout_at(until), slots[0], slots[1]:
                 if not self._leaves_time(until):
                     raise NotSent("not sent: its turn came too late")
                 self._rate_limit.check(read=is_read)
                 # A transport that reports no progress may have sent the request.
                 progress.unsent = False
+                sent_at = self._now()
                 response = await self._http.send(request)
         except TimeoutError as error:
             if progress.unsent:
@@ -220,6 +259,7 @@ class RealtimeKit:
             # httpx does not wrap the SSLError of a damaged TLS record.
             raise error_for_exception(error) from error
         self._rate_limit.update(response)
+        self._service_time.update(response.headers, sent_at, self._now())
         if not response.is_success:
             raise error_for_reply(response)
         return response.content
@@ -230,20 +270,6 @@ class RealtimeKit:
         return asyncio.get_running_loop().time() + delay < latest
 
 
-@dataclass(slots=True)
-class _Progress:
-    """Whether a request is still unsent. httpcore calls this before and after each of its steps.
-
-    https://www.python-httpx.org/advanced/extensions/
-    """
-
-    unsent: bool = True
-
-    async def __call__(self, event: str, _: dict[str, Any]) -> None:
-        # After the connection steps, a part of the request may have been sent.
-        self.unsent = event.startswith("connection.")
-
-
 def _segment(text: str) -> str:
     """Return an id as one segment of a path.
 
@@ -252,14 +278,3 @@ def _segment(text: str) -> str:
     if text in {"", ".", ".."}:
         raise Rejected(f"{text!r} is no id")
     return quote(text, safe="", errors="replace")
-
-
-def without_repeats(rows: Sequence[Peer]) -> Sequence[Peer]:
-    """Return one row for each peer: a later one only if it says that the peer left."""
-    peers: dict[str | int, Peer] = {}
-    for number, row in enumerate(rows):
-        # Rows without an id may be different peers.
-        key = row.id or number
-        if row.left_at or key not in peers:
-            peers[key] = row
-    return list(peers.values())

@@ -143,6 +143,12 @@ class RecordRow(Model):
         return Participant(self.id, custom_id, self.name or "", self.preset_name)
 
 
+class PresetRow(Model):
+    """A preset of the app."""
+
+    name: str | None = None
+
+
 class KickedRow(Model):
     """A kicked participant. Whether `id` is a participant id or a peer id is not documented."""
 
@@ -255,6 +261,12 @@ def parse_record(body: bytes, participant: ParticipantId) -> Participant:
     if record.id.casefold() != participant.casefold():
         raise OutcomeUnknown("a broken reply: the record of another participant")
     return record.to_participant()
+
+
+def parse_presets(body: bytes) -> Page[str]:
+    """Return a page of the names of the app's presets."""
+    reply = _parse(Reply[list[PresetRow]], body)
+    return Page([row.name for row in reply.data if row.name], len(reply.data), reply.total)
 
 
 def parse_kicked(body: bytes) -> Sequence[str]:

@@ -9,13 +9,12 @@ import re
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import httpx
 
 from bot.core.ports import RateLimited
+from bot.realtimekit.service_time import parse_http_date
 
 LONGEST_BLOCK: Final = 600.0
 """Seconds. Cloudflare blocks for 5 minutes, so a longer `Retry-After` is tried again before."""
@@ -84,17 +83,8 @@ def retry_after(headers: httpx.Headers) -> float | None:
     value = headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(value):
         return float(value)
-    until = _date(value)
-    if until is not None:
-        # The service's `Date` makes the result independent of the clock of this machine.
-        now = _date(headers.get("date", "")) or datetime.now(UTC)
+    # In the service's time: this machine's clock may be off.
+    until, now = parse_http_date(value), parse_http_date(headers.get("date", ""))
+    if until and now:
         return max(0.0, (until - now).total_seconds())
     return max((seconds for left, seconds in quota(headers) if left == 0), default=None)
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)

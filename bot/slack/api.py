@@ -4,7 +4,6 @@ import logging
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -33,12 +32,21 @@ UNREACHABLE = "Slack can't be reached"
 # https://docs.slack.dev/reference/methods/chat.postMessage#errors
 MAYBE_APPLIED = frozenset({"fatal_error", "internal_error"})
 TRANSIENT = frozenset({UNREACHABLE, "ratelimited", "service_unavailable", "request_timeout"})
+# https://docs.slack.dev/reference/methods/auth.test#errors
+_TOKEN_REFUSED = frozenset({"account_inactive", "invalid_auth", "token_expired", "token_revoked"})
+APP_REMOVED = (
+    "The app was removed from this workspace, or its token was revoked. Tell the bot's operator."
+)
+ORG_WIDE = (
+    "the app is installed for a whole Enterprise Grid organization, which Kickbot does not"
+    " support: install it to one workspace"
+)
 # If a body is no JSON object, slack_sdk raises its own errors, or errors of Python.
 _UNUSABLE = (aiohttp.ClientError, SlackClientError, TimeoutError, AttributeError, ValueError)
 
 # https://docs.slack.dev/interactivity/handling-user-interaction#message_responses
 RESPONSE_URL_USES = 5
-RESPONSE_URL_LIFETIME = timedelta(minutes=30)
+RESPONSE_URL_LIFETIME = 30 * 60  # seconds
 MAX_RESPONSE_URLS = 1000
 
 
@@ -61,6 +69,11 @@ class SlackCallError(Exception):
         self.code = code
         self.maybe_applied = maybe_applied
         self.retry_after = retry_after
+
+    @property
+    def is_token_refused(self) -> bool:
+        """Whether Slack refuses the token, such as after the app was removed."""
+        return self.code in _TOKEN_REFUSED
 
     @property
     def is_transient(self) -> bool:
@@ -121,6 +134,8 @@ async def scopes(client: AsyncWebClient) -> tuple[str, frozenset[str]]:
     https://docs.slack.dev/reference/methods/auth.test (the scopes come in a header).
     """
     reply = await _reply(client, "auth.test")
+    if reply.get("is_enterprise_install"):
+        raise SlackCallError("auth.test", ORG_WIDE)
     granted = (one.strip() for one in str(reply.headers.get("x-oauth-scopes", "")).split(","))
     return str(reply["team"]), frozenset(filter(None, granted))
 
@@ -129,7 +144,7 @@ async def scopes(client: AsyncWebClient) -> tuple[str, frozenset[str]]:
 class _ResponseUrl:
     user: UserId
     url: str = field(repr=False)
-    expires_at: datetime
+    expires_at: float  # by the monotonic clock
     uses_left: int = RESPONSE_URL_USES
 
 
@@ -147,7 +162,7 @@ class ResponseUrls:
     def register(self, user: UserId, url: str) -> str:
         """Remember a user's response URL, and return an id for it."""
         response_id = uuid4().hex
-        expires_at = self.clock.now() + RESPONSE_URL_LIFETIME
+        expires_at = self.clock.monotonic() + RESPONSE_URL_LIFETIME
         self._urls[response_id] = _ResponseUrl(user, url, expires_at)
         while len(self._urls) > MAX_RESPONSE_URLS:
             self._urls.popitem(last=False)
@@ -158,7 +173,7 @@ class ResponseUrls:
     ) -> SlackCallError | None:
         """Send a message to the channel, or to the user only. Returns what failed, if it did."""
         known = self._urls.get(response_id)
-        if known is None or known.uses_left <= 0 or self.clock.now() >= known.expires_at:
+        if known is None or known.uses_left <= 0 or self.clock.monotonic() >= known.expires_at:
             return SlackCallError("response_url", "used up, or too old")
         known.uses_left -= 1
         kind = "in_channel" if in_channel else "ephemeral"

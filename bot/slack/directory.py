@@ -4,7 +4,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -12,10 +11,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.core.kick import TeamId, UserId
 from bot.core.policy import MAX_MEMBERSHIP_AGE, AccountStatus, GroupId, Membership
 from bot.core.ports import Clock, DirectoryUnavailable
-from bot.slack.api import SlackCallError, post_form
+from bot.slack.api import APP_REMOVED, SlackCallError, post_form
 
 # Half of the maximum age: a membership that was read now stays valid while people decide.
-_READ_AGAIN_AFTER = MAX_MEMBERSHIP_AGE / 2
+_READ_AGAIN_AFTER = MAX_MEMBERSHIP_AGE / 2  # seconds
 MAX_CACHED = 1000
 
 _UNKNOWN_USER = {"user_not_found", "user_not_visible"}
@@ -25,7 +24,7 @@ _UNKNOWN_GROUP = {"no_such_subteam", "subteam_not_found", "plan_upgrade_required
 @dataclass(frozen=True, slots=True)
 class _Members:
     users: frozenset[UserId]
-    read_at: datetime
+    read_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class SlackDirectory:
 
     async def membership(self, user: UserId, *, fresh: bool = False) -> Membership:
         """Return a user's membership; with `fresh`, read it now. Raises DirectoryUnavailable."""
-        since = self.clock.now() - (timedelta() if fresh else _READ_AGAIN_AFTER)
+        since = self.clock.monotonic() - (0.0 if fresh else _READ_AGAIN_AFTER)
         async with self._locks[user]:
             known = self._cached.get(user)
             if known is None or known.read_at < since:
@@ -67,7 +66,7 @@ class SlackDirectory:
 
     async def members(self, group: GroupId) -> tuple[UserId, ...]:
         """Return who is in a user group. Raises DirectoryUnavailable."""
-        found = await self._group(group, since=self.clock.now() - _READ_AGAIN_AFTER)
+        found = await self._group(group, since=self.clock.monotonic() - _READ_AGAIN_AFTER)
         return tuple(sorted(found.users))
 
     def _cache(self, membership: Membership) -> None:
@@ -78,8 +77,8 @@ class SlackDirectory:
             del self._cached[oldest]
             self._locks.pop(oldest, None)
 
-    async def _read(self, user: UserId, since: datetime) -> Membership:
-        read_at = self.clock.now()
+    async def _read(self, user: UserId, since: float) -> Membership:
+        read_at = self.clock.monotonic()
         groups = [self._group_for(group, user, since) for group in self.groups]
         status, members = await asyncio.gather(self._account_status(user), asyncio.gather(*groups))
         found = dict(zip(self.groups, members, strict=True))
@@ -97,18 +96,18 @@ class SlackDirectory:
         except SlackCallError as error:
             if error.code in _UNKNOWN_USER:
                 return AccountStatus.OUTSIDER
-            raise DirectoryUnavailable(str(error)) from error
+            raise _unavailable(error) from error
         return account_status(reply["user"], self.team)
 
-    async def _group_for(self, group: GroupId, user: UserId, since: datetime) -> _Members:
+    async def _group_for(self, group: GroupId, user: UserId, since: float) -> _Members:
         try:
             return await self._group(group, since)
         except DirectoryUnavailable:
             if user not in self.named:
                 raise
-            return _Members(frozenset(), self.clock.now())
+            return _Members(frozenset(), self.clock.monotonic())
 
-    async def _group(self, group: GroupId, since: datetime) -> _Members:
+    async def _group(self, group: GroupId, since: float) -> _Members:
         async with self._locks[group]:
             members = self._members.get(group)
             if members is None or members.read_at < since:
@@ -116,26 +115,36 @@ class SlackDirectory:
         return members
 
     async def _read_group(self, group: GroupId) -> _Members:
-        read_at = self.clock.now()
+        read_at = self.clock.monotonic()
         try:
             reply = await post_form(self.client, "usergroups.users.list", usergroup=group)
         except SlackCallError as error:
             if error.code in _UNKNOWN_GROUP:
                 return _Members(frozenset(), read_at)
-            raise DirectoryUnavailable(str(error)) from error
+            raise _unavailable(error) from error
         return _Members(frozenset(UserId(one) for one in reply["users"]), read_at)
+
+
+def _unavailable(error: SlackCallError) -> DirectoryUnavailable:
+    if error.is_token_refused:
+        return DirectoryUnavailable(str(error), APP_REMOVED)
+    return DirectoryUnavailable(str(error))
 
 
 def account_status(user: Mapping[str, Any], team: TeamId) -> AccountStatus:
     """Return what a user object of Slack says of an account.
 
-    https://docs.slack.dev/reference/objects/user-object (USLACKBOT has is_bot false).
+    https://docs.slack.dev/reference/objects/user-object (USLACKBOT has is_bot false). On
+    Enterprise Grid, a user is a member of all workspaces in `enterprise_user.teams`, and `team_id`
+    may be another one.
     """
+    org = user.get("enterprise_user") or {}
+    workspaces = {user.get("team_id"), *(org.get("teams") or ())}
     if user.get("deleted"):
         return AccountStatus.DEACTIVATED
     if user.get("is_bot") or user.get("id") == "USLACKBOT":
         return AccountStatus.BOT
-    if user.get("is_stranger") or user.get("team_id") != team:
+    if user.get("is_stranger") or team not in workspaces:
         return AccountStatus.OUTSIDER
     if user.get("is_restricted") or user.get("is_ultra_restricted"):
         return AccountStatus.GUEST

@@ -41,6 +41,7 @@ class Listeners:
     """Registers the handlers, each behind the checks that its kind of request needs."""
 
     team: TeamId
+    enterprise: str | None
     kick_service: KickService
     modals: Modals
     spawn: Spawn
@@ -93,7 +94,7 @@ class Listeners:
         async def listener(ack: AsyncAck, body: Body) -> None:
             sent = Interaction.model_validate(body)
             metadata = sent.metadata
-            if sent.home == self.team and metadata:
+            if self._is_from_here(sent) and metadata:
                 await handler(ack, sent, metadata)
             else:
                 await ack(**otherwise)
@@ -105,7 +106,7 @@ class Listeners:
 
         async def listener(ack: AsyncAck, body: Body) -> None:
             sent = Interaction.model_validate(body)
-            if sent.home == self.team and sent.kick:
+            if self._is_from_here(sent) and sent.kick:
                 await handler(ack, sent, sent.kick)
             else:
                 self.spawn(self.modals.reply(sent, self._refusal(sent)))
@@ -119,7 +120,7 @@ class Listeners:
         async def listener(ack: AsyncAck, body: Body) -> None:
             sent = Interaction.model_validate(body)
             metadata = sent.view.metadata(model) if sent.view else None
-            if sent.home == self.team and sent.view and metadata:
+            if self._is_from_here(sent) and sent.view and metadata:
                 await handler(ack, sent.user_id, sent.view, metadata)
             else:
                 refusal = text_modal("Kick", self._refusal(sent))
@@ -140,9 +141,15 @@ class Listeners:
         """Answer a search in a menu that this version does not make."""
         await ack(options=[])
 
+    def _is_from_here(self, sent: Interaction) -> bool:
+        # On Enterprise Grid, the home of a member may be another workspace of the organization.
+        # The services read of which workspaces a user is a member.
+        is_of_org = self.enterprise is not None and sent.enterprise_id == self.enterprise
+        return sent.home == self.team or is_of_org
+
     def _refusal(self, sent: Interaction) -> str:
         """Return why a request is refused. Record it if the user is of another workspace."""
-        if sent.home == self.team:
+        if self._is_from_here(sent):
             return OUTDATED
         request = sent.view.metadata(ApprovalMetadata) if sent.view else None
         kick = sent.kick or (request.kick if request else None)

@@ -16,7 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.core.kick import KickId
 from bot.core.ports import Clock, DirectoryUnavailable, GatewayError, StoreUnavailable
-from bot.slack.api import ResponseUrls, SlackCallError, post_json
+from bot.slack.api import APP_REMOVED, ResponseUrls, SlackCallError, post_json
 from bot.slack.payloads import Command, Interaction, View, ViewMetadata
 from bot.slack.views import blocks
 from bot.slack.views.blocks import Modal
@@ -87,8 +87,9 @@ class Modals:
         if not ref.external_id:
             return await self.update(ref.view_id, view)
         failure = await self._update_by_external_id(ref.external_id, view)
-        if otherwise and failure not in {None, NOT_FOUND}:
-            text = f"Slack did not show what should come next ({failure}). {otherwise}"
+        if otherwise and failure and failure.code != NOT_FOUND:
+            remedy = APP_REMOVED if failure.is_token_refused else otherwise
+            text = f"Slack did not show what should come next ({failure.code}). {remedy}"
             await self.send_ephemeral(ref.response_id, text)
         return failure is None
 
@@ -134,21 +135,22 @@ class Modals:
             # Slack may have opened it all the same. Then an update succeeds.
             maybe_open = error.maybe_applied or error.code == "exchanged_trigger_id"
             if not (maybe_open and await self.show(ref, view)):
-                await self.send_ephemeral(response_id, otherwise)
+                text = APP_REMOVED if error.is_token_refused else otherwise
+                await self.send_ephemeral(response_id, text)
                 return None
         return ref
 
-    async def _update_by_external_id(self, external_id: str, view: Modal) -> str | None:
+    async def _update_by_external_id(self, external_id: str, view: Modal) -> SlackCallError | None:
         named = {**view, "external_id": external_id}
         for pause in APPEARS_WITHIN:
             failure = await self._update(external_id=external_id, view=named)
             # Slack also says "not found" for a modal that the user has closed.
-            if failure != NOT_FOUND:
+            if failure is None or failure.code != NOT_FOUND:
                 return failure
             await self.clock.sleep(pause)
-        return NOT_FOUND
+        return failure
 
-    async def _update(self, **arguments: Any) -> str | None:
+    async def _update(self, **arguments: Any) -> SlackCallError | None:
         """Update a view. Returns what failed, if it did."""
         # If the answer is lost, try again: the same update twice gives the same view.
         for _ in range(2):
@@ -157,10 +159,10 @@ class Modals:
             except SlackCallError as error:
                 logger.info("a modal was not updated: %s", error)
                 if not error.maybe_applied:
-                    return error.code
+                    return error
             else:
                 return None
-        return "lost"
+        return SlackCallError("views.update", "lost")
 
 
 @dataclass(slots=True)

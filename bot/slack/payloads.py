@@ -14,7 +14,12 @@ from bot.core.roster import MeetingId
 KICK_ID = r"^[0-9a-f]{32}$"
 
 
-class Command(BaseModel):
+class _Sent(BaseModel):
+    # An error must not quote what was sent, because that may be a response URL.
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+
+class Command(_Sent):
     """A slash command. Its `response_url` can be used five times, for 30 minutes."""
 
     team_id: TeamId
@@ -25,13 +30,13 @@ class Command(BaseModel):
     response_url: str
 
 
-class Option(BaseModel):
+class Option(_Sent):
     """A chosen option."""
 
     value: str
 
 
-class Value(BaseModel):
+class Value(_Sent):
     """The answer to one question."""
 
     value: str | None = None
@@ -39,7 +44,7 @@ class Value(BaseModel):
     selected_options: list[Option] = Field(default_factory=list)
 
 
-class ViewMetadata(BaseModel):
+class ViewMetadata(_Sent):
     """What a modal of the bot carries (its private_metadata).
 
     `response_id` names the response URL that can still reach the user. Earlier versions called it
@@ -56,7 +61,7 @@ class ViewMetadata(BaseModel):
 M = TypeVar("M", bound=ViewMetadata)
 
 
-class View(BaseModel):
+class View(_Sent):
     """A view as it comes back. `answers` are by block id and action id."""
 
     id: str
@@ -85,7 +90,7 @@ class View(BaseModel):
         return next(found, action_id)
 
 
-class Action(BaseModel):
+class Action(_Sent):
     """A pressed button or a chosen option."""
 
     action_ts: str = "0"
@@ -93,16 +98,18 @@ class Action(BaseModel):
     selected_option: Option | None = None
 
 
-class Interaction(BaseModel):
+class Interaction(_Sent):
     """A submit, a pressed button, or a request for options.
 
     `user_team_id` is the user's own workspace. `team_id` is the one in which the user acted.
+    `enterprise_id` is its organization on Enterprise Grid.
     `channel_id` and `message_ts` are those of the message whose button was pressed.
     """
 
     user_id: UserId = Field(validation_alias=AliasPath("user", "id"))
     user_team_id: TeamId | None = Field(None, validation_alias=AliasPath("user", "team_id"))
     team_id: TeamId | None = Field(None, validation_alias=AliasPath("team", "id"))
+    enterprise_id: str | None = Field(None, validation_alias=AliasPath("enterprise", "id"))
     trigger_id: str = ""
     response_url: str = ""
     view: View | None = None

@@ -1,8 +1,10 @@
 """Connections to SQLite or PostgreSQL, and work on them in transactions."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
 from math import ceil
 from typing import Any, TypeAlias, TypeVar
 
@@ -26,6 +28,12 @@ _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "postgres": "postgresql+psycopg",
     "postgresql": "postgresql+psycopg",
+}
+
+# The server's clock, also within a transaction. For SQLite, that of this machine.
+_TIME = {
+    "sqlite": "SELECT strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')",
+    "postgresql": "SELECT clock_timestamp()",
 }
 
 _PRAGMAS = (
@@ -88,6 +96,14 @@ class Database:
         """Run work that may take long, and commit it unless it raises."""
         return await self._run(self.writing(), work, None)
 
+    async def time(self) -> datetime:
+        """Return the time of the database's clock, aware, in UTC."""
+        query = _TIME[self._engine.dialect.name]
+        value = await self.read(lambda db: _scalar(db, query))
+        return (value if isinstance(value, datetime) else datetime.fromisoformat(value)).astimezone(
+            UTC
+        )
+
     async def close(self) -> None:
         """Wait for running work, and close the connections."""
         if self._running:
@@ -149,6 +165,10 @@ async def _run_connected(connecting: _Connecting, work: Work[T]) -> T:
         return await work(db)
 
 
+async def _scalar(db: AsyncConnection, query: str) -> Any:
+    return (await db.exec_driver_sql(query)).scalar_one()
+
+
 def url(database_url: str) -> URL:
     """Return a DATABASE_URL with the driver that this store uses.
 
@@ -159,6 +179,9 @@ def url(database_url: str) -> URL:
     except (ArgumentError, ValueError):
         # The message of these errors may quote the URL, and with it the password.
         raise ValueError("this is not the URL of a database") from None
+    if re.match("[^:/]+://[^:/]*+:[^@]*@.*@", database_url):
+        # The rest of the password would count as the host, and be quoted as such.
+        raise ValueError("write each @ in the user and the password as %40")
     driver = _DRIVERS.get(given.drivername)
     if not driver:
         known = ", ".join(f"{name}://" for name in _DRIVERS)

@@ -40,10 +40,11 @@ def translated_errors() -> Iterator[None]:
     except NoFreeConnection as error:
         raise StoreUnavailable("every connection to the database is in use for too long") from error
     except DBAPIError as error:
-        raise StoreUnavailable(_message(str(error.orig))) from error
+        raise _unavailable(str(error.orig)) from error
 
 
-def _message(driver_message: str) -> str:
+def _unavailable(driver_message: str) -> StoreUnavailable:
     first_line = driver_message.strip().partition("\n")[0]
     advice = next((text for part, text in _ADVICE.items() if re.search(part, driver_message)), "")
-    return f"the database says: {first_line}" + (f" ({advice})" if advice else "")
+    message = f"the database says: {first_line}" + (f" ({advice})" if advice else "")
+    return StoreUnavailable(message, words=advice or "its log has the details")

@@ -6,13 +6,13 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from bot.core.draft import Draft
 from bot.core.event import Event
-from bot.core.kick import ENDED_WITHOUT_CALL, Kick, KickId, TeamId, UserId
-from bot.core.outbox_message import OutboxMessage, messages_due_for
+from bot.core.kick import ENDED_WITHOUT_CALL, FAR_AHEAD, Kick, KickId, State, TeamId, UserId
+from bot.core.outbox_message import LONGEST_DELAY, OutboxMessage, messages_due_for
 from bot.core.ports import Store
 from bot.core.roster import MeetingId
 from bot.store.database import Database
@@ -72,6 +72,9 @@ class SqlStore(Store):
         """
         return await self._database.read(version)
 
+    async def time(self) -> datetime:
+        return await self._database.time()
+
     async def add(self, kick: Kick, event: Event) -> Kick:
         """Store a new kick. Numbers rise, but a repeated submit may leave a gap."""
         try:
@@ -99,14 +102,24 @@ class SqlStore(Store):
         return await self._kick(kicks.c.number == number)
 
     async def overdue_kicks(self, now: datetime) -> Sequence[Kick]:
-        return await self._kicks(and_(kicks.c.due_at <= now, *self._own()), kicks.c.due_at)
+        far = now + FAR_AHEAD
+        is_due = or_(
+            kicks.c.due_at <= now,
+            # As `Kick.is_overdue`.
+            and_(
+                kicks.c.due_at > far,
+                or_(kicks.c.state != State.WAITING, kicks.c.created_at > far),
+            ),
+        )
+        return await self._kicks(and_(is_due, *self._own()), kicks.c.due_at)
 
     async def pending_messages(self, kick: KickId) -> Sequence[OutboxMessage]:
         return await self._messages(outbox.c.kick_id == kick, outbox.c.due_at.is_not(None))
 
     async def overdue_messages(self, now: datetime) -> Sequence[OutboxMessage]:
         own = select(kicks.c.id).where(kicks.c.id == outbox.c.kick_id, *self._own())
-        return await self._messages(outbox.c.due_at <= now, own.exists())
+        is_due = or_(outbox.c.due_at <= now, outbox.c.due_at > now + LONGEST_DELAY + FAR_AHEAD)
+        return await self._messages(is_due, own.exists())
 
     async def update_message(self, before: OutboxMessage, after: OutboxMessage) -> OutboxMessage:
         return await self._database.write_autocommit(lambda db: update_message(db, before, after))

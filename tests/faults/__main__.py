@@ -24,7 +24,7 @@ COLUMNS = ("cases", "lost", "doubled", "misreported", "duplicates")
 EXAMPLES = 1000
 SHOWN = 40
 # Each lane does its runs in turn, beside the other lane. One lane mostly waits, one computes.
-LANES = (("crash", "storm"), ("races", "machine", "outages"))
+LANES = (("crash", "storm", "lost_replies"), ("races", "machine", "outages", "clocks"))
 RUNS = [name for lane in LANES for name in lane]
 
 

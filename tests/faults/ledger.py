@@ -14,7 +14,7 @@ from typing import Any
 from bot.core.event import EventKind
 from bot.core.kick import MAX_CALL_TIME, OPEN, ChannelId, Kick, State
 from bot.core.outbox_message import DELIVER_WITHIN, MessageKind
-from bot.core.target import Outcome, Target
+from bot.core.target import Outcome, OutcomeReason, Target
 from bot.store import SqlStore
 from bot.store.schema import outbox
 from tests.sandbox.realtimekit import Call, KickEffect, Participant
@@ -31,7 +31,7 @@ BUSY = 429
 CARD_WITHIN = DELIVER_WITHIN + timedelta(seconds=10)
 # The dates of the stand-ins and of the bot differ by the time that some lines of code take.
 BLINK = timedelta(milliseconds=50)
-NEVER = datetime.max.replace(tzinfo=UTC)
+NEVER = datetime(9000, 1, 1, tzinfo=UTC)
 
 _NAMES_KICK = re.compile(r"kick #(\d+)", re.IGNORECASE)
 _TELLS = re.compile(r"— . (kicked|gone|failed|unknown)\b")
@@ -261,16 +261,26 @@ async def _compare_target(
         tally.find("lost", f"{about}: done without an outcome")
     if target.outcome is Outcome.KICKED and target.called_at is None:
         tally.find("misreported", f"{about}: kicked, but never marked as called")
+    people, why = truth.people(kick, target), target.outcome_reason
     if target.outcome is Outcome.FAILED and any(truth.effects(kick, target)):
-        tally.find(
-            "misreported", f"{about}: failed ({target.outcome_reason}), but its call had an effect"
-        )
+        tally.find("misreported", f"{about}: failed ({why}), but its call had an effect")
+    elif why is OutcomeReason.STILL_THERE and _had_left_before(target, people, truth):
+        tally.find("misreported", f"{about}: {why}, but they had left before the call")
     if target.outcome is Outcome.GONE:
         told_at = await _told_at(store, kick, target) if truth.real_time else NEVER
-        if not _had_left(target, truth.people(kick, target), truth, told_at):
+        if not _had_left(target, people, truth, told_at):
             tally.find(
                 "misreported", f"{about}: gone ({target.outcome_reason}), but they never left"
             )
+
+
+def _had_left_before(target: Target, people: Iterable[Participant], truth: _Truth) -> bool:
+    """Tell whether every connection from before the mark was closed at the mark."""
+    return (
+        truth.real_time
+        and target.called_at is not None
+        and _had_left(target, people, truth, target.called_at)
+    )
 
 
 async def _told_at(store: SqlStore, kick: Kick, target: Target) -> datetime:

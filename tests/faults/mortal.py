@@ -79,7 +79,7 @@ def stand(turnstile: Turnstile) -> None:
         _put(turnstile, Database, writes, _write)
     _put(turnstile, api, "_reply", lambda _, method, **__: f"slack: {method}")
     _put(turnstile, api, "post_response", lambda *_: "slack: response_url")
-    _put(turnstile, RealtimeKit, "kick", lambda *_, **__: KICK)
+    _put(turnstile, RealtimeKit, "_kick", lambda *_, **__: KICK)
     _put(turnstile, AsyncBaseSocketModeClient, "send_socket_mode_response", lambda *_: "ack")
 
 

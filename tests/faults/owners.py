@@ -45,7 +45,7 @@ async def race_owners(stage: Stage, *, held: int, cases: int, owners: int, sprea
     stopped = [await _stopped_at_the_mark(stage, crowd[:held])] if held else []
     running = await stage.start(owners)
     for number, target in enumerate(crowd[held:]):
-        await _make_ready(stage, target, begins_in=spread * number / cases)
+        await make_ready(stage, target, begins_in=spread * number / cases)
     await stage.sandbox.realtimekit.until(
         lambda: bool(calls_by_target(stage.sandbox)), within=PATIENCE
     )
@@ -61,7 +61,7 @@ async def race_owners(stage: Stage, *, held: int, cases: int, owners: int, sprea
     return await undisturbed(stage, before)
 
 
-async def _make_ready(stage: Stage, target: Participant, *, begins_in: float = 0) -> None:
+async def make_ready(stage: Stage, target: Participant, *, begins_in: float = 0) -> None:
     """Store a ready kick. The process that sees it first recovers it."""
     ago = RECOVER_AFTER.total_seconds() - begins_in
     kick = stage.kick(stage.person(0), target, ago=ago, state=State.READY)
@@ -74,7 +74,7 @@ async def _stopped_at_the_mark(stage: Stage, people: Sequence[Participant]) -> R
         await db.execute(HOLD)
         (bot,) = await stage.start(1)
         for one in people:
-            await _make_ready(stage, one)
+            await make_ready(stage, one)
         await _some(db, HELD)
         await _stop(bot)
         held = await _some(db, HELD)

@@ -120,10 +120,11 @@ class Stage:
     rng: random.Random
     crew: AsyncExitStack
 
-    async def start(self, count: int) -> list[Running]:
+    async def start(self, count: int, *, module: str = "bot", **settings: str) -> list[Running]:
         """Start processes of the bot, and wait until they are up."""
+        environment = self.environment | settings
         bots = [
-            await self.crew.enter_async_context(process(self.environment, "run"))
+            await self.crew.enter_async_context(process(environment, "run", module=module))
             for _ in range(count)
         ]
         await asyncio.gather(*(bot.up() for bot in bots))

@@ -191,6 +191,16 @@ async def test_a_failure_that_had_an_effect_is_caught(case: Case) -> None:
     assert counts(await case.play()) == (0, 0, 1, 0)
 
 
+async def test_who_had_left_before_the_call_was_not_still_there(case: Case) -> None:
+    case.outcome, case.why, case.calls = Outcome.FAILED, OutcomeReason.STILL_THERE, 0
+    world, mallory = case.sandbox.demo.world, case.sandbox.demo.mallory
+    for peer in [one for all_ in world.sessions for one in all_.peers]:
+        if peer.participant is mallory:
+            world.leave(peer)
+
+    assert counts(await case.play()) == (0, 0, 1, 0)
+
+
 async def test_nobody_was_removed_is_no_word_for_a_kick_with_an_effect(case: Case) -> None:
     case.outcome, case.why = Outcome.UNKNOWN, OutcomeReason.NO_ANSWER
     case.post("C0LIVE", blocks.text_message("Kick #1 expired: nobody was removed."))

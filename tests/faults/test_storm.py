@@ -1,16 +1,15 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bot.core import runner
+from bot.core import evidence
 from bot.core.outbox import Outbox
 from bot.core.outbox_message import MessageKind, OutboxMessage
-from bot.core.ports import GatewayError
+from bot.core.ports import KickCall
 from bot.core.runner import KickRunner
 from bot.core.target import Outcome, OutcomeReason, Target
 from bot.slack.modals import Modals
@@ -119,10 +118,11 @@ class TestAPlantedFaultIsFound:
     ) -> None:
         once = KickRunner._send
 
-        async def twice(self: KickRunner, target: Target) -> tuple[str, ...]:
-            named = await once(self, target)
-            with suppress(GatewayError):
-                await once(self, target)
+        async def twice(
+            self: KickRunner, target: Target, call: KickCall
+        ) -> tuple[str, ...] | Exception:
+            named = await once(self, target, call)
+            await once(self, target, call)
             return named
 
         monkeypatch.setattr(KickRunner, "_send", twice)
@@ -149,7 +149,7 @@ class TestAPlantedFaultIsFound:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         gone = (Outcome.GONE, OutcomeReason.LEFT, None)
-        monkeypatch.setattr(runner, "evidence", lambda *_: gone)
+        monkeypatch.setattr(evidence, "evidence", lambda *_: gone)
         tally = await played(world, PlannedFault("realtimekit", "closed_before", 1, {"op": "kick"}))
         assert tally.misreported == 1
         assert "gone" in tally.findings[0]

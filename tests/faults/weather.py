@@ -135,6 +135,7 @@ REALTIMEKIT: Final[Mapping[str, Maker]] = {
     "search_ignored": _plain,
     "search_by_peer_id": _plain,
     "lagging_list": _one_of(op=(None, "participants"), seconds=(3, 10)),
+    "no_date": _plain,
     "session_starting": _one_of(op=(None, "kick", "participants"), seconds=(100_000,)),
     "empty_sessions": _plain,
     "empty_participants": _plain,
@@ -177,9 +178,10 @@ COSTLY: Final[Mapping[str, How]] = {
 """Faults that take the client's whole deadline, in real time. Only few journeys have one."""
 
 NOT_PLAYED: Final[Mapping[str, str]] = {
-    "frozen_left_at": "if the service never says who left, no outcome can be proved",
+    "frozen_left_at": "a service that never says who left does so in every reply",
+    "clock_apart": "a clock is apart in every reply",
 }
-"""Faults under which a true report is impossible."""
+"""Faults that a service has in every reply or in none. A storm would mix them."""
 
 
 def draw(rng: random.Random) -> PlannedFault:

@@ -56,9 +56,15 @@ def start(sandbox: Sandbox, transport: str, sqlite_url: str) -> Start:
         http = transport == "http"
         environment = sandbox.settings(http=http, database_url=sqlite_url) | settings
         policy = example_policy(**rules or {})
+        if clock:
+            # The bot compares the clock of RealtimeKit with its own.
+            sandbox.demo.world.clock = clock.now
         async with running(read_settings(environment), policy, clock=clock) as bot:
             if http:
-                sandbox.slack.deliver_to(f"http://127.0.0.1:{bot.port}/slack/events")
+                http_mode = sandbox.slack.deliver_to(f"http://127.0.0.1:{bot.port}/slack/events")
+                if clock:
+                    # The time passes for Slack, too.
+                    http_mode.now = lambda: clock.now().timestamp()
             yield bot
 
     return started

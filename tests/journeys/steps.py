@@ -26,6 +26,7 @@ ONE_TRANSPORT: Final = pytest.mark.parametrize("transport", ["http"], indirect=T
 """For what happens behind the listeners. Each kind of request goes through both transports in
 test_kick, test_form, test_approval, test_again, test_lean, test_restart and test_slack_faults."""
 STILL: Final = "✗ failed: still there: the kick had no effect"
+LISTED: Final = "? unknown: RealtimeKit did not confirm the kick, and still lists them "
 LEFT: Final = "○ gone: left since, but RealtimeKit did not confirm the kick"
 
 

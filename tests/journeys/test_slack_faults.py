@@ -53,9 +53,7 @@ async def to_review_in(person: Person, channel: str) -> None:
     await person.until(lambda sees: sees.modal.submit == "Kick")
 
 
-@pytest.mark.parametrize(
-    "fault", ["expired_trigger", "broken_before", "server_error", "token_revoked"]
-)
+@pytest.mark.parametrize("fault", ["expired_trigger", "broken_before", "server_error"])
 async def test_a_form_that_slack_did_not_open_is_told(
     sandbox: Sandbox, start: Start, maya: Person, fault: str
 ) -> None:

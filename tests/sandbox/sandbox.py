@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.sandbox.realtimekit import DemoData, RealtimeKitStandIn, weekly_ama
-from tests.sandbox.slack import ACK_TIMEOUT, SlackStandIn
+from tests.sandbox.slack import ACK_TIMEOUT, DEMO_TEAM, SlackStandIn, Team
 
 ROOT: Final = Path(__file__).parents[2]
 MANIFEST: Final = ROOT / "manifest.yml"
@@ -45,14 +45,18 @@ class Sandbox:
 
 
 @asynccontextmanager
-async def open_sandbox(*, ack_timeout: float = ACK_TIMEOUT) -> AsyncIterator[Sandbox]:
+async def open_sandbox(
+    *, ack_timeout: float = ACK_TIMEOUT, team: Team = DEMO_TEAM
+) -> AsyncIterator[Sandbox]:
     """Start both stand-ins on loopback.
 
     `ack_timeout` is how many seconds Slack waits for an ack, and accepts a trigger id.
     """
     demo = weekly_ama()
     async with (
-        SlackStandIn(MANIFEST, ack_timeout=ack_timeout, trigger_lifetime=ack_timeout) as slack,
+        SlackStandIn(
+            MANIFEST, ack_timeout=ack_timeout, trigger_lifetime=ack_timeout, team=team
+        ) as slack,
         RealtimeKitStandIn(demo.world) as realtimekit,
     ):
         yield Sandbox(slack, realtimekit, demo)

@@ -18,11 +18,10 @@ PortError = GatewayError | DirectoryUnavailable | StoreUnavailable
 def action_failed(error: PortError) -> str:
     """Say what failed before any person was removed, and what to do."""
     if isinstance(error, DirectoryUnavailable):
-        return (
-            f"Your role could not be checked with Slack ({error}). Nobody was removed. Try again."
-        )
+        what = f"Your role could not be checked with Slack ({error})."
+        return f"{what} Nobody was removed. {error.remedy}"
     if isinstance(error, StoreUnavailable):
-        return f"The bot's database does not answer ({error}). Nobody was removed. Try again."
+        return f"The bot's database does not answer ({error.words}). Nobody was removed. Try again."
     if isinstance(error, Rejected):
         return f"RealtimeKit refuses the bot: {error}. Please tell its operator."
     if isinstance(error, RateLimited):
@@ -36,28 +35,32 @@ def action_failed(error: PortError) -> str:
 def submit_unconfirmed(error: StoreUnavailable) -> str:
     """Say that a request may have been stored, and what happens if it was."""
     return (
-        f"The bot's database did not confirm that it kept this ({error}). If it kept it all the"
-        " same, it is carried out or asked about within a minute, and the result is posted. Look"
-        " there before you try again."
+        f"The bot's database did not confirm that it kept this ({error.words}). If it kept it all"
+        " the same, it is carried out or asked about within a minute, and the result is posted."
+        " Look there before you try again."
     )
 
 
 def nothing_shown(error: PortError) -> str:
     """Say why a kick can't be shown. Nothing was changed."""
     if isinstance(error, DirectoryUnavailable):
-        return f"Your role could not be checked with Slack ({error}). Nothing was changed."
+        what = f"Your role could not be checked with Slack ({error})."
+        return f"{what} Nothing was changed. {error.remedy}"
     if isinstance(error, StoreUnavailable):
-        return f"The bot's database does not answer ({error}). Nothing was changed. Try again."
+        return (
+            f"The bot's database does not answer ({error.words}). Nothing was changed. Try again."
+        )
     return action_failed(error)
 
 
 def decision_unconfirmed(error: PortError) -> str:
     """Say what is known of a decision that could not be confirmed."""
     if isinstance(error, DirectoryUnavailable):
-        return f"Roles could not be checked with Slack ({error}). Nothing was decided. Try again."
+        what = f"Roles could not be checked with Slack ({error})."
+        return f"{what} Nothing was decided. {error.remedy}"
     if isinstance(error, StoreUnavailable):
         return (
-            f"The bot's database did not confirm that ({error}): whether your decision was"
+            f"The bot's database did not confirm that ({error.words}): whether your decision was"
             " recorded is not known. Look at the card again."
         )
     return action_failed(error)

@@ -6,12 +6,12 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from bot.core.candidates import Selection
 from bot.core.kick import TeamId, UserId
 from bot.core.policy import MAX_TARGETS, Rules
 from bot.core.ports import NotSent, RateLimited, Rejected
 from bot.core.review_service import FormContext, KickRequest, SearchResult
 from bot.core.roster import Meeting, MeetingId, Participant, ParticipantKey, Session
+from bot.core.selection import Selection
 from bot.core.text import display
 from bot.slack.payloads import View, ViewMetadata
 from bot.slack.views import blocks, failures

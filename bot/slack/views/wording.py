@@ -17,6 +17,7 @@ PRESET_LIMIT = 28
 SUFFIX_LENGTH = 6  # characters; enough to distinguish two people of one name
 # Slack limits the text of a whole message, and a message can name 25 people.
 DETAIL_LIMIT = 100
+TIME_LIMIT = 12
 
 
 # Numbers and times
@@ -93,6 +94,10 @@ def _status(one: Candidate) -> str:
         return f"Not to be confused with {others} of this name." if count else ""
     if one.status is CandidateStatus.PROTECTED:
         return f"Protected by the policy ({name(one.protected_by)})."
+    if one.status is CandidateStatus.AMBIGUOUS and one.person:
+        exact = name(one.person.id or one.person.custom_id or "")
+        asked = f"Several people have an id like “{name(one.requested)}”"
+        return f"{asked}. To remove this one, paste {exact}."
     return _STATUS[one.status]
 
 
@@ -123,18 +128,26 @@ _REASON = {
     OutcomeReason.NOT_TRIED: "not tried: the bot stopped before",
     OutcomeReason.PROTECTED: "protected by the policy",
     OutcomeReason.STILL_THERE: "still there: the kick had no effect",
+    OutcomeReason.STILL_LISTED: (
+        "RealtimeKit did not confirm the kick, and still lists them {} after the call"
+    ),
+    OutcomeReason.NOT_FOUND_LISTED: (
+        "RealtimeKit found nobody by this id, but still lists them {} after the call"
+    ),
     OutcomeReason.NO_ANSWER: "RealtimeKit's answer was lost, and nothing proves what happened",
     OutcomeReason.EMPTY_ANSWER: "RealtimeKit said yes but named nobody",
     OutcomeReason.REFUSED: "RealtimeKit refused the bot; tell its operator",
     OutcomeReason.BUSY: "RealtimeKit was too busy",
-    OutcomeReason.UNREACHABLE: "RealtimeKit could not be reached",
+    OutcomeReason.UNREACHABLE: "the call could not be sent",
 }
 _WITH_DETAIL = {
     OutcomeReason.PROTECTED,
     OutcomeReason.REFUSED,
     OutcomeReason.BUSY,
     OutcomeReason.NOT_TRIED,
+    OutcomeReason.UNREACHABLE,
 }
+_WITH_TIME = {OutcomeReason.STILL_LISTED, OutcomeReason.NOT_FOUND_LISTED}
 _SIGN = {Outcome.KICKED: "✓", Outcome.GONE: "○", Outcome.FAILED: "✗", Outcome.UNKNOWN: "?"}
 
 
@@ -151,6 +164,8 @@ def outcome_reason(target: Target) -> str:
         return ""
     if target.outcome is Outcome.UNKNOWN and target.outcome_reason is OutcomeReason.NOT_FOUND:
         return "RealtimeKit found nobody by this id, and its list could not confirm that"
+    if target.outcome_reason in _WITH_TIME:
+        return _REASON[target.outcome_reason].format(display(target.detail, TIME_LIMIT))
     detail = f" ({display(target.detail, DETAIL_LIMIT)})" if target.detail else ""
     with_detail = target.outcome_reason in _WITH_DETAIL
     return _REASON[target.outcome_reason] + (detail if with_detail else "")

@@ -122,6 +122,8 @@ REALTIMEKIT_FAULTS: Final[Mapping[str, str]] = MappingProxyType(
         "search_ignored": "search is ignored: everything is listed",
         "search_by_peer_id": "search takes peer ids, custom ids and names, but no user_id",
         "lagging_list": "sessions and their participants are shown as of `seconds` ago",
+        "clock_apart": "all dates and the Date header are later by `seconds` (5); or earlier",
+        "no_date": "responses have no Date header",
         "session_starting": "500 until a session has run for `seconds`",
         "empty_sessions": "success with an empty list of sessions, whatever is true",
         "empty_participants": "success with an empty list of people, whatever is true",

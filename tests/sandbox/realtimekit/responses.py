@@ -1,9 +1,13 @@
 """The responses of RealtimeKit and of Cloudflare's edge in front of it, before they are sent."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
+
+from tests.sandbox.realtimekit.rows import iso
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,20 @@ class ApiResponse:
     def with_headers(self, headers: Mapping[str, str]) -> "ApiResponse":
         """Return a copy with more headers. The response's own values win."""
         return replace(self, headers={**headers, **self.headers})
+
+    def shifted(self, offset: timedelta) -> "ApiResponse":
+        """Return a copy in whose JSON every date is later by `offset`."""
+        if not offset or self.json is None:
+            return self
+        body = _DATE.sub(lambda found: _shift(found, offset), self.body.decode())
+        return replace(self, body=body.encode(), json=json.loads(body))
+
+
+_DATE = re.compile(r"(?<=\")[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{12}Z")
+
+
+def _shift(date: re.Match[str], offset: timedelta) -> str:
+    return iso(datetime.fromisoformat(date[0]) + offset)
 
 
 def json_response(status: int, body: Any) -> ApiResponse:

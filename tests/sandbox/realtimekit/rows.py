@@ -1,15 +1,21 @@
 """The JSON rows of RealtimeKit's responses, as of a given time."""
 
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 
-from tests.sandbox.realtimekit.models import Meeting, Participant, Peer, Session
+from tests.sandbox.realtimekit.models import Meeting, Participant, Peer, Preset, Session
 
 
 def iso(time: datetime) -> str:
     """Format a time as the service does: UTC, with milliseconds and Z."""
     text = time.astimezone(UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
+
+
+def http_date(time: datetime) -> str:
+    """Format a time as the `Date` header does: in whole seconds."""
+    return format_datetime(time.astimezone(UTC), usegmt=True)
 
 
 def meeting_row(meeting: Meeting) -> dict[str, Any]:
@@ -26,6 +32,12 @@ def meeting_row(meeting: Meeting) -> dict[str, Any]:
         "summarize_on_end": False,
         "session_keep_alive_time_in_secs": 60,
     }
+
+
+def preset_row(preset: Preset) -> dict[str, Any]:
+    """Return the row of a preset in the list, which has no permissions."""
+    date = iso(preset.created_at)
+    return {"id": preset.id, "name": preset.name, "created_at": date, "updated_at": date}
 
 
 def record_row(participant: Participant) -> dict[str, Any]:

@@ -4,12 +4,15 @@ import asyncio
 import socket
 import struct
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
 from tests.sandbox.realtimekit.faults import Sending
 from tests.sandbox.realtimekit.responses import ApiResponse
+
+NO_DATE: Final = ""
+"""The `Date` of a response that is sent without this header."""
 
 
 class Sender:
@@ -67,6 +70,12 @@ class Sender:
             sent += 1
             await self.wait(parameters.get("seconds", 0.1))
         return stream
+
+
+async def without_date(_: web.Request, response: web.StreamResponse) -> None:
+    """Take `NO_DATE` out of a response. aiohttp adds a date if the header is not there at all."""
+    if response.headers.get("Date") == NO_DATE:
+        del response.headers["Date"]
 
 
 def _complete(response: ApiResponse, body: bytes) -> web.Response:

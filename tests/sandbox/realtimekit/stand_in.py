@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -17,7 +18,8 @@ from tests.sandbox.realtimekit.edge import RateLimit
 from tests.sandbox.realtimekit.faults import REALTIMEKIT_FAULTS, RequestFaults, Sending
 from tests.sandbox.realtimekit.operations import OPERATIONS, Operations, UnsupportedError
 from tests.sandbox.realtimekit.responses import ApiResponse
-from tests.sandbox.realtimekit.sender import Sender
+from tests.sandbox.realtimekit.rows import http_date
+from tests.sandbox.realtimekit.sender import NO_DATE, Sender, without_date
 from tests.sandbox.realtimekit.world import World
 from tests.sandbox.server import LoopbackServer, only_from_loopback
 
@@ -51,6 +53,7 @@ class RealtimeKitStandIn(LoopbackServer):
         self._operations = Operations(world, self.app_id)
         self._sender = Sender()
         app = web.Application(middlewares=[only_from_loopback])
+        app.on_response_prepare.append(without_date)
         app.add_routes(self.control_routes())
         app.router.add_route("*", "/{path:.*}", self._serve)
         super().__init__(app)
@@ -182,7 +185,13 @@ class RealtimeKitStandIn(LoopbackServer):
     ) -> web.StreamResponse:
         if sending in {Sending.WHOLE, Sending.HALF, Sending.BYTE_BY_BYTE}:
             call.status = response.status
-        response = response.with_headers(self.rate_limit.headers())
+        context = call.context({})
+        apart = self.faults.apply("clock_apart", **context)
+        offset = timedelta(seconds=apart.get("seconds", 5) if apart else 0)
+        has_date = self.faults.apply("no_date", **context) is None
+        date = http_date(self.world.clock() + offset) if has_date else NO_DATE
+        response = response.shifted(offset)
+        response = response.with_headers({**self.rate_limit.headers(), "Date": date})
         return await self._sender.send(request, response, sending, parameters)
 
 

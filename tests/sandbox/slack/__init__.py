@@ -16,6 +16,7 @@ from tests.sandbox.slack.workspace.team import (
     TEAM_ID,
     Channel,
     Group,
+    Team,
     User,
 )
 from tests.sandbox.slack.workspace.workspace import Clock
@@ -42,6 +43,7 @@ __all__ = [
     "Outcome",
     "Person",
     "SlackStandIn",
+    "Team",
     "TimedOutError",
     "User",
 ]

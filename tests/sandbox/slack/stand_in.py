@@ -27,7 +27,7 @@ from tests.sandbox.slack.faults import SLACK_FAULTS
 from tests.sandbox.slack.web_api.methods import Methods
 from tests.sandbox.slack.web_api.server import Call, Tokens, WebApi
 from tests.sandbox.slack.workspace.interactivity import TRIGGER_LIFETIME
-from tests.sandbox.slack.workspace.team import DEMO_TEAM, Channel, Group, User
+from tests.sandbox.slack.workspace.team import DEMO_TEAM, Channel, Group, Team, User
 from tests.sandbox.slack.workspace.workspace import Clock, Workspace
 
 T = TypeVar("T")
@@ -48,8 +48,8 @@ class SlackStandIn(LoopbackServer):
         ack_timeout: float = ACK_TIMEOUT,
         trigger_lifetime: float = TRIGGER_LIFETIME,
         clock: Clock | None = None,
+        team: Team = DEMO_TEAM,
     ) -> None:
-        team = DEMO_TEAM
         self.bot_token = f"xoxb-{secrets.token_hex(12)}"
         self.app_token = f"xapp-1-{team.app_id}-{secrets.token_hex(12)}"
         self.signing_secret = secrets.token_hex(16)

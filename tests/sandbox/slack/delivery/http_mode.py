@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -20,10 +21,11 @@ from tests.sandbox.slack.delivery.delivery import UNREACHABLE, Kind, Outcome
 
 @dataclass(slots=True)
 class SignedHttp:
-    """Posts to one URL, with Slack's signature."""
+    """Posts to one URL, with Slack's signature. `now` is in seconds since the epoch."""
 
     url: str
     signing_secret: str
+    now: Callable[[], float] = time.time
     _session: aiohttp.ClientSession | None = None
 
     async def exchange(self, kind: Kind, payload: Json) -> Outcome:
@@ -49,7 +51,7 @@ class SignedHttp:
         body = urlencode(form)
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         if is_signed:
-            stamp = str(int(time.time() - age))
+            stamp = str(int(self.now() - age))
             headers["X-Slack-Request-Timestamp"] = stamp
             headers["X-Slack-Signature"] = signature(secret or self.signing_secret, stamp, body)
         async with self._client().post(self.url, data=body, headers=headers) as response:

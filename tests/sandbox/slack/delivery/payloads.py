@@ -145,6 +145,8 @@ class Payloads:
         return shown
 
     def _head(self, kind: str, user: User, team_id: str) -> Json:
+        team_id = self._team.id if self._team.id in user.workspaces else team_id
+        org = self._team.enterprise_id
         return {
             "type": kind,
             "team": {"id": team_id, "domain": _domain(self._team, team_id)},
@@ -156,7 +158,7 @@ class Payloads:
             },
             "api_app_id": self._team.app_id,
             "token": self._token,
-            "enterprise": None,
+            "enterprise": {"id": org, "name": "sandbox"} if org else None,
             "is_enterprise_install": False,
         }
 

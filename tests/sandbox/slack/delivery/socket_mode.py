@@ -19,6 +19,7 @@ from tests.sandbox.slack.delivery.delivery import UNREACHABLE, WITHOUT_BODY, Kin
 
 MAX_SOCKETS: Final = 10
 CLOSE_TIMEOUT: Final = 0.5  # seconds
+CLOSES_AFTER: Final = 2.0  # seconds that a socket stays open after a `disconnect`
 
 
 @dataclass(slots=True)
@@ -26,17 +27,19 @@ class Sockets:
     """The app's sockets. Each payload goes to one of the `open` ones, in turn.
 
     A socket that was sent a `disconnect`, unless that is a warning, gets no more payloads, but it
-    may still send acks.
+    may still send acks for `closes_after` seconds. Then it is closed.
     """
 
     app_id: str
     faults: Faults
     changes: Changes
     problems: list[str]
+    closes_after: float = CLOSES_AFTER
     open: list[web.WebSocketResponse] = field(default_factory=list)
     _all: list[web.WebSocketResponse] = field(default_factory=list)
     _tickets: set[str] = field(default_factory=set)
     _pending: dict[str, asyncio.Future[Any]] = field(default_factory=dict)
+    _closing: set[asyncio.Task[None]] = field(default_factory=set)
     _sent: int = 0
 
     def new_path(self) -> str:
@@ -88,6 +91,8 @@ class Sockets:
 
     async def close(self) -> None:
         """Close all sockets."""
+        for closing in self._closing:
+            closing.cancel()
         for socket in list(self._all):
             await socket.close()
 
@@ -150,3 +155,11 @@ class Sockets:
         frame = {"type": "disconnect", "reason": reason, "debug_info": {"host": "sandbox"}}
         with suppress(ClientConnectionResetError):
             await socket.send_json(frame)
+        if reason != "warning":
+            closing = asyncio.create_task(self._close_later(socket))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
+    async def _close_later(self, socket: web.WebSocketResponse) -> None:
+        await asyncio.sleep(self.closes_after)
+        await socket.close()

@@ -101,12 +101,12 @@ class Methods:
         team = self.workspace.team
         return {
             "url": f"https://{team.domain}.slack.com/",
-            "team": team.domain,
+            **({} if team.is_org_wide else {"team": team.domain, "team_id": team.id}),
             "user": team.bot.name,
-            "team_id": team.id,
             "user_id": team.bot.id,
             "bot_id": team.bot_id,
-            "is_enterprise_install": False,
+            "enterprise_id": team.enterprise_id,
+            "is_enterprise_install": team.is_org_wide,
         }
 
     def _connections_open(self, _: Json) -> Json:
@@ -218,4 +218,5 @@ def _user_object(user: User) -> Json:
         "tz": "Etc/UTC",
         "tz_offset": 0,
         "profile": {"real_name": user.name, "display_name": user.name},
+        **({"enterprise_user": {"teams": list(user.workspaces)}} if user.workspaces else {}),
     }

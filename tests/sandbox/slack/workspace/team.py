@@ -9,7 +9,10 @@ OTHER_TEAM_ID = "T0OTHER"
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A Slack account. The flags are those of Slack's user object; `about` is for the page."""
+    """A Slack account. The flags are those of Slack's user object; `about` is for the page.
+
+    `workspaces` are those of an Enterprise Grid organization of which the user is a member.
+    """
 
     id: str
     name: str
@@ -20,6 +23,7 @@ class User:
     is_stranger: bool = False
     team_id: str = TEAM_ID
     about: str = ""
+    workspaces: tuple[str, ...] = ()
 
     @property
     def handle(self) -> str:
@@ -52,7 +56,10 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """What a workspace starts with. Slack's API calls a workspace a team."""
+    """What a workspace starts with. Slack's API calls a workspace a team.
+
+    On Enterprise Grid, it has an `enterprise_id`. The app may then be installed org-wide.
+    """
 
     users: Sequence[User]
     groups: Sequence[Group]
@@ -61,6 +68,8 @@ class Team:
     domain: str = "kickbot-sandbox"
     app_id: str = "A0KICK"
     bot_id: str = "B0KICK"
+    enterprise_id: str | None = None
+    is_org_wide: bool = False
     bot: User = field(default_factory=lambda: User("U0BOT", "kickbot", is_bot=True))
 
 

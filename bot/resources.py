@@ -1,0 +1,115 @@
+"""The first layer of the bot: what it talks to."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.clock import StoreClock
+from bot.config import Settings
+from bot.core.kick import TeamId
+from bot.core.ports import Clock, StoreUnavailable
+from bot.realtimekit import App, CachedGateway, RealtimeKit, http_client
+from bot.slack.api import (
+    ORG_WIDE,
+    SlackCallError,
+    http_session,
+    post_form,
+    web_client,
+)
+from bot.store import SqlStore
+from bot.tasks import Tasks
+from bot.transports import StartupError
+
+STORE_TIMEOUT = 2.0  # seconds; a submit is stored before its ack, for which Slack waits 3 s
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Connections, time and tasks. `posting` fails at once when Slack limits the rate."""
+
+    client: AsyncWebClient
+    posting: AsyncWebClient
+    authorized: AuthorizeResult
+    team: TeamId
+    store: SqlStore
+    realtimekit: RealtimeKit
+    gateway: CachedGateway
+    clock: Clock
+    tasks: Tasks
+
+
+async def open_resources(
+    settings: Settings, clock: Clock | None, stack: AsyncExitStack
+) -> Resources:
+    """Open all of them, until the stack ends. Raises StartupError."""
+    session = await stack.enter_async_context(http_session())
+    token = settings.slack_bot_token.get_secret_value()
+    client = web_client(token, settings.slack_api, session)
+    authorized = await _authorize(client, token)
+    team = TeamId(authorized.team_id or "")
+    store = await _open_store(settings, team, stack)
+    clock = clock or await _store_clock(store)
+    realtimekit = await _open_realtimekit(settings, clock, stack)
+    return Resources(
+        client=client,
+        posting=web_client(token, settings.slack_api, session, retries=False),
+        authorized=authorized,
+        team=team,
+        store=store,
+        realtimekit=realtimekit,
+        gateway=_open_gateway(realtimekit, stack),
+        clock=clock,
+        tasks=Tasks(),
+    )
+
+
+async def _authorize(client: AsyncWebClient, token: str) -> AuthorizeResult:
+    try:
+        reply = await post_form(client, "auth.test")
+    except SlackCallError as error:
+        raise StartupError(
+            f"Slack can't be reached or refuses SLACK_BOT_TOKEN ({error}): see `kickbot check`."
+        ) from error
+    if reply.get("is_enterprise_install") or not reply.get("team_id"):
+        raise StartupError(f"SLACK_BOT_TOKEN: {ORG_WIDE}.")
+    return AuthorizeResult(
+        enterprise_id=reply.get("enterprise_id"),
+        team_id=reply["team_id"],
+        bot_user_id=reply.get("user_id"),
+        bot_id=reply.get("bot_id"),
+        bot_token=token,
+    )
+
+
+async def _open_store(settings: Settings, team: TeamId, stack: AsyncExitStack) -> SqlStore:
+    url, app_id = settings.database_url.get_secret_value(), settings.realtimekit_app_id
+    try:
+        store = SqlStore(url, team_id=team, app_id=app_id, timeout=STORE_TIMEOUT)
+        stack.push_async_callback(store.close)
+        await store.start()
+    except (StoreUnavailable, ValueError) as error:
+        raise StartupError(f"DATABASE_URL: {error}") from error
+    return store
+
+
+async def _store_clock(store: SqlStore) -> StoreClock:
+    try:
+        return await StoreClock.started(store.time)
+    except StoreUnavailable as error:
+        raise StartupError(f"DATABASE_URL: {error}") from error
+
+
+async def _open_realtimekit(settings: Settings, clock: Clock, stack: AsyncExitStack) -> RealtimeKit:
+    http = await stack.enter_async_context(http_client(f"{settings.cloudflare_base_url}"))
+    account = App(
+        settings.cloudflare_account_id, settings.realtimekit_app_id, settings.cloudflare_api_token
+    )
+    return RealtimeKit(http, account, now=clock.now)
+
+
+def _open_gateway(realtimekit: RealtimeKit, stack: AsyncExitStack) -> CachedGateway:
+    gateway = CachedGateway(realtimekit)
+    stack.push_async_callback(gateway.aclose)
+    return gateway
