@@ -140,7 +140,7 @@ def test_whoever_has_only_a_custom_id_is_kicked_by_it() -> None:
 def test_namesakes_stand_beside_whoever_is_live() -> None:
     lookalikes = Roster([ANN, peer("e5", "p5", name="ANN\u200b"), peer("e6", "p6", name="Anna")])
     (candidate,) = identify(OPEN, lookalikes, chosen("participant:p1"))
-    assert [one.id for one in candidate.same_name] == ["p5"]
+    assert (candidate.namesakes, candidate.id_suffix) == (1, "p1")
 
 
 # --- spellings

@@ -78,7 +78,7 @@ def candidate(
         status=status,
         person=None if status in {CandidateStatus.NOWHERE, CandidateStatus.UNKNOWN} else person,
         target=None if stays else make_target(RULES, person, live=status is CandidateStatus.LIVE),
-        same_name=(participant(name, preset, at + 1000),),
+        namesakes=1,
         protected_by=name,
     )
 
@@ -167,7 +167,7 @@ def test_where_a_second_person_is_needed_the_button_asks_for_one() -> None:
 def test_an_unchecked_protection_is_said_once(status: CandidateStatus) -> None:
     one = candidate("Tom", status)
     assert one.target
-    unchecked = replace(one, target=replace(one.target, protection_checked=False), same_name=())
+    unchecked = replace(one, target=replace(one.target, protection_checked=False), namesakes=0)
     assert wording.candidate_note(unchecked).lower().count("protection not checked.") == 1
 
 

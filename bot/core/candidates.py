@@ -41,16 +41,17 @@ class Candidate:
     """One person that a selection names, and the target of a kick if they can be removed.
 
     `requested` is the chosen key or the pasted text. `exact`: the person has exactly this id, of
-    the given kind if one was given; else they were found by another spelling. `same_name` are the
-    other live participants whose name looks the same. `protected_by` is the preset or pattern that
-    protects the person.
+    the given kind if one was given; else they were found by another spelling. `namesakes` counts
+    the other live participants whose name looks the same; no id of theirs ends with `id_suffix`.
+    `protected_by` is the preset or pattern that protects the person.
     """
 
     requested: str
     status: CandidateStatus
     person: Participant | None = None
     target: Target | None = None
-    same_name: tuple[Participant, ...] = ()
+    namesakes: int = 0
+    id_suffix: str = ""
     protected_by: str = ""
     exact: bool = True
 
@@ -159,9 +160,9 @@ def with_namesakes(candidate: Candidate, roster: Roster | None) -> Candidate:
     person = candidate.person
     if person is None or roster is None or candidate.status is not CandidateStatus.LIVE:
         return candidate
-    others = {one.key: one for one in (*roster.same_name(person), *candidate.same_name)}
-    others.pop(person.key, None)
-    return replace(candidate, same_name=tuple(others.values()))
+    namesakes = max(candidate.namesakes, roster.count_namesakes(person))
+    suffix = max(candidate.id_suffix, roster.id_suffix(person), key=len)
+    return replace(candidate, namesakes=namesakes, id_suffix=suffix)
 
 
 class _Finder:
@@ -235,8 +236,8 @@ class _Finder:
             found = Candidate(requested, CandidateStatus.LEFT, person, exact=exact)
         else:
             target, status = make_target(self._rules, person, live=True), CandidateStatus.LIVE
-            same_name = tuple(self._roster.same_name(seen))
-            found = Candidate(requested, status, person, target, same_name, exact=exact)
+            found = Candidate(requested, status, person, target, exact=exact)
+            found = with_namesakes(found, self._roster)
         return self._unless_protected(found)
 
     def _peer(self, requested: str, owner: Participant, *, exact: bool) -> Candidate:
@@ -259,7 +260,7 @@ class _Finder:
         if not rule:
             return candidate
         status = CandidateStatus.PROTECTED
-        return replace(candidate, status=status, target=None, same_name=(), protected_by=rule)
+        return replace(candidate, status=status, target=None, namesakes=0, protected_by=rule)
 
     def _protected_by(self, person: Participant | Target) -> str | None:
         """Return what protects a person: any of their rows and records counts.

@@ -1,12 +1,13 @@
 """Who is in a session: the participants that its rows describe, and searches among them."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
 from typing import NewType
 
+from bot.core.namesakes import Namesakes
 from bot.core.text import normalize_name
 
 MeetingId = NewType("MeetingId", str)
@@ -17,6 +18,7 @@ CustomId = NewType("CustomId", str)
 
 ParticipantKey = NewType("ParticipantKey", str)
 
+MAX_NAME_WORDS = 20
 _MATCH_LIMIT = 25
 
 
@@ -64,6 +66,11 @@ class Participant:
     def key(self) -> ParticipantKey | None:
         """The key that names this participant; None if RealtimeKit gave no id at all."""
         return participant_key(self.id, self.custom_id)
+
+    @property
+    def shown_id(self) -> str:
+        """The id that tells this participant from others of the same name."""
+        return self.id or self.custom_id or ""
 
     @property
     def presets(self) -> frozenset[str]:
@@ -163,12 +170,17 @@ class Roster:
             for one in person.peers:
                 spelled = self._by_peer_id.setdefault(normalize_name(one.id), [])
                 spelled.append((one.id, person))
-        self._named = [(normalize_name(person.name), person) for person in self.live]
-        texts = [
-            "\v".join([name, normalize_name(one.custom_id or ""), normalize_name(one.id or "")])
-            for name, one in self._named
-        ]
+        self._named: dict[str, list[Participant]] = {}
+        texts = []
+        for person in self.live:
+            name = normalize_name(person.name)
+            self._named.setdefault(name, []).append(person)
+            ids = normalize_name(person.custom_id or ""), normalize_name(person.id or "")
+            texts.append("\v".join((name, *ids)))
         self._index = _Index(texts)
+        self._namesakes = Namesakes(
+            (name, person.shown_id) for name, group in self._named.items() for person in group
+        )
 
     def by_id(self, participant_id: ParticipantId) -> Participant | None:
         """Return the participant, live or not, with this participant id."""
@@ -204,29 +216,36 @@ class Roster:
             return list(self.live[:limit])
         return [self.live[position] for position in self._index.search(wanted, limit)]
 
-    def same_name(self, person: Participant) -> list[Participant]:
-        """List the other live participants whose name looks the same."""
-        wanted = normalize_name(person.name)
-        return [other for name, other in self._named if name == wanted and other != person]
+    def count_namesakes(self, person: Participant) -> int:
+        """Count the other live participants whose name looks the same."""
+        return self._namesakes.count(normalize_name(person.name), person.shown_id)
+
+    def id_suffix(self, person: Participant) -> str:
+        """Return the end of a participant's id, long enough to differ from all namesakes'."""
+        return self._namesakes.suffix(normalize_name(person.name), person.shown_id)
 
     def match(self, text: str) -> "Match":
-        """Split a command's text into a person and the rest: the longest beginning that matches."""
-        words = text.split()
-        for count in range(len(words), 0, -1):
-            who, rest = " ".join(words[:count]), " ".join(words[count:])
-            if people := self._match_whole(who):
-                return Match(tuple(people), who, rest)
-        return Match((), text.strip(), "")
+        """Split a command's text into a person and the rest: the longest beginning that matches.
 
-    def _match_whole(self, text: str) -> list[Participant]:
+        A person is named by at most 20 words.
+        """
+        words = text.split()
+        beginnings = [" ".join(words[:count]) for count in range(1, MAX_NAME_WORDS + 1)]
+        # Whatever contains a beginning contains each shorter one, so the longest can be bisected.
+        count = bisect_left(beginnings[: len(words)], 1, key=lambda who: int(not self._has(who)))
+        who, rest = " ".join(words[:count]), " ".join(words[count:])
+        people = self._match_whole(who)
+        return Match(tuple(people), who, rest) if people else Match((), text.strip(), "")
+
+    def _has(self, text: str) -> bool:
+        return any(True for _ in self._index.search(normalize_name(text), 1))
+
+    def _match_whole(self, text: str) -> Iterable[Participant]:
         wanted = normalize_name(text)
-        exact = [
-            person
-            for name, person in self._named
-            if name == wanted or text in (person.id, person.custom_id)
-        ]
+        by_id = [person for person in self.ids.spelled(text) if person.open_peers]
+        exact = {one.key: one for one in (*self._named.get(wanted, ()), *by_id)}
         # Text without a visible character would match every name, so it matches none.
-        return exact or (self.search(text, _MATCH_LIMIT) if wanted else [])
+        return exact.values() if exact else self.search(text, _MATCH_LIMIT) if wanted else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,16 +293,3 @@ def _participant(rows: Sequence[Peer]) -> Participant:
 
 def _joined_timestamp(joined: Participant | Peer) -> float:
     return joined.joined_at.timestamp() if joined.joined_at else 0.0
-
-
-def id_suffix(participant: Participant, others: Iterable[Participant] = ()) -> str:
-    """Return the end of the participant's id, at least 4 long, that no id of `others` ends with.
-
-    If no such end is shorter than the id, the whole id is returned.
-    """
-    own = participant.id or participant.custom_id or ""
-    ids = [other.id or other.custom_id or "" for other in others]
-    for length in range(4, len(own)):
-        if not any(other.endswith(own[-length:]) for other in ids):
-            return own[-length:]
-    return own
