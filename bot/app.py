@@ -20,7 +20,14 @@ from bot.core.ports import Clock, StoreUnavailable
 from bot.core.reconciler import Reconciler
 from bot.core.review_service import ReviewService
 from bot.realtimekit import App, CachedGateway, RealtimeKit, http_client
-from bot.slack.api import ResponseUrls, SlackCallError, http_session, post_form, web_client
+from bot.slack.api import (
+    ResponseUrls,
+    SlackCallError,
+    http_session,
+    post_form,
+    required,
+    web_client,
+)
 from bot.slack.directory import SlackDirectory
 from bot.slack.handlers.approval import ApprovalHandlers
 from bot.slack.handlers.kick import KickHandlers
@@ -107,13 +114,14 @@ async def _open_resources(settings: Settings, clock: Clock, stack: AsyncExitStac
 async def _authorize(client: AsyncWebClient, token: str) -> AuthorizeResult:
     try:
         reply = await post_form(client, "auth.test")
+        team = required(reply, "auth.test", "team_id", str)
     except SlackCallError as error:
         raise StartupError(
             f"Slack can't be reached or refuses SLACK_BOT_TOKEN ({error}): see `kickbot check`."
         ) from error
     return AuthorizeResult(
         enterprise_id=reply.get("enterprise_id"),
-        team_id=reply["team_id"],
+        team_id=team,
         bot_user_id=reply.get("user_id"),
         bot_id=reply.get("bot_id"),
         bot_token=token,

@@ -1,7 +1,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -204,11 +204,15 @@ async def test_what_fails_for_one_target_leaves_the_others_alone() -> None:
     ]
 
 
-async def test_a_target_without_any_id_is_not_sent() -> None:
-    scene = Scene(Target(None, None, "ghost"))
+@pytest.mark.parametrize("called", [None, after(-60)])
+async def test_targets_without_an_id_end_and_are_not_sent(called: datetime | None) -> None:
+    ghosts = [Target(None, None, name, called_at=called) for name in ("ghost", "ghost", "spirit")]
+    scene = Scene(*ghosts, ANN)
     kick = await scene.carry_out()
-    assert outcomes(kick) == [(Outcome.FAILED, OutcomeReason.REFUSED)]
-    assert scene.gateway.sent == []
+    assert outcomes(kick) == [(Outcome.FAILED, OutcomeReason.NO_ID)] * 3 + [
+        (Outcome.KICKED, OutcomeReason.CONFIRMED)
+    ]
+    assert scene.gateway.sent == ["p1"]
 
 
 async def test_whom_the_policy_spares_by_now_is_not_called() -> None:

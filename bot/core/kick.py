@@ -256,13 +256,21 @@ class Kick:
         return self._transition("finish", done_at=now, lease_until=None)
 
     def target(self, key: ParticipantKey | None) -> Target:
-        """Return the target with this key. Raises StopIteration if there is none."""
-        return next(target for target in self.targets if target.key == key)
+        """Return the target with this key. Raises LookupError if there is none.
+
+        Older versions stored targets without an id, so several may share the key None. Then one
+        without an outcome comes first.
+        """
+        found = sorted((one for one in self.targets if one.key == key), key=_has_outcome)
+        if not found:
+            raise LookupError(f"kick {self.number} has no target {key}")
+        return found[0]
 
     def _with_target(self, method: str, old: Target, new: Target) -> "Kick":
         if old not in self.targets:
             raise InvalidTransition(f"{old.name!r} is not a current target of kick {self.number}")
-        targets = tuple(new if target == old else target for target in self.targets)
+        position = self.targets.index(old)
+        targets = (*self.targets[:position], new, *self.targets[position + 1 :])
         return self._transition(method, targets=targets)
 
     def _transition(self, method: str, **changes: Any) -> "Kick":
@@ -270,3 +278,7 @@ class Kick:
             if method in methods:
                 return replace(self, state=state, version=self.version + 1, **changes)
         raise InvalidTransition(f"kick {self.number} is {self.state}: no {method} is possible")
+
+
+def _has_outcome(target: Target) -> bool:
+    return target.outcome is not None

@@ -72,10 +72,8 @@ class KickRunner:
         await self._settle(key, Outcome.FAILED, OutcomeReason.PROTECTED, rule)
 
     async def call_targets(self, peers: Mapping[ParticipantKey | None, tuple[Peer, ...]]) -> None:
-        """Call for every target without an outcome, concurrently.
-
-        `peers` are the open connections of each target, as just read.
-        """
+        """Call all targets without an outcome. `peers` are their open connections, as just read."""
+        await self._settle_without_id()
         pending = [target for target in self.kick.targets if target.outcome is None]
         calls = [self._call_target(target, peers.get(target.key, ())) for target in pending]
         # An error for one target must not cancel the call for another one.
@@ -155,10 +153,16 @@ class KickRunner:
 
         A target that was never called is settled as not tried. One that was called is unresolved.
         """
+        await self._settle_without_id()
         self._mark_called_unresolved(None)
         for target in self.kick.targets:
             if target.outcome is None and target.called_at is None:
                 await self._settle(target.key, Outcome.FAILED, OutcomeReason.NOT_TRIED)
+
+    async def _settle_without_id(self) -> None:
+        # Older versions stored such targets. None was ever called.
+        while None in {target.key for target in self.kick.targets if not target.outcome}:
+            await self._settle(None, Outcome.FAILED, OutcomeReason.NO_ID)
 
     def _mark_called_unresolved(self, outcome: Outcome | None) -> None:
         """Mark the targets that were called and have this outcome."""
@@ -183,6 +187,10 @@ class KickRunner:
             await self._wait_until(moment)
             await self._store_with_retries(lambda kick: kick.renew(self.clock.now()))
             await self._read_session()
+        await self.settle_unresolved()
+
+    async def settle_unresolved(self) -> None:
+        """Settle the unresolved targets as unknown, without a read."""
         for key, call in list(self.unresolved.items()):
             await self._settle(key, Outcome.UNKNOWN, call.reason, call.detail)
 

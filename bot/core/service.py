@@ -1,6 +1,6 @@
 """Verdicts that need more than the policy: counts from the store, and facts read now."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
@@ -37,6 +37,7 @@ from bot.core.ports import (
     Store,
 )
 from bot.core.roster import Meeting, MeetingId, ParticipantKey, Peer, Roster, Session
+from bot.core.target import Target
 
 NO_APPROVALS_CHANNEL = "But the policy names no channel in which to ask one: nobody was removed."
 NO_APPROVER = "But there is nobody else now who could decide it: nobody was removed."
@@ -89,6 +90,8 @@ class Service:
         `before` is the number of the kick that is evaluated: only earlier kicks count. So of two
         concurrent kicks, only the later one counts both. Raises StoreUnavailable.
         """
+        if refused := refuse_without_id(request.targets):
+            return refused
         now = self.clock.now()
         since = now - self.policy.rules.quota.within, now - BULK_WINDOW
         user = request.requester.user
@@ -194,6 +197,15 @@ class Service:
         if verdict.kind is VerdictKind.NEEDS_APPROVAL and approver:
             verdict = may_decide(self.policy, approver, kick.requester, meeting, now)
         return Recheck(verdict, session, candidates)
+
+
+def refuse_without_id(targets: Iterable[Target]) -> Verdict | None:
+    """Return a refusal if a target has no id: RealtimeKit could not be told whom to remove."""
+    names = [target.name for target in targets if target.key is None]
+    if not names:
+        return None
+    listed = ", ".join(names)
+    return refusal(f"RealtimeKit lists no id for {listed}, so they can't be removed by a kick.")
 
 
 def _session_ended(session: Session | None) -> Verdict:

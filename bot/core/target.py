@@ -24,6 +24,7 @@ class OutcomeReason(StrEnum):
     LEFT = "left"  # every connection that they had before the call has left
     NOBODY = "nobody"  # 404, and they were never seen in the session
     NOT_TRIED = "not tried"  # the call was never started
+    NO_ID = "no id"  # RealtimeKit could not be told whom to remove
     PROTECTED = "protected"  # the policy protects them by now
     STILL_THERE = "still there"  # a connection from before the call is open long after it
     NO_ANSWER = "no answer"  # the reply was lost

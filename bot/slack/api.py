@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import aiohttp
@@ -40,6 +40,9 @@ _UNUSABLE = (aiohttp.ClientError, SlackClientError, TimeoutError, AttributeError
 RESPONSE_URL_USES = 5
 RESPONSE_URL_LIFETIME = timedelta(minutes=30)
 MAX_RESPONSE_URLS = 1000
+
+
+T = TypeVar("T")
 
 
 class SlackCallError(Exception):
@@ -115,6 +118,15 @@ async def post_form(client: AsyncWebClient, method: str, **arguments: str) -> Ma
     return await _data(client, method, params=arguments)
 
 
+def required(reply: Mapping[str, Any], method: str, name: str, kind: type[T]) -> T:
+    """Return a field of a reply. Raises SlackCallError if it is missing, or of another type."""
+    value = reply.get(name)
+    if isinstance(value, kind):
+        return value
+    # Slack said ok, so it has probably applied the call.
+    raise SlackCallError(method, f"no usable answer: no {name}", maybe_applied=True)
+
+
 async def scopes(client: AsyncWebClient) -> tuple[str, frozenset[str]]:
     """Return the name of the token's workspace, and its scopes. Raises SlackCallError.
 
@@ -122,7 +134,8 @@ async def scopes(client: AsyncWebClient) -> tuple[str, frozenset[str]]:
     """
     reply = await _reply(client, "auth.test")
     granted = (one.strip() for one in str(reply.headers.get("x-oauth-scopes", "")).split(","))
-    return str(reply["team"]), frozenset(filter(None, granted))
+    data = reply.data if isinstance(reply.data, dict) else {}
+    return required(data, "auth.test", "team", str), frozenset(filter(None, granted))
 
 
 @dataclass(slots=True)
@@ -226,8 +239,9 @@ def _error(method: str, error: SlackApiError) -> SlackCallError:
     wait = float(asked) if asked.isdigit() else None
     data = getattr(response, "data", None)
     if isinstance(data, dict) and data.get("error"):
-        details = data.get("response_metadata", {}).get("messages", [])
-        code = " ".join([str(data["error"]), *details])
+        metadata = data.get("response_metadata")
+        details = metadata.get("messages") if isinstance(metadata, dict) else None
+        code = " ".join(map(str, [data["error"], *(details if isinstance(details, list) else [])]))
         applied = data["error"] in MAYBE_APPLIED
         return SlackCallError(method, code, maybe_applied=applied, retry_after=wait)
     status = getattr(response, "status_code", None) or getattr(response, "status", "?")

@@ -12,7 +12,16 @@ from bot.core.ports import (
     StoreUnavailable,
 )
 
-PortError = GatewayError | DirectoryUnavailable | StoreUnavailable
+
+class BotFailed(Exception):
+    """A bug in the bot, or a reply that nobody expected. It was logged."""
+
+    def __str__(self) -> str:
+        """Return what people are told."""
+        return "The bot failed. Its log says how."
+
+
+PortError = GatewayError | DirectoryUnavailable | StoreUnavailable | BotFailed
 
 
 def action_failed(error: PortError) -> str:
@@ -30,13 +39,19 @@ def action_failed(error: PortError) -> str:
         return f"RealtimeKit asks the bot to wait{wait}. Then try again."
     if isinstance(error, NotSent):
         return "RealtimeKit can't be reached. Nobody was removed. Try again."
-    return f"RealtimeKit could not be read: {error}. Nobody was removed. Try again."
+    failed = (
+        f"{error}" if isinstance(error, BotFailed) else f"RealtimeKit could not be read: {error}."
+    )
+    return f"{failed} Nobody was removed. Try again."
 
 
-def submit_unconfirmed(error: StoreUnavailable) -> str:
+def submit_unconfirmed(error: StoreUnavailable | BotFailed) -> str:
     """Say that a request may have been stored, and what happens if it was."""
+    failed = f"{error}"
+    if isinstance(error, StoreUnavailable):
+        failed = f"The bot's database did not confirm that it kept this ({error})."
     return (
-        f"The bot's database did not confirm that it kept this ({error}). If it kept it all the"
+        f"{failed} If it kept this all the"
         " same, it is carried out or asked about within a minute, and the result is posted. Look"
         " there before you try again."
     )
@@ -48,6 +63,8 @@ def nothing_shown(error: PortError) -> str:
         return f"Your role could not be checked with Slack ({error}). Nothing was changed."
     if isinstance(error, StoreUnavailable):
         return f"The bot's database does not answer ({error}). Nothing was changed. Try again."
+    if isinstance(error, BotFailed):
+        return f"{error} Try again."
     return action_failed(error)
 
 
@@ -60,6 +77,8 @@ def decision_unconfirmed(error: PortError) -> str:
             f"The bot's database did not confirm that ({error}): whether your decision was"
             " recorded is not known. Look at the card again."
         )
+    if isinstance(error, BotFailed):
+        return f"{error} Whether your decision was recorded is not known. Look at the card again."
     return action_failed(error)
 
 
