@@ -127,6 +127,7 @@ _REASON = {
     OutcomeReason.LEFT: "left since, but RealtimeKit did not confirm the kick",
     OutcomeReason.NOBODY: "nobody with this id in the session",
     OutcomeReason.NOT_TRIED: "not tried: the bot stopped before",
+    OutcomeReason.NO_ID: "not tried: RealtimeKit lists no id for them",
     OutcomeReason.PROTECTED: "protected by the policy",
     OutcomeReason.STILL_THERE: "still there: the kick had no effect",
     OutcomeReason.STILL_LISTED: (
