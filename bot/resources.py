@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.clock import REALTIMEKIT, SLACK, Differences, StoreClock, ahead_of, date_of, monotonic
+from bot.clock import REALTIMEKIT, SLACK, Differences, StoreClock, monotonic
 from bot.config import Settings
 from bot.core.kick import TeamId
 from bot.core.ports import Clock, StoreUnavailable
@@ -78,8 +78,7 @@ async def _authorize(
         raise StartupError(
             f"Slack can't be reached or refuses SLACK_BOT_TOKEN ({error}): see `kickbot check`."
         ) from error
-    if date := date_of(reply.headers):
-        differences.report(SLACK, ahead_of(date, monotonic() - asked_at))
+    differences.report_date(SLACK, reply.headers, asked_at)
     return AuthorizeResult(
         enterprise_id=reply.get("enterprise_id"),
         team_id=reply["team_id"],
