@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from bot.config import SettingsError, read_settings
+from bot.core.text import display
 from bot.logs import log_to_stderr
 from bot.policy_file import PolicyError, read_policy
 
@@ -62,7 +63,8 @@ def _run(_: argparse.Namespace) -> int:
     try:
         return asyncio.run(run(settings, policy))
     except StartupError as error:
-        print(error, file=sys.stderr)
+        # It may quote what a service answered.
+        print(display(str(error), 1000), file=sys.stderr)
         return 1
 
 

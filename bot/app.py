@@ -7,29 +7,22 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from slack_bolt.async_app import AsyncApp
-from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.clock import StoreClock
+from bot.check import warn_about_presets
 from bot.config import Settings
 from bot.core.approval_service import ApprovalService
-from bot.core.kick import TeamId, UserId
+from bot.core.kick import UserId
 from bot.core.kick_service import InstanceIdentity, KickService
 from bot.core.outbox import Outbox
 from bot.core.policy import Policy
-from bot.core.ports import Clock, StoreUnavailable
+from bot.core.ports import Clock
 from bot.core.reconciler import Reconciler
 from bot.core.review_service import ReviewService
 from bot.health import Health, watched
 from bot.http_server import serve, slack_requests
-from bot.realtimekit import App, CachedGateway, RealtimeKit, http_client
+from bot.resources import Resources, open_resources
 from bot.slack.api import (
-    ORG_WIDE,
     ResponseUrls,
-    SlackCallError,
-    http_session,
-    post_form,
-    web_client,
 )
 from bot.slack.directory import SlackDirectory
 from bot.slack.handlers.approval import ApprovalHandlers
@@ -39,11 +32,8 @@ from bot.slack.listeners import Listeners
 from bot.slack.modals import KickModals, Modals
 from bot.slack.notifier import SlackNotifier
 from bot.socket_mode import connected, socket_client
-from bot.store import SqlStore
-from bot.tasks import Tasks
-from bot.transports import StartupError, bolt_app
+from bot.transports import bolt_app
 
-STORE_TIMEOUT = 2.0  # seconds; a submit is stored before its ack, for which Slack waits 3 s
 DRAIN_TIMEOUT = 20.0  # seconds to wait for calls that were sent
 
 
@@ -64,7 +54,7 @@ async def running(
     At the end, take no more work and wait up to DRAIN_TIMEOUT for calls that were sent.
     """
     async with AsyncExitStack() as stack:
-        resources = await _open_resources(settings, clock, stack)
+        resources = await open_resources(settings, clock, stack)
         slack = _build_slack(resources, policy)
         services = _build_services(resources, slack, policy, settings.realtimekit_app_id)
         app = bolt_app(resources.client, resources.authorized)
@@ -80,95 +70,11 @@ async def running(
         secret = None if socket else settings.slack_signing_secret
         requests = slack_requests(app, secret, resources.clock)
         port = await serve(settings.host, settings.port, health, requests, stack)
+        resources.tasks.spawn(warn_about_presets(resources.realtimekit, policy))
         yield Bot(port, health)
 
 
-# The first layer: what the bot talks to
-
-
-@dataclass(frozen=True, slots=True)
-class _Resources:
-    """Connections, time and tasks. `posting` fails at once when Slack limits the rate."""
-
-    client: AsyncWebClient
-    posting: AsyncWebClient
-    authorized: AuthorizeResult
-    team: TeamId
-    store: SqlStore
-    gateway: CachedGateway
-    clock: Clock
-    tasks: Tasks
-
-
-async def _open_resources(
-    settings: Settings, clock: Clock | None, stack: AsyncExitStack
-) -> _Resources:
-    session = await stack.enter_async_context(http_session())
-    token = settings.slack_bot_token.get_secret_value()
-    client = web_client(token, settings.slack_api, session)
-    authorized = await _authorize(client, token)
-    team = TeamId(authorized.team_id or "")
-    store = await _open_store(settings, team, stack)
-    clock = clock or await _store_clock(store)
-    return _Resources(
-        client=client,
-        posting=web_client(token, settings.slack_api, session, retries=False),
-        authorized=authorized,
-        team=team,
-        store=store,
-        gateway=await _open_gateway(settings, clock, stack),
-        clock=clock,
-        tasks=Tasks(),
-    )
-
-
-async def _authorize(client: AsyncWebClient, token: str) -> AuthorizeResult:
-    try:
-        reply = await post_form(client, "auth.test")
-    except SlackCallError as error:
-        raise StartupError(
-            f"Slack can't be reached or refuses SLACK_BOT_TOKEN ({error}): see `kickbot check`."
-        ) from error
-    if reply.get("is_enterprise_install") or not reply.get("team_id"):
-        raise StartupError(f"SLACK_BOT_TOKEN: {ORG_WIDE}.")
-    return AuthorizeResult(
-        enterprise_id=reply.get("enterprise_id"),
-        team_id=reply["team_id"],
-        bot_user_id=reply.get("user_id"),
-        bot_id=reply.get("bot_id"),
-        bot_token=token,
-    )
-
-
-async def _open_store(settings: Settings, team: TeamId, stack: AsyncExitStack) -> SqlStore:
-    url, app_id = settings.database_url.get_secret_value(), settings.realtimekit_app_id
-    try:
-        store = SqlStore(url, team_id=team, app_id=app_id, timeout=STORE_TIMEOUT)
-        stack.push_async_callback(store.close)
-        await store.start()
-    except (StoreUnavailable, ValueError) as error:
-        raise StartupError(f"DATABASE_URL: {error}") from error
-    return store
-
-
-async def _store_clock(store: SqlStore) -> StoreClock:
-    try:
-        return await StoreClock.started(store.time)
-    except StoreUnavailable as error:
-        raise StartupError(f"DATABASE_URL: {error}") from error
-
-
-async def _open_gateway(settings: Settings, clock: Clock, stack: AsyncExitStack) -> CachedGateway:
-    http = await stack.enter_async_context(http_client(f"{settings.cloudflare_base_url}"))
-    account = App(
-        settings.cloudflare_account_id, settings.realtimekit_app_id, settings.cloudflare_api_token
-    )
-    gateway = CachedGateway(RealtimeKit(http, account, now=clock.now))
-    stack.push_async_callback(gateway.aclose)
-    return gateway
-
-
-# The second layer: Slack, as the services see it
+# The first layer is in resources.py. The second one: Slack, as the services see it
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +85,7 @@ class _Slack:
     notifier: SlackNotifier
 
 
-def _build_slack(resources: _Resources, policy: Policy) -> _Slack:
+def _build_slack(resources: Resources, policy: Policy) -> _Slack:
     client, clock = resources.client, resources.clock
     users = frozenset[UserId]().union(*(grant.users for grant in policy.grants))
     responses = ResponseUrls(client, clock)
@@ -213,7 +119,7 @@ class _Services:
     reconciler: Reconciler
 
 
-def _build_services(resources: _Resources, slack: _Slack, policy: Policy, app_id: str) -> _Services:
+def _build_services(resources: Resources, slack: _Slack, policy: Policy, app_id: str) -> _Services:
     store, gateway, clock = resources.store, resources.gateway, resources.clock
     directory, notifier, spawn = slack.directory, slack.notifier, resources.tasks.spawn
     outbox = Outbox(store=store, notifier=notifier, clock=clock)
@@ -258,7 +164,7 @@ def _build_services(resources: _Resources, slack: _Slack, policy: Policy, app_id
 
 
 def _register(
-    app: AsyncApp, command: str, resources: _Resources, slack: _Slack, services: _Services
+    app: AsyncApp, command: str, resources: Resources, slack: _Slack, services: _Services
 ) -> None:
     spawn, clock = resources.tasks.spawn, resources.clock
     kick = KickHandlers(

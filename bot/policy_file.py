@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from bot.config import describe
 from bot.core.kick import ChannelId, UserId
 from bot.core.policy import Grant, GroupId, Policy, Protected, Quota, Role, Rules, SecondPerson
+from bot.core.text import display, is_uuid, normalize_name
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -54,6 +55,11 @@ def _role(text: object) -> Role:
     return names[text]
 
 
+def _meeting_pattern(text: str) -> str:
+    # RealtimeKit writes its ids in small letters.
+    return normalize_name(text) if is_uuid(text) else text
+
+
 _GranteeId = Annotated[
     str, _slack_id("UWS", "Slack id: users start with U or W, user groups with S")
 ]
@@ -61,6 +67,7 @@ _GroupId = Annotated[str, _slack_id("S", "user group's id: those start with S")]
 _ChannelId = Annotated[str, _slack_id("CG", "channel's id: those start with C or G")]
 _Duration = Annotated[timedelta, BeforeValidator(_duration)]
 _NonEmpty = Annotated[str, Field(min_length=1)]
+_MeetingPattern = Annotated[_NonEmpty, AfterValidator(_meeting_pattern)]
 
 
 class _Strict(BaseModel):
@@ -70,7 +77,7 @@ class _Strict(BaseModel):
 class _Grant(_Strict):
     who: Annotated[list[_GranteeId], Field(min_length=1)]
     role: Annotated[Role, BeforeValidator(_role)]
-    meetings: Annotated[list[_NonEmpty], Field(min_length=1)] = ["*"]
+    meetings: Annotated[list[_MeetingPattern], Field(min_length=1)] = ["*"]
 
     def value(self) -> Grant:
         users = frozenset(UserId(text) for text in self.who if not text.startswith("S"))
@@ -162,11 +169,44 @@ def parse_policy(content: Mapping[str, Any], path: Path) -> Policy:
 
 def warnings(policy: Policy) -> list[str]:
     """Return what is probably a mistake in a valid policy, each with its place."""
-    rules = policy.rules
-    if rules.second_person is not SecondPerson.BULK or not _only_one_decides(policy):
-        return []
-    wants = f'"bulk" wants a second person for more than {rules.bulk}; only one may decide'
-    return [f"rules.second_person: {wants}"]
+    rules, found = policy.rules, []
+    if rules.second_person is SecondPerson.BULK and _only_one_decides(policy):
+        wants = f'"bulk" wants a second person for more than {rules.bulk}; only one may decide'
+        found.append(f"rules.second_person: {wants}")
+    patterns = {f"grant[{at}].meetings": one.meetings for at, one in enumerate(policy.grants, 1)}
+    patterns["rules.protected.custom_ids"] = rules.protected.custom_ids
+    return found + [
+        f"{place}: the brackets in {one!r} are taken literally; wildcards are * and ?"
+        for place, group in patterns.items()
+        for one in group
+        if re.search(r"\[.+\]", one)
+    ]
+
+
+def notes(policy: Policy) -> list[str]:
+    """Return what an operator should know about a valid policy, each with its place."""
+    by_title = {
+        f"grant[{at}].meetings": [one for one in grant.meetings if one != "*" and not is_uuid(one)]
+        for at, grant in enumerate(policy.grants, 1)
+    }
+    return [
+        f"{place}: whoever names meetings decides which fit {', '.join(map(repr, group))};"
+        " to be safe, name meetings by id"
+        for place, group in by_title.items()
+        if group
+    ]
+
+
+def unknown_presets(policy: Policy, presets: Iterable[str]) -> list[str]:
+    """Return a problem for each protected preset that is not among the presets of the app."""
+    known = {normalize_name(one): one for one in presets}
+    listed = ", ".join(sorted(known.values())) or "none"
+    return [
+        f"rules.protected.presets: the app has no preset {one!r}, so it protects nobody;"
+        f" the app has: {display(listed, 300)}"
+        for one in sorted(policy.rules.protected.presets)
+        if normalize_name(one) not in known
+    ]
 
 
 def _without(content: Mapping[str, Any], places: Iterable[tuple[int | str, ...]]) -> dict[str, Any]:

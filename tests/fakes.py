@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.core.kick import Kick, KickId, TeamId, UserId
-from bot.core.outbox_message import MessageKind, OutboxMessage
+from bot.core.outbox_message import Delivery, MessageKind, OutboxMessage
 from bot.core.policy import AccountStatus, GroupId, Membership
-from bot.core.ports import Delivery, DirectoryUnavailable, KickCall, NotFound
+from bot.core.ports import DirectoryUnavailable, KickCall, NotFound
 from bot.core.roster import (
     CustomId,
     Meeting,

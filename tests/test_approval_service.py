@@ -447,6 +447,20 @@ async def test_someone_who_comes_back_under_another_name_is_shown_again(scene: S
     assert answer.changed
 
 
+async def test_all_records_of_one_custom_id_are_what_the_approver_saw(scene: Scene) -> None:
+    # The first row has no participant id, so the custom id is what will be kicked.
+    scene.gateway.rows[LIVE.id].append(peer("e7", None, "c7", name="Guest", joined=-5))
+    kick = await scene.waiting(Target(None, CustomId("c7"), "Guest", "guest"))
+    shown = await seen(scene, kick)
+    scene.gateway.rows[LIVE.id].append(peer("e8", "p8", "c7", name="The boss", joined=-90))
+    answer = await approve(scene, kick, MAX, shown)
+    assert isinstance(answer, ApprovalView)
+    assert answer.changed
+    names = {one.person.name for one in answer.candidates if one.person}
+    assert names == {"Guest", "The boss"}
+    assert isinstance(await approve(scene, kick, MAX, answer.seen), Kick)
+
+
 async def test_what_the_approver_is_shown_tells_people_apart(scene: Scene) -> None:
     kick = await scene.waiting()
     ann, bob = await seen(scene, kick)

@@ -1,5 +1,6 @@
 """`kickbot check`: one line for each result, with the next step if something is wrong."""
 
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
@@ -11,6 +12,8 @@ import yaml
 from bot.check import check
 from bot.config import read_settings
 from bot.store import SqlStore
+from tests.faults.skewed import AHEAD
+from tests.journeys.steps import process
 from tests.sandbox.sandbox import MANIFEST, Sandbox, open_sandbox
 from tests.sandbox.slack import DEMO_TEAM, SlackStandIn
 
@@ -25,6 +28,10 @@ async def sandbox() -> AsyncIterator[Sandbox]:
         yield opened
 
 
+TITLES = (
+    "grant[3].meetings: whoever names meetings decides which fit 'Weekly*'; to be safe, name"
+    " meetings by id"
+)
 INVITE = "approvals_channel: invite the bot to C0MODS; whether it is there can't be read"
 
 
@@ -46,14 +53,38 @@ async def test_a_good_installation_is_ok_throughout(
     assert await lines(sandbox, sqlite_url, http=http) == [
         f"ok     settings: complete, {mode}",
         "ok     policy: grants: 3, to users: 3, to groups: 1",
+        f"note   policy: {TITLES}",
         f"note   policy: {INVITE}",
         "ok     database: reached, tables at version 0",
         "ok     slack: workspace kickbot-sandbox, scopes complete",
         "ok     cloudflare: reached, live sessions listed: 1",
+        "ok     presets: the app has all that the policy protects",
+        "ok     clock: agrees with the database's, Slack's, RealtimeKit's",
     ]
-    # Each service gets one call, which changes nothing.
+    # No call changes anything.
     assert [call.method for call in sandbox.slack.calls] == ["auth.test"]
-    assert [(call.method, call.op) for call in sandbox.realtimekit.calls] == [("GET", "sessions")]
+    assert [(call.method, call.op) for call in sandbox.realtimekit.calls] == [
+        ("GET", "sessions"),
+        ("GET", "presets"),
+    ]
+
+
+async def test_a_protected_preset_that_the_app_does_not_have_is_wrong(
+    sandbox: Sandbox, sqlite_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "policy.toml"
+    protected = 'protected = { presets = ["Group_Call_Host ", "boss"] }'
+    grant = '[[grant]]\nwho = ["U0MAYA"]\nrole = "moderator"\n'
+    file.write_text(f"{grant}[rules]\n{protected}\n")
+    found = await lines(sandbox, sqlite_url, {"KICKBOT_POLICY": str(file)})
+    assert found[-2] == (
+        "WRONG  presets: rules.protected.presets: the app has no preset 'boss', so it protects"
+        " nobody; the app has: group_call_host, group_call_participant, webinar_presenter,"
+        " webinar_viewer"
+    )
+    sandbox.realtimekit.faults.switch_on("server_error", op="presets")
+    found = await lines(sandbox, sqlite_url, {"KICKBOT_POLICY": str(file)})
+    assert found[-2].startswith("note   presets: HTTP 500")
 
 
 async def test_a_database_that_was_used_shows_its_version(
@@ -63,8 +94,8 @@ async def test_a_database_that_was_used_shows_its_version(
     await store.start()
     await store.close()
     found = await lines(sandbox, sqlite_url)
-    assert found[3].startswith("ok     database: reached, tables at version ")
-    assert not found[3].endswith(" 0")
+    assert found[4].startswith("ok     database: reached, tables at version ")
+    assert not found[4].endswith(" 0")
 
 
 async def test_bad_settings_end_it_with_a_line_for_each() -> None:
@@ -80,7 +111,7 @@ async def test_a_bad_policy_does_not_hide_the_rest(
     file = tmp_path / "policy.toml"
     file.write_text('[[grant]]\nwho = ["maya"]\nrole = "boss"\n')
     found = await lines(sandbox, sqlite_url, {"KICKBOT_POLICY": str(file)})
-    assert [line[:5] for line in found] == ["ok   ", "WRONG", "WRONG", "ok   ", "ok   ", "ok   "]
+    assert [line[:5] for line in found] == ["ok   ", "WRONG", "WRONG", *["ok   "] * 4]
     assert found[1].startswith(f"WRONG  policy: {file}: grant[1].who[1]: 'maya' is no Slack id")
 
 
@@ -97,7 +128,7 @@ async def test_what_the_policy_may_be_wrong_about_is_noted_and_not_wrong(
         f"note   policy: rules.second_person: {wants}",
         f"note   policy: {INVITE}",
     ]
-    assert [line[:5] for line in found[4:]] == ["ok   "] * 3
+    assert [line[:5] for line in found[4:]] == ["ok   "] * 4
 
 
 async def test_without_an_approvals_channel_there_is_nobody_to_invite(
@@ -106,28 +137,43 @@ async def test_without_an_approvals_channel_there_is_nobody_to_invite(
     file = tmp_path / "policy.toml"
     file.write_text('[[grant]]\nwho = ["U0MAYA"]\nrole = "moderator"\n')
     found = await lines(sandbox, sqlite_url, {"KICKBOT_POLICY": str(file)})
-    assert [line[:5] for line in found] == ["ok   "] * 5
+    assert [line[:5] for line in found] == ["ok   "] * 6
 
 
 @pytest.mark.parametrize(
     ("name", "value", "at", "words"),
     [
-        ("DATABASE_URL", "oracle://u:hush@h/d", 3, "database: DATABASE_URL: oracle:// is none of"),
-        ("DATABASE_URL", "hush", 3, "database: DATABASE_URL: this is not the URL of a database"),
-        ("DATABASE_URL", "postgresql://u:p@hush@127.0.0.1:1/d", 3, "each @ in the user and the pa"),
-        ("DATABASE_URL", "sqlite:////no/where/x.db", 3, "Is DATABASE_URL right?"),
-        ("SLACK_BOT_TOKEN", "xoxb-hush", 4, "auth.test: invalid_auth: install the app again"),
-        ("SLACK_API_URL", NOWHERE, 4, "slack: auth.test: Slack can't be reached: try again"),
-        ("CLOUDFLARE_API_TOKEN", "hush", 5, "CLOUDFLARE_API_TOKEN needs the permission Realtime"),
-        ("CLOUDFLARE_BASE_URL", NOWHERE, 5, "cloudflare: "),
+        ("DATABASE_URL", "oracle://u:hush@h/d", 4, "database: DATABASE_URL: oracle:// is none of"),
+        ("DATABASE_URL", "hush", 4, "database: DATABASE_URL: this is not the URL of a database"),
+        ("DATABASE_URL", "postgresql://u:p@hush@127.0.0.1:1/d", 4, "each @ in the user and the pa"),
+        ("DATABASE_URL", "sqlite:////no/where/x.db", 4, "Is DATABASE_URL right?"),
+        ("SLACK_BOT_TOKEN", "xoxb-hush", 5, "auth.test: invalid_auth: install the app again"),
+        ("SLACK_API_URL", NOWHERE, 5, "slack: auth.test: Slack can't be reached: try again"),
+        ("CLOUDFLARE_API_TOKEN", "hush", 6, "CLOUDFLARE_API_TOKEN needs the permission Realtime"),
+        ("CLOUDFLARE_BASE_URL", NOWHERE, 6, "cloudflare: "),
     ],
 )
 async def test_what_is_wrong_is_said_with_the_next_step_and_the_rest_is_checked(  # noqa: PLR0917 - a table's columns
     sandbox: Sandbox, sqlite_url: str, name: str, value: str, at: int, words: str
 ) -> None:
     found = await lines(sandbox, sqlite_url, {name: value})
-    assert [line.startswith("WRONG") for line in found] == [at == one for one in range(6)]
+    assert [line.startswith("WRONG") for line in found] == [at == one for one in range(len(found))]
     assert words in found[at]
+
+
+@pytest.mark.parametrize("ahead", ["90", "-3600"])
+async def test_a_clock_that_is_off_is_noted(
+    sandbox: Sandbox, postgres_url: str, ahead: str
+) -> None:
+    settings = sandbox.settings(http=False, database_url=postgres_url) | {AHEAD: ahead}
+    async with process(settings, "check", module="tests.faults.skewed") as checking:
+        assert await checking.ended() == 0
+    [line] = [line for line in checking.said if "clock" in line]
+    whose = "the database's|Slack's|RealtimeKit's"
+    found = re.findall(rf"([+-]\d+) s off ({whose})", line)
+    assert line.startswith("note   clock: ")
+    assert [name for _, name in found] == whose.split("|")
+    assert [float(off) for off, _ in found] == [pytest.approx(float(ahead), abs=10)] * 3
 
 
 async def test_a_file_that_is_no_database_is_said_to_be_none(
@@ -136,8 +182,8 @@ async def test_a_file_that_is_no_database_is_said_to_be_none(
     file = tmp_path / "kickbot.db"
     file.write_text("a shopping list, and not a database at all\n" * 100)
     found = await lines(sandbox, f"sqlite:///{file}")
-    assert found[3].startswith("WRONG  database: ")
-    assert "another kind" in found[3]
+    assert found[4].startswith("WRONG  database: ")
+    assert "another kind" in found[4]
 
 
 async def test_a_database_of_a_newer_program_is_refused(
@@ -149,13 +195,14 @@ async def test_a_database_of_a_newer_program_is_refused(
     with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as database:
         database.execute("INSERT INTO schema_version VALUES (999)")
     database.close()
-    assert (await lines(sandbox, sqlite_url))[3].startswith("WRONG  database: ")
+    assert (await lines(sandbox, sqlite_url))[4].startswith("WRONG  database: ")
 
 
 async def test_an_org_wide_installation_is_named_as_unsupported(sqlite_url: str) -> None:
     async with open_sandbox(team=replace(DEMO_TEAM, is_org_wide=True)) as sandbox:
         found = await lines(sandbox, sqlite_url)
-    assert found[4].startswith("WRONG  slack: the app is installed for a whole Enterprise Grid org")
+    words = "WRONG  slack: the app is installed for a whole Enterprise Grid org"
+    assert [line.startswith(words) for line in found if "slack" in line] == [True]
 
 
 async def test_a_token_sent_unencrypted_is_noted(sandbox: Sandbox, sqlite_url: str) -> None:
@@ -171,7 +218,7 @@ async def test_missing_scopes_are_named(sandbox: Sandbox, sqlite_url: str, tmp_p
     async with SlackStandIn(file) as slack:
         token = {"SLACK_BOT_TOKEN": slack.bot_token, "SLACK_API_URL": slack.api_url}
         found = await lines(sandbox, sqlite_url, token)
-    assert found[4] == (
+    assert found[5] == (
         "WRONG  slack: missing scopes usergroups:read, users:read: add them under"
         " OAuth & Permissions, then install the app again"
     )

@@ -300,4 +300,5 @@ def _check(
             assert rejoined_at > _moment(world.ended)
     else:
         assert world.effect is None or world.effect < 0
-        assert any(left is None or left > world.ended for left in before)
+        mine = world.mine.values()
+        assert any(joined < 0 and (left is None or left > world.ended) for joined, left in mine)

@@ -14,10 +14,11 @@ from bot.core.outbox_message import (
     DELIVER_WITHIN,
     GIVE_UP_AFTER,
     RETRY_DELAYS,
+    Delivery,
     MessageKind,
     OutboxMessage,
 )
-from bot.core.ports import Delivery, StoreUnavailable
+from bot.core.ports import StoreUnavailable
 from bot.core.roster import Meeting, MeetingId, ParticipantId
 from bot.core.target import Outcome, OutcomeReason, Target
 from tests.fakes import NOW, TEAM, FakeClock, FakeNotifier

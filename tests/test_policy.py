@@ -2,6 +2,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given as given_any
+from hypothesis import strategies as st
 
 from bot.core.kick import UserId
 from bot.core.policy import (
@@ -28,6 +30,7 @@ from bot.core.policy import (
 )
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId
 from bot.core.target import Target
+from bot.core.text import fits
 from tests.fakes import TEAM
 
 AVA, BEN = UserId("U1"), UserId("U2")
@@ -142,8 +145,9 @@ def test_the_groups_of_all_grants_must_be_known() -> None:
     [
         (("*",), True),
         (("m-1",), True),
-        (("M-1",), True),
-        (("m-*",), True),
+        (("M-1",), False),
+        (("m-*",), False),
+        (("weekly\u200bama",), False),
         (("Weekly AMA",), True),
         (("weekly*",), True),
         (("*ama",), True),
@@ -160,6 +164,70 @@ def test_a_grant_reaches_where_its_patterns_do(patterns: tuple[str, ...], *, cov
     given = Grant(frozenset({AVA}), frozenset(), Role.MODERATOR, patterns)
     assert given.covers(AMA) is covered
     assert evaluate(policy(given), request(), NOW).kind is (ALLOWED if covered else REFUSED)
+
+
+MEETING_ID = MeetingId("5b0a0c1e-7a51-4a7b-9d0f-3a5d4c2b1e00")
+
+
+@pytest.mark.parametrize(
+    ("title", "pattern", "covered"),
+    [
+        ("\u200bWeekly AMA", "Weekly*", True),
+        (" Weekly AMA", "Weekly*", True),
+        ("Weekly  AMA ", "weekly ama", True),
+        ("\uff37eekly AMA", "Weekly*", True),
+        ("W\u200beekly AMA", "Weekly*", True),
+        ("The Weekly AMA", "Weekly*", False),
+        ("[Team A] standup", "[Team A] standup", True),
+        ("[team a]  standup", "[Team ?] *", True),
+        ("T standup", "[Team A] standup", False),
+        ("\u200b", "*", True),
+        (MEETING_ID, MEETING_ID, False),
+        (f"\u200b{MEETING_ID.upper()}", MEETING_ID, False),
+        (MEETING_ID, "5b0a*", True),
+    ],
+)
+def test_titles_are_compared_as_names_are_and_never_as_ids(
+    title: str, pattern: str, *, covered: bool
+) -> None:
+    given = Grant(frozenset({AVA}), frozenset(), Role.MODERATOR, (pattern,))
+    assert given.covers(Meeting(MeetingId("another id"), title)) is covered
+
+
+def test_an_id_covers_its_meeting_whatever_the_title_is() -> None:
+    given = Grant(frozenset({AVA}), frozenset(), Role.MODERATOR, (MEETING_ID,))
+    assert given.covers(Meeting(MEETING_ID, "Weekly AMA"))
+    assert not given.covers(Meeting(MeetingId("other"), "Weekly AMA"))
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        ("Weekly AMA", "Weekly AMA"),
+        ("Wéekly 👩\u200d💻", "Wéekly 👩\u200d💻"),
+        ("W\u200beekly AMA", "Weekly AMA (with hidden characters)"),
+        (" Weekly AMA", "Weekly AMA (with hidden characters)"),
+        ("\u202eAMA", "AMA (with hidden characters)"),
+        ("\u200b", "(no visible name) (with hidden characters)"),
+        ("x" * 100, "x" * 74 + "…"),
+    ],
+)
+def test_a_refusal_says_that_a_title_is_not_what_it_looks_like(title: str, shown: str) -> None:
+    given = policy(Grant(frozenset({AVA}), frozenset(), Role.MODERATOR, ("Daily*",)))
+    verdict = may_see(given, member(), Meeting(MeetingId("m-2"), title), NOW)
+    assert verdict.reason == f"The policy gives you no role in {shown}."
+
+
+@given_any(
+    st.text(max_size=40), st.sampled_from(["\u200b", "\u2060", "\u202e", "\u00ad"]), st.data()
+)
+def test_no_hidden_character_takes_or_gives_a_role(
+    title: str, hidden: str, data: st.DataObject
+) -> None:
+    at = data.draw(st.integers(0, len(title)))
+    changed = f" {title[:at]}{hidden}{title[at:]} "
+    for pattern in ("*", "weekly*", "*ama", "?"):
+        assert fits(changed, pattern) is fits(title, pattern)
 
 
 def test_of_several_grants_the_strongest_that_reaches_there_counts() -> None:
@@ -272,13 +340,20 @@ def test_a_reason_may_be_optional() -> None:
         (None, "staff-1", True),
         ("guest", "c1", False),
         (None, None, False),
-        ("Host", "Staff-1", False),
+        ("Host ", "c1", True),
+        ("\u200bHOST", "c1", True),
+        ("ho st", "c1", False),
+        ("guest", " Staff-1", True),
+        ("guest", "\uff33TAFF-1", True),
+        ("guest", "xstaff-1", False),
+        ("guest", "OPS[1]", True),
+        ("guest", "ops1", False),
     ],
 )
 def test_protection_binds_everyone(
     preset: str | None, custom: CustomId | None, *, spared: bool
 ) -> None:
-    rules = Rules(protected=Protected(frozenset({"host"}), ("staff-*",)))
+    rules = Rules(protected=Protected(frozenset({"host"}), ("staff-*", "ops[1]")))
     targets = (*people(1), Target(ParticipantId("p9"), custom, "Mallory", preset))
     verdict = evaluate(policy(grant(Role.LEAD), rules=rules), request(targets), NOW)
     assert verdict.kind is (REFUSED if spared else ALLOWED)

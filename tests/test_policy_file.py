@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.policy import Grant, Policy, Protected, Quota, Role, Rules, SecondPerson
-from bot.policy_file import PolicyError, parse_policy, read_policy, warnings
+from bot.policy_file import PolicyError, notes, parse_policy, read_policy, unknown_presets, warnings
 from tests.sandbox.sandbox import EXAMPLE_POLICY
 
 HERE = Path("policy.toml")
@@ -217,6 +217,47 @@ def test_that_there_is_no_second_person_for_many_is_a_warning() -> None:
     assert warnings(policy) == [
         'rules.second_person: "bulk" wants a second person for more than 5; only one may decide'
     ]
+
+
+def test_brackets_in_a_pattern_are_a_warning() -> None:
+    guarded = {"protected": {"custom_ids": ["staff-[0-9]*", "staff-*"]}}
+    policy = parsed({"grant": [MAYA | {"meetings": ["[Team A]*", "Team]"]}], "rules": guarded})
+    assert warnings(policy) == [
+        "grant[1].meetings: the brackets in '[Team A]*' are taken literally; wildcards are * and ?",
+        (
+            "rules.protected.custom_ids: the brackets in 'staff-[0-9]*' are taken literally;"
+            " wildcards are * and ?"
+        ),
+    ]
+
+
+def test_the_id_of_a_meeting_is_read_in_any_case_and_needs_no_note() -> None:
+    uuid = "5b0a0c1e-7a51-4a7b-9d0f-3a5d4c2b1e00"
+    policy = parsed({"grant": [MAYA | {"meetings": [f" {uuid.upper()}"]}, MAYA]})
+    assert policy.grants[0].meetings == (uuid,)
+    assert notes(policy) == []
+
+
+def test_a_pattern_of_titles_needs_a_note() -> None:
+    policy = parsed({"grant": [MAYA, MAYA | {"meetings": ["Weekly*", "*", "AMA"]}]})
+    assert notes(policy) == [
+        (
+            "grant[2].meetings: whoever names meetings decides which fit 'Weekly*', 'AMA';"
+            " to be safe, name meetings by id"
+        )
+    ]
+
+
+def test_a_protected_preset_that_the_app_does_not_have_is_named() -> None:
+    policy = parsed({"grant": [MAYA], "rules": {"protected": {"presets": ["Host ", "boss"]}}})
+    assert unknown_presets(policy, ["host", "guest"]) == [
+        (
+            "rules.protected.presets: the app has no preset 'boss', so it protects nobody;"
+            " the app has: guest, host"
+        )
+    ]
+    assert unknown_presets(policy, ["host", "BOSS"]) == []
+    assert "the app has: none" in unknown_presets(policy, [])[0]
 
 
 def test_one_person_alone_needs_no_warning_where_nobody_is_asked() -> None:

@@ -139,6 +139,11 @@ def page_of(rows: Any) -> httpx.Response:
             page_of([]),
             f"meetings/{AMA}/participants?page_no=1&per_page=200",
         ),
+        (
+            lambda rtk: rtk.presets(),
+            page_of([{"id": "x", "name": "host"}, {"id": "y"}]),
+            "presets?page_no=1&per_page=200",
+        ),
     ],
 )
 async def test_reads_send_what_the_contract_allows(

@@ -6,8 +6,7 @@ import pytest
 
 from bot.core.event import Event, EventKind
 from bot.core.kick import Kick, KickId, State
-from bot.core.outbox_message import MessageKind, OutboxMessage
-from bot.core.ports import Delivery
+from bot.core.outbox_message import Delivery, MessageKind, OutboxMessage
 from bot.core.reconciler import TICK_INTERVAL
 from bot.core.target import Outcome, OutcomeReason
 from tests.fakes import NOW, FakeNotifier

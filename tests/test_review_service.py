@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.candidates import CandidateStatus, Selection
+from bot.core.candidates import CandidateStatus
 from bot.core.event import Event, EventKind
 from bot.core.kick import ChannelId, Kick, KickId, State, TeamId, UserId
 from bot.core.policy import (
@@ -32,6 +32,7 @@ from bot.core.roster import (
     Session,
     SessionId,
 )
+from bot.core.selection import Selection
 from bot.core.service import NO_APPROVALS_CHANNEL, NO_APPROVER
 from bot.core.target import Target
 from tests.fakes import NOW, TEAM, FakeClock, FakeDirectory, FakeGateway, peer

@@ -1,9 +1,12 @@
 import unicodedata
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bot.core.namesakes import Namesakes
 from bot.core.roster import (
     CustomId,
     Match,
@@ -12,7 +15,7 @@ from bot.core.roster import (
     ParticipantKey,
     PeerId,
     Roster,
-    id_suffix,
+    _Index,
     parse_key,
     participant_key,
 )
@@ -153,7 +156,7 @@ def test_a_key_names_the_id_that_a_kick_uses(
         ("custom:participant:p1", (None, "participant:p1")),
         ("custom:", None),
         ("participant:  ", None),
-        ("Custom:c1", None),
+        ("Custom :c1", (None, "c1")),
         ("peer:e1", None),
         ("p1", None),
         ("", None),
@@ -258,7 +261,7 @@ def test_names_that_look_alike_are_namesakes(lookalike: str) -> None:
     people = roster("Mallory", lookalike, "Mallory Smith")
     real = people.by_id(ParticipantId("p0"))
     assert real
-    assert [one.id for one in people.same_name(real)] == ["p1"]
+    assert people.count_namesakes(real) == 1
 
 
 def test_a_letter_and_its_parts_are_one_letter_also_after_folding_case() -> None:
@@ -271,8 +274,8 @@ def test_a_letter_and_its_parts_are_one_letter_also_after_folding_case() -> None
 
 def test_those_who_left_and_oneself_are_no_namesakes() -> None:
     people = Roster([peer("e1", "p1"), peer("e2", "p2", left=-1), peer("e3", "p1")])
-    assert people.same_name(people.live[0]) == []
-    assert [one.id for one in people.same_name(people.everyone[0])] == ["p1"]
+    assert people.count_namesakes(people.live[0]) == 0
+    assert people.count_namesakes(people.everyone[0]) == 1
 
 
 @pytest.mark.parametrize(
@@ -290,14 +293,89 @@ def test_those_who_left_and_oneself_are_no_namesakes() -> None:
 def test_the_tail_of_an_id_is_long_enough_to_tell_it_from_others(
     own: str, others: list[str], shown: str
 ) -> None:
-    people = [Participant(ParticipantId(one), None, "", None) for one in (own, *others)]
-    assert id_suffix(people[0], people[1:]) == shown
+    pairs = [("ann", one) for one in (own, *others)]
+    assert Namesakes([*pairs, ("ben", own[-1:])]).suffix("ann", own) == shown
+    assert Namesakes(pairs[1:]).suffix("ann", own) == (shown if own not in others else own[-4:])
 
 
 def test_whoever_has_no_participant_id_shows_the_tail_of_the_custom_id() -> None:
-    nameless = Participant(None, None, "", None)
-    assert id_suffix(Participant(None, CustomId("user-4711"), "", None), [nameless]) == "4711"
-    assert id_suffix(nameless) == ""
+    people = Roster([peer("e1", None, "user-4711")])
+    assert people.id_suffix(people.live[0]) == "4711"
+    assert people.id_suffix(Participant(None, None, "", None)) == ""
+
+
+@given(st.lists(st.text("ab1", min_size=1, max_size=9), min_size=1, unique=True))
+def test_no_other_id_ends_as_what_is_shown_and_nothing_shorter_would_do(ids: list[str]) -> None:
+    group = Namesakes(("ann", one) for one in ids)
+    for own in ids:
+        assert group.count("ann", own) == len(ids) - 1
+        shown, others = group.suffix("ann", own), [one for one in ids if one != own]
+        assert own.endswith(shown)
+        assert shown == own or not any(one.endswith(shown) for one in others)
+        shorter = shown[1:]
+        assert len(shorter) < 4 or any(one.endswith(shorter) for one in others)
+
+
+class CountedName(str):
+    """A text that counts how often it is compared."""
+
+    __slots__ = ()
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        CountedName.compared += 1
+        return str.__eq__(self, other)
+
+    def __lt__(self, other: str) -> bool:
+        CountedName.compared += 1
+        return str.__lt__(self, other)
+
+    __hash__ = str.__hash__
+
+
+def test_what_namesakes_cost_does_not_grow_with_their_number() -> None:
+    class Counted(CountedName):
+        __slots__ = ()
+
+        def __getitem__(self, part: Any) -> "Counted":
+            return Counted(str.__getitem__(self, part))
+
+    group = Namesakes(("ann", Counted(f"{at:09}")) for at in range(10_000))
+    CountedName.compared = 0
+    for at in range(100):
+        group.count("ann", f"{at:09}")
+        group.suffix("ann", f"{at:09}")
+    # Three searches in 10,000 sorted ids, each with 14 comparisons and a last one.
+    assert 0 < CountedName.compared <= 100 * 3 * 16
+
+
+@pytest.mark.parametrize("hidden", ["", "\u200b"])
+def test_a_command_of_many_words_is_searched_a_few_times(
+    hidden: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = roster(*[f"Guest {at}" for at in range(100)], "a b c d e f")
+    searched: list[str] = []
+    search = _Index.search
+
+    def counted(index: _Index, wanted: str, limit: int) -> Iterator[int]:
+        searched.append(wanted)
+        return search(index, wanted, limit)
+
+    monkeypatch.setattr(_Index, "search", counted)
+    found = people.match(f"{hidden}a b c d e f{' spam' * 10_000}")
+    assert (names(found.people), found.who.removeprefix(hidden)) == (["a b c d e f"], "a b c d e f")
+    assert found.rest == " ".join(["spam"] * 10_000)
+    assert people.match("x " * 10_000).people == ()
+    assert len(searched) <= 2 * 6
+    assert max(map(len, searched)) <= 20 * len("spam ")
+
+
+def test_a_name_has_at_most_twenty_words_in_a_command() -> None:
+    long = " ".join(f"w{at}" for at in range(25))
+    found = roster(long, "Ann").match(f"{long} spam")
+    assert names(found.people) == [long]
+    assert found.who == " ".join(f"w{at}" for at in range(20))
+    assert found.rest == "w20 w21 w22 w23 w24 spam"
 
 
 # --- the text of the command

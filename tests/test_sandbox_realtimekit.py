@@ -323,6 +323,12 @@ class TestReading:
         records = await api.get(f"/meetings/{demo.team_sync.id}/participants")
         assert {row["name"] for row in records.json()["data"]} == {"Priya Nair", "Tom"}
 
+    async def test_the_presets_of_the_app(self, api: Api) -> None:
+        presets = (await api.get("/presets")).json()["data"]
+        assert "group_call_host" in {row["name"] for row in presets}
+        found = (await api.get("/presets", search="viewer")).json()["data"]
+        assert [row["name"] for row in found] == ["webinar_viewer"]
+
     async def test_renames_and_presets_show_in_rows(self, api: Api, demo: DemoData) -> None:
         demo.world.rename(demo.mallory, "Camille")
         demo.world.change_preset(demo.mallory, "group_call_host")

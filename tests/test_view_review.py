@@ -71,13 +71,14 @@ def candidate(
         CandidateStatus.PROTECTED,
         CandidateStatus.PEER,
         CandidateStatus.UNKNOWN,
+        CandidateStatus.AMBIGUOUS,
     }
     return Candidate(
         requested=name,
         status=status,
         person=None if status in {CandidateStatus.NOWHERE, CandidateStatus.UNKNOWN} else person,
         target=None if stays else make_target(RULES, person, live=status is CandidateStatus.LIVE),
-        same_name=(participant(name, preset, at + 1000),),
+        namesakes=1,
         protected_by=name,
     )
 
@@ -138,6 +139,7 @@ def test_the_review_shows_the_status_of_each_person() -> None:
         "Protected by the policy (PROTECTED person).",
         "That is the id of one of their connections",
         "Nobody was found with this id.",
+        "Several people have an id like “AMBIGUOUS person”. To remove this one, paste ",
     ):
         assert words in text
 
@@ -165,7 +167,7 @@ def test_where_a_second_person_is_needed_the_button_asks_for_one() -> None:
 def test_an_unchecked_protection_is_said_once(status: CandidateStatus) -> None:
     one = candidate("Tom", status)
     assert one.target
-    unchecked = replace(one, target=replace(one.target, protection_checked=False), same_name=())
+    unchecked = replace(one, target=replace(one.target, protection_checked=False), namesakes=0)
     assert wording.candidate_note(unchecked).lower().count("protection not checked.") == 1
 
 

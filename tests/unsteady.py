@@ -13,10 +13,9 @@ from typing import Any
 
 from bot.core.event import Event, EventKind
 from bot.core.kick import ChannelId, Kick, KickId, State, UserId
-from bot.core.outbox_message import MessageKind, OutboxMessage
+from bot.core.outbox_message import Delivery, MessageKind, OutboxMessage
 from bot.core.policy import GroupId, Membership
 from bot.core.ports import (
-    Delivery,
     DirectoryUnavailable,
     GatewayError,
     NotFound,

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from bot.core.candidates import Candidate, current_targets, make_target
+from bot.core.candidates import NAME_LIMIT, Candidate, current_targets
 from bot.core.event import EventKind
 from bot.core.kick import InvalidTransition, Kick, KickId, State, UserId
 from bot.core.kick_service import KickService
@@ -24,6 +24,7 @@ from bot.core.ports import GatewayError, VersionConflict
 from bot.core.roster import Session
 from bot.core.service import Service
 from bot.core.target import Target
+from bot.core.text import display
 
 UNKNOWN_REQUEST = "That request is not in this bot's record. Nothing was changed."
 SESSION_ENDED = (
@@ -176,14 +177,19 @@ class ApprovalService(Service):
         return view if view.is_requester else replace(view, verdict=await self._reevaluate(view))
 
     def _fingerprint(self, target: Target, candidates: Sequence[Candidate]) -> str:
-        """Return a hash of what a user is shown of a target, marked if it is not in the session."""
-        people = (one.person for one in candidates if one.requested == target.key and one.person)
-        person = next(people, None)
-        shown = make_target(self.policy.rules, person, live=True) if person else target
-        protection = protected_by(self.policy.rules, shown)
-        facts = repr((shown.name, shown.preset, protection))
+        """Return a hash of what a user is shown of a target, marked if it is not in the session.
+
+        A custom id may have several records: all of them are shown.
+        """
+        shown = [
+            (display(one.person.name, NAME_LIMIT), one.person.preset, one.protected_by or None)
+            for one in candidates
+            if one.requested == target.key and one.person
+        ]
+        absent = target.name, target.preset, protected_by(self.policy.rules, target)
+        facts = "".join(sorted(map(repr, shown or [absent])))
         fingerprint = sha256(facts.encode()).hexdigest()[:FINGERPRINT_LENGTH]
-        return fingerprint if person else fingerprint + ABSENT
+        return fingerprint if shown else fingerprint + ABSENT
 
     async def _reevaluate(self, view: ApprovalView) -> Verdict:
         """Return the approver's verdict, or a refusal if the requester may no longer ask."""

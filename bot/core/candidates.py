@@ -8,15 +8,16 @@ from itertools import chain
 from bot.core.policy import Rules, protected_by
 from bot.core.roster import (
     CustomId,
+    IdIndex,
     Participant,
     ParticipantId,
-    ParticipantKey,
     PeerId,
     Roster,
     parse_key,
 )
+from bot.core.selection import Selection
 from bot.core.target import Target
-from bot.core.text import display
+from bot.core.text import display, normalize_name
 
 NAME_LIMIT = 75
 
@@ -31,6 +32,7 @@ class CandidateStatus(StrEnum):
     LEFT = "already left"
     PROTECTED = "protected"
     PEER = "the id of a connection"
+    AMBIGUOUS = "one of several with similar ids"
     UNKNOWN = "an unknown id"
 
 
@@ -38,35 +40,27 @@ class CandidateStatus(StrEnum):
 class Candidate:
     """One person that a selection names, and the target of a kick if they can be removed.
 
-    `requested` is the chosen key or the pasted text. `same_name` are the other live participants
-    whose name looks the same. `protected_by` is the preset or pattern that protects the person.
+    `requested` is the chosen key or the pasted text. `exact`: the person has exactly this id, of
+    the given kind if one was given; else they were found by another spelling. `namesakes` counts
+    the other live participants whose name looks the same; no id of theirs ends with `id_suffix`.
+    `protected_by` is the preset or pattern that protects the person.
     """
 
     requested: str
     status: CandidateStatus
     person: Participant | None = None
     target: Target | None = None
-    same_name: tuple[Participant, ...] = ()
+    namesakes: int = 0
+    id_suffix: str = ""
     protected_by: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The people that a moderator chose, by key, and the ids that they pasted."""
-
-    people: tuple[ParticipantKey, ...] = ()
-    pasted: tuple[str, ...] = ()
-
-    @classmethod
-    def of_targets(cls, targets: Iterable[Target]) -> "Selection":
-        """Return a selection of the same people as these targets."""
-        return cls(tuple(target.key for target in targets if target.key))
+    exact: bool = True
 
 
 def needs_record(candidate: Candidate) -> bool:
     """Tell whether the meeting's records may say more about a candidate."""
     is_unchecked = candidate.target is not None and not candidate.target.protection_checked
-    return is_unchecked or candidate.status is CandidateStatus.UNKNOWN
+    # A record may have exactly the id that only resembles one of the session.
+    return is_unchecked or not candidate.exact or candidate.status is CandidateStatus.UNKNOWN
 
 
 def identify(
@@ -74,24 +68,30 @@ def identify(
 ) -> tuple[Candidate, ...]:
     """Return the candidates of a selection, in its order.
 
-    A pasted id is compared exactly: with the participant ids of the session, then with its custom
-    ids, then with the meeting's records. The kind of an id is never guessed from its form. An id
-    that is found nowhere becomes a target only if its kind was given (`custom:…`).
+    An id is first compared exactly, with ids of its kind (without a kind: participant ids, then
+    custom ids): in the session, then in the meeting's records. Then it is looked for under every
+    kind, and then in other spellings: case, blanks and invisible characters make no difference. If
+    several people fit only in other spellings, nobody is guessed. The target has the ids as
+    RealtimeKit writes them. An id that is found nowhere becomes a target only if its kind was given
+    (`custom:…`).
     """
     finder = _Finder(rules, roster, records)
-    people = map(finder.by_key, selection.people)
-    return tuple(chain.from_iterable([*people, *map(finder.by_text, selection.pasted)]))
+    requested = [*selection.people, *selection.pasted]
+    return tuple(chain.from_iterable(map(finder.candidates, requested)))
 
 
 def without_duplicates(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
     """Return the candidates without those that name the same person as an earlier one.
 
-    A connection id cannot be removed, so it does not count as a duplicate of a person.
+    What names nobody for sure, such as a connection id, does not count as a duplicate of a person.
     """
-    unique: dict[str, Candidate] = {}
+    unsure = {CandidateStatus.PEER, CandidateStatus.AMBIGUOUS}
+    unique: dict[object, Candidate] = {}
     for candidate in candidates:
-        named = candidate.person if candidate.status is not CandidateStatus.PEER else None
-        key = candidate.target.key if candidate.target else named and named.key
+        person = candidate.target or candidate.person
+        key: object = person.key if person else None
+        if candidate.status in unsure:
+            key = candidate.status, candidate.requested, key
         unique.setdefault(key or candidate.requested, candidate)
     return tuple(unique.values())
 
@@ -118,19 +118,21 @@ def current_targets(
 ) -> tuple[Target, ...]:
     """Return the targets as the candidates show them now, without those who are protected.
 
-    The candidates are those of `Selection.of_targets(targets)`.
+    The candidates are those of `Selection.of_targets(targets)`. A custom id may have several: if
+    one of them is unchecked, so is the target.
     """
     protected = set[str]()
-    people: dict[str | None, Participant] = {}
+    current: dict[str | None, Target] = {}
     for candidate in candidates:
         if candidate.status is CandidateStatus.PROTECTED:
             protected.add(candidate.requested)
         elif candidate.person:
-            people[candidate.requested] = candidate.person
+            found = make_target(rules, candidate.person, live=True)
+            known = current.setdefault(candidate.requested, found)
+            if known.protection_checked:
+                current[candidate.requested] = found
     return tuple(
-        make_target(rules, people[target.key], live=True)
-        if target.key in people
-        else replace(target, protection_checked=False)
+        current.get(target.key) or replace(target, protection_checked=False)
         for target in targets
         if target.key not in protected
     )
@@ -158,68 +160,140 @@ def with_namesakes(candidate: Candidate, roster: Roster | None) -> Candidate:
     person = candidate.person
     if person is None or roster is None or candidate.status is not CandidateStatus.LIVE:
         return candidate
-    others = {one.key: one for one in (*roster.same_name(person), *candidate.same_name)}
-    others.pop(person.key, None)
-    return replace(candidate, same_name=tuple(others.values()))
+    namesakes = max(candidate.namesakes, roster.count_namesakes(person))
+    suffix = max(candidate.id_suffix, roster.id_suffix(person), key=len)
+    return replace(candidate, namesakes=namesakes, id_suffix=suffix)
 
 
-@dataclass(frozen=True, slots=True)
 class _Finder:
-    rules: Rules
-    roster: Roster
-    records: Sequence[Participant]
+    def __init__(self, rules: Rules, roster: Roster, records: Sequence[Participant]) -> None:
+        self._rules = rules
+        self._roster = roster
+        self._records = IdIndex(records)
+        self._rule_by_custom_id: dict[CustomId, str | None] = {}
 
-    def by_key(self, key: ParticipantKey) -> list[Candidate]:
-        participant_id, custom_id = parse_key(key) or (None, None)
-        if found := self.roster.find(key):
-            return [self._in_session(key, person) for person in found]
-        if records := self._records(participant_id, custom_id):
-            return [self._in_records(key, record) for record in records]
-        name = display(key, NAME_LIMIT)
+    def candidates(self, requested: str) -> list[Candidate]:
+        ids = parse_key(requested)
+        participant_id, custom_id = ids or (ParticipantId(requested), CustomId(requested))
+        if people := self._exact(participant_id, custom_id):
+            return [self._candidate(requested, person) for person in people]
+        value = participant_id or custom_id or ""
+        if others := self._spelled(requested, value, is_exact=ids is None):
+            return others
+        if ids is None:
+            return [Candidate(requested, CandidateStatus.UNKNOWN)]
+        name = display(requested, NAME_LIMIT)
         target = Target(participant_id, custom_id, name, live=False, protection_checked=False)
-        return [self._unless_protected(Candidate(key, CandidateStatus.NOWHERE, target=target))]
+        return [
+            self._unless_protected(Candidate(requested, CandidateStatus.NOWHERE, target=target))
+        ]
 
-    def by_text(self, text: str) -> list[Candidate]:
-        if parse_key(text):
-            return self.by_key(ParticipantKey(text))
-        person = self.roster.by_id(ParticipantId(text))
-        if found := (person,) if person else self.roster.by_custom_id(CustomId(text)):
-            return [self._in_session(text, one) for one in found]
-        if person := self.roster.by_peer_id(PeerId(text)):
-            return [Candidate(text, CandidateStatus.PEER, person)]
-        if records := self._records(ParticipantId(text), CustomId(text)):
-            return [self._in_records(text, record) for record in records]
-        return [Candidate(text, CandidateStatus.UNKNOWN)]
-
-    def _records(
+    def _exact(
         self, participant_id: ParticipantId | None, custom_id: CustomId | None
-    ) -> list[Participant]:
-        by_id = [one for one in self.records if participant_id and one.id == participant_id]
-        return by_id or [one for one in self.records if custom_id and one.custom_id == custom_id]
+    ) -> Sequence[Participant]:
+        """Return whoever has exactly this id: in the session, else in the records."""
+        for ids in (self._roster.ids, self._records):
+            if people := ids.with_id(participant_id) if participant_id else ():
+                return people
+            if people := ids.with_custom_id(custom_id) if custom_id else ():
+                return people
+        return ()
 
-    def _in_session(self, requested: str, seen: Participant) -> Candidate:
+    def _spelled(self, requested: str, value: str, *, is_exact: bool) -> list[Candidate]:
+        """Return whoever has this id under another kind, or in another spelling.
+
+        `is_exact`: the id was given without a kind, so an equal peer id is an exact match.
+        """
+        similar = [
+            *self._roster.ids.spelled(value),
+            *(one for one in self._records.spelled(value) if not self._in_session(one)),
+        ]
+        people = [one for one in similar if value in {one.id, *one.custom_ids}]
+        owner = self._roster.by_peer_id(PeerId(value))
+        if owner and not people:
+            return [self._peer(requested, owner, exact=is_exact)]
+        people = people or similar
+        if _is_ambiguous(people, value):
+            unsure = CandidateStatus.AMBIGUOUS
+            return [
+                self._unless_protected(Candidate(requested, unsure, person, exact=False))
+                for person in people
+            ]
+        if people:
+            return [self._candidate(requested, person, exact=False) for person in people]
+        owners = self._roster.spelled_peer_id(value)
+        return [self._peer(requested, person, exact=False) for person in owners]
+
+    def _in_session(self, record: Participant) -> bool:
+        return record.id is not None and self._roster.by_id(record.id) is not None
+
+    def _candidate(self, requested: str, seen: Participant, *, exact: bool = True) -> Candidate:
         person = self._with_record(seen)
-        if not person.open_peers:
-            return self._unless_protected(Candidate(requested, CandidateStatus.LEFT, person))
-        target = make_target(self.rules, person, live=True)
-        same_name, status = tuple(self.roster.same_name(seen)), CandidateStatus.LIVE
-        return self._unless_protected(Candidate(requested, status, person, target, same_name))
+        if not seen.peers:
+            target, status = make_target(self._rules, person, live=False), CandidateStatus.UNLISTED
+            found = Candidate(requested, status, person, target, exact=exact)
+        elif not seen.open_peers:
+            found = Candidate(requested, CandidateStatus.LEFT, person, exact=exact)
+        else:
+            target, status = make_target(self._rules, person, live=True), CandidateStatus.LIVE
+            found = Candidate(requested, status, person, target, exact=exact)
+            found = with_namesakes(found, self._roster)
+        return self._unless_protected(found)
 
-    def _in_records(self, requested: str, record: Participant) -> Candidate:
-        target, status = make_target(self.rules, record, live=False), CandidateStatus.UNLISTED
-        return self._unless_protected(Candidate(requested, status, record, target))
+    def _peer(self, requested: str, owner: Participant, *, exact: bool) -> Candidate:
+        # RealtimeKit does not say what a kick does with a peer id.
+        return self._unless_protected(
+            Candidate(requested, CandidateStatus.PEER, owner, exact=exact)
+        )
 
     def _with_record(self, person: Participant) -> Participant:
         """Add the preset and the custom id from the records if the session's rows have none."""
-        record = next((one for one in self.records if person.id and one.id == person.id), person)
+        records = self._records.with_id(person.id) if person.id else ()
+        record = next(iter(records), person)
         preset, custom_id = person.preset or record.preset, person.custom_id or record.custom_id
         return replace(person, preset=preset, custom_id=custom_id)
 
     def _unless_protected(self, candidate: Candidate) -> Candidate:
         """Return the candidate, or a protected one without a target if a rule protects them."""
         person = candidate.person or candidate.target
-        rule = person and protected_by(self.rules, person)
+        rule = person and self._protected_by(person)
         if not rule:
             return candidate
         status = CandidateStatus.PROTECTED
-        return Candidate(candidate.requested, status, candidate.person, protected_by=rule)
+        return replace(candidate, status=status, target=None, namesakes=0, protected_by=rule)
+
+    def _protected_by(self, person: Participant | Target) -> str | None:
+        """Return what protects a person: any of their rows and records counts.
+
+        Records with one custom id are one person: a kick of the custom id removes all of them.
+        """
+        key = parse_key(person.key or "")
+        records = self._records.with_id(key[0]) if key and key[0] else ()
+        rules = chain(
+            (protected_by(self._rules, one) for one in (person, *records)),
+            map(self._protected_custom_id, sorted(person.custom_ids)),
+        )
+        return next(filter(None, rules), None)
+
+    def _protected_custom_id(self, custom_id: CustomId) -> str | None:
+        # Kept, because an app may give one custom id to everybody.
+        if custom_id not in self._rule_by_custom_id:
+            people = (
+                *self._roster.by_custom_id(custom_id),
+                *self._records.with_custom_id(custom_id),
+            )
+            rules = (protected_by(self._rules, one) for one in people)
+            self._rule_by_custom_id[custom_id] = next(filter(None, rules), None)
+        return self._rule_by_custom_id[custom_id]
+
+
+def _is_ambiguous(people: Sequence[Participant], value: str) -> bool:
+    """Tell whether people fit by ids that differ. Several records with one custom id do not."""
+    wanted = normalize_name(value)
+    fitting = {one.id for one in people if one.id and normalize_name(one.id) == wanted} | {
+        ("custom", text)
+        for one in people
+        for text in one.custom_ids
+        if normalize_name(text) == wanted
+    }
+    return len(people) > 1 and len(fitting) > 1

@@ -10,8 +10,8 @@ from weakref import WeakValueDictionary
 
 from bot.core.event import Event, EventKind
 from bot.core.kick import ChannelId, Kick, KickId
-from bot.core.outbox_message import GIVE_UP_AFTER, MessageKind, OutboxMessage
-from bot.core.ports import Clock, Delivery, Notifier, Store, StoreUnavailable
+from bot.core.outbox_message import GIVE_UP_AFTER, Delivery, MessageKind, OutboxMessage
+from bot.core.ports import Clock, Notifier, Store, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 

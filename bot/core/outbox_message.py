@@ -104,3 +104,20 @@ def messages_due_for(before: State | None, after: Kick) -> frozenset[MessageKind
     has_card = after.approval_requested and after.state is not State.RUNNING
     kinds = (_KIND_BY_STATE.get(after.state), MessageKind.CARD if has_card else None)
     return frozenset(kind for kind in kinds if kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The result of one attempt to deliver a message.
+
+    If it was delivered, `channel` and `ts` say where; None if it cannot be edited later. If not,
+    the message is tried again, after `retry_after` if Slack said so. `maybe_delivered`: Slack may
+    have posted it although the attempt failed.
+    """
+
+    delivered: bool
+    channel: ChannelId | None = None
+    ts: str | None = None
+    retry_after: timedelta | None = None
+    maybe_delivered: bool = False
+    error: str = ""

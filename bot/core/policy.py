@@ -3,13 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import IntEnum, StrEnum
-from fnmatch import fnmatchcase
+from itertools import chain
 from typing import NewType
 
 from bot.core.kick import ChannelId, TeamId, UserId
 from bot.core.roster import Meeting, Participant
 from bot.core.target import Target
-from bot.core.text import display
+from bot.core.text import display, duration, fits, is_uuid, named, normalize_name
 
 GroupId = NewType("GroupId", str)
 
@@ -47,7 +47,7 @@ class AccountStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A role for users and user groups, in the meetings whose id or title matches a pattern."""
+    """A role for users and user groups, in the meetings with these ids or title patterns."""
 
     users: frozenset[UserId]
     groups: frozenset[GroupId]
@@ -56,9 +56,9 @@ class Grant:
 
     def covers(self, meeting: Meeting) -> bool:
         """Tell whether this grant is valid in the meeting."""
-        texts = (meeting.id.casefold(), meeting.title.casefold())
-        patterns = (pattern.casefold() for pattern in self.meetings)
-        return any(fnmatchcase(text, pattern) for pattern in patterns for text in texts)
+        # No title fits an id: whoever names meetings could give away roles.
+        patterns = (one for one in self.meetings if not is_uuid(one))
+        return meeting.id in self.meetings or any(fits(meeting.title, one) for one in patterns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,7 @@ def may_see(policy: Policy, member: Membership, meeting: Meeting, now: float) ->
     """Return whether a user may see the participants of a meeting."""
     verdict = may_open(policy, member, now)
     if verdict.is_allowed and role_in(policy, member, meeting) is None:
-        return refusal(f"The policy gives you no role in {display(meeting.title, _TITLE_LIMIT)}.")
+        return refusal(f"The policy gives you no role in {named(meeting.title, _TITLE_LIMIT)}.")
     return verdict
 
 
@@ -242,11 +242,14 @@ def eligible_approvers(
 
 
 def protected_by(rules: Rules, person: Target | Participant) -> str | None:
-    """Return the preset or the pattern that protects a person; None if there is none."""
-    if person.preset and person.preset in rules.protected.presets:
-        return person.preset
-    patterns = rules.protected.custom_ids if person.custom_id else ()
-    return next((one for one in patterns if fnmatchcase(person.custom_id or "", one)), None)
+    """Return the preset or the pattern that protects a person; None if there is none.
+
+    Any of their rows counts. Case, blanks and invisible characters make no difference.
+    """
+    presets, ids = {normalize_name(one) for one in person.presets}, person.custom_ids
+    by_preset = (one for one in sorted(rules.protected.presets) if normalize_name(one) in presets)
+    by_id = (one for one in rules.protected.custom_ids if any(fits(text, one) for text in ids))
+    return next(chain(by_preset, by_id), None)
 
 
 def _exceeded_limit(rules: Rules, request: PolicyInput) -> Verdict | None:
@@ -260,7 +263,7 @@ def _exceeded_limit(rules: Rules, request: PolicyInput) -> Verdict | None:
     total = request.recent + count
     if total > rules.quota.targets:
         return refusal(
-            f"That would be {total} people within {_duration(rules.quota.within)}; "
+            f"That would be {total} people within {duration(rules.quota.within)}; "
             f"the policy allows one moderator {rules.quota.targets}."
         )
     if names := [target.name for target in request.targets if protected_by(rules, target)]:
@@ -290,10 +293,3 @@ def _approval_rule(rules: Rules, role: Role, request: PolicyInput) -> Verdict | 
 def _allowed(role: Role, meeting: Meeting) -> Verdict:
     title = display(meeting.title, _TITLE_LIMIT)
     return Verdict(VerdictKind.ALLOWED, f"{role.name.lower()} in {title}")
-
-
-def _duration(time: timedelta) -> str:
-    minutes, rest = divmod(time, timedelta(minutes=1))
-    if rest:
-        return f"{time.total_seconds():.0f} seconds"
-    return "1 minute" if minutes == 1 else f"{minutes} minutes"

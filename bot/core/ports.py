@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from bot.core.draft import Draft
 from bot.core.event import Event
-from bot.core.kick import ChannelId, Kick, KickId, TeamId, UserId
-from bot.core.outbox_message import OutboxMessage
+from bot.core.kick import Kick, KickId, TeamId, UserId
+from bot.core.outbox_message import Delivery, OutboxMessage
 from bot.core.policy import GroupId, Membership
 from bot.core.roster import (
     CustomId,
@@ -244,23 +243,6 @@ class Store(Protocol):
 
     async def get_draft(self, draft_id: str) -> Draft | None:
         """Return a draft; None if there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """The result of one attempt to deliver a message.
-
-    If it was delivered, `channel` and `ts` say where; None if it cannot be edited later. If not,
-    the message is tried again, after `retry_after` if Slack said so. `maybe_delivered`: Slack may
-    have posted it although the attempt failed.
-    """
-
-    delivered: bool
-    channel: ChannelId | None = None
-    ts: str | None = None
-    retry_after: timedelta | None = None
-    maybe_delivered: bool = False
-    error: str = ""
 
 
 class Notifier(Protocol):

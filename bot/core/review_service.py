@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
-from bot.core.candidates import Candidate, Selection, without_duplicates
+from bot.core.candidates import Candidate, without_duplicates
 from bot.core.draft import Draft
 from bot.core.kick import ChannelId, KickId, TeamId, UserId
 from bot.core.policy import (
@@ -25,6 +25,7 @@ from bot.core.policy import (
 )
 from bot.core.ports import GatewayError
 from bot.core.roster import Match, Meeting, MeetingId, Participant, Roster, Session
+from bot.core.selection import Selection
 from bot.core.service import Service
 
 SESSIONS_SEARCHED = 5

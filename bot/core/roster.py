@@ -1,12 +1,13 @@
 """Who is in a session: the participants that its rows describe, and searches among them."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
 from typing import NewType
 
+from bot.core.namesakes import Namesakes
 from bot.core.text import normalize_name
 
 MeetingId = NewType("MeetingId", str)
@@ -17,6 +18,7 @@ CustomId = NewType("CustomId", str)
 
 ParticipantKey = NewType("ParticipantKey", str)
 
+MAX_NAME_WORDS = 20
 _MATCH_LIMIT = 25
 
 
@@ -66,6 +68,23 @@ class Participant:
         return participant_key(self.id, self.custom_id)
 
     @property
+    def shown_id(self) -> str:
+        """The id that tells this participant from others of the same name."""
+        return self.id or self.custom_id or ""
+
+    @property
+    def presets(self) -> frozenset[str]:
+        """The presets of the record and of all its rows."""
+        given = (self.preset, *(peer.preset for peer in self.peers))
+        return frozenset(one for one in given if one)
+
+    @property
+    def custom_ids(self) -> frozenset[CustomId]:
+        """The custom ids of the record and of all its rows."""
+        given = (self.custom_id, *(peer.custom_id for peer in self.peers))
+        return frozenset(one for one in given if one)
+
+    @property
     def open_peers(self) -> tuple[Peer, ...]:
         """The connections that have not left."""
         return tuple(peer for peer in self.peers if peer.left_at is None)
@@ -89,10 +108,34 @@ def participant_key(
 def parse_key(text: str) -> tuple[ParticipantId | None, CustomId | None] | None:
     """Return the ids that a key names, one of them None; None if the text is not a key."""
     kind, _, value = text.partition(":")
-    value = value.strip()
+    kind, value = normalize_name(kind), value.strip()
     if kind == "participant" and value:
         return ParticipantId(value), None
     return (None, CustomId(value)) if kind == "custom" and value else None
+
+
+class IdIndex:
+    """Finds participants by their ids, in any spelling: `normalize_name` makes them equal."""
+
+    def __init__(self, people: Iterable[Participant]) -> None:
+        self._people: dict[str, list[Participant]] = {}
+        for person in people:
+            for text in {normalize_name(one) for one in (person.id, *person.custom_ids) if one}:
+                self._people.setdefault(text, []).append(person)
+
+    def spelled(self, text: str) -> Sequence[Participant]:
+        """Return the participants with an id that is `text` in some spelling."""
+        wanted = normalize_name(text)
+        # Text without a visible character would name whoever has such an id.
+        return self._people.get(wanted, []) if wanted else []
+
+    def with_id(self, participant_id: ParticipantId) -> Sequence[Participant]:
+        """Return the participants with exactly this participant id: one at most, in a session."""
+        return [one for one in self.spelled(participant_id) if one.id == participant_id]
+
+    def with_custom_id(self, custom_id: CustomId) -> Sequence[Participant]:
+        """Return the participants with exactly this custom id, in any of their rows."""
+        return [one for one in self.spelled(custom_id) if custom_id in one.custom_ids]
 
 
 class Roster:
@@ -121,17 +164,27 @@ class Roster:
         everyone = sorted(map(_participant, grouped.values()), key=_joined_timestamp)
         self.everyone = tuple(reversed(everyone))
         self.live = tuple(person for person in self.everyone if person.open_peers)
-        self._by_id = {person.id: person for person in self.everyone if person.id}
-        self._named = [(normalize_name(person.name), person) for person in self.live]
-        texts = [
-            "\v".join([name, normalize_name(one.custom_id or ""), normalize_name(one.id or "")])
-            for name, one in self._named
-        ]
+        self.ids = IdIndex(self.everyone)
+        self._by_peer_id: dict[str, list[tuple[PeerId, Participant]]] = {}
+        for person in self.everyone:
+            for one in person.peers:
+                spelled = self._by_peer_id.setdefault(normalize_name(one.id), [])
+                spelled.append((one.id, person))
+        self._named: dict[str, list[Participant]] = {}
+        texts = []
+        for person in self.live:
+            name = normalize_name(person.name)
+            self._named.setdefault(name, []).append(person)
+            ids = normalize_name(person.custom_id or ""), normalize_name(person.id or "")
+            texts.append("\v".join((name, *ids)))
         self._index = _Index(texts)
+        self._namesakes = Namesakes(
+            (name, person.shown_id) for name, group in self._named.items() for person in group
+        )
 
     def by_id(self, participant_id: ParticipantId) -> Participant | None:
         """Return the participant, live or not, with this participant id."""
-        return self._by_id.get(participant_id)
+        return next(iter(self.ids.with_id(participant_id)), None)
 
     def find(self, key: ParticipantKey) -> tuple[Participant, ...]:
         """Return the participants, live or not, with this key: at most one for `participant:…`."""
@@ -143,12 +196,18 @@ class Roster:
 
     def by_custom_id(self, custom_id: CustomId) -> tuple[Participant, ...]:
         """Return the participants, live or not, with this custom id: one per record of theirs."""
-        return tuple(person for person in self.everyone if person.custom_id == custom_id)
+        return tuple(self.ids.with_custom_id(custom_id))
 
     def by_peer_id(self, peer_id: PeerId) -> Participant | None:
         """Return the participant, live or not, who has this connection."""
-        pairs = ((person, peer) for person in self.everyone for peer in person.peers)
-        return next((person for person, peer in pairs if peer.id == peer_id), None)
+        pairs = self._by_peer_id.get(normalize_name(peer_id), ()) if peer_id else ()
+        return next((person for one, person in pairs if one == peer_id), None)
+
+    def spelled_peer_id(self, text: str) -> tuple[Participant, ...]:
+        """Return the participants, live or not, who have a connection `text` in some spelling."""
+        wanted = normalize_name(text)
+        pairs = self._by_peer_id.get(wanted, ()) if wanted else ()
+        return tuple({person.key: person for _, person in pairs}.values())
 
     def search(self, text: str, limit: int) -> list[Participant]:
         """List live participants whose name, custom id or participant id contains `text`."""
@@ -157,29 +216,36 @@ class Roster:
             return list(self.live[:limit])
         return [self.live[position] for position in self._index.search(wanted, limit)]
 
-    def same_name(self, person: Participant) -> list[Participant]:
-        """List the other live participants whose name looks the same."""
-        wanted = normalize_name(person.name)
-        return [other for name, other in self._named if name == wanted and other != person]
+    def count_namesakes(self, person: Participant) -> int:
+        """Count the other live participants whose name looks the same."""
+        return self._namesakes.count(normalize_name(person.name), person.shown_id)
+
+    def id_suffix(self, person: Participant) -> str:
+        """Return the end of a participant's id, long enough to differ from all namesakes'."""
+        return self._namesakes.suffix(normalize_name(person.name), person.shown_id)
 
     def match(self, text: str) -> "Match":
-        """Split a command's text into a person and the rest: the longest beginning that matches."""
-        words = text.split()
-        for count in range(len(words), 0, -1):
-            who, rest = " ".join(words[:count]), " ".join(words[count:])
-            if people := self._match_whole(who):
-                return Match(tuple(people), who, rest)
-        return Match((), text.strip(), "")
+        """Split a command's text into a person and the rest: the longest beginning that matches.
 
-    def _match_whole(self, text: str) -> list[Participant]:
+        A person is named by at most 20 words.
+        """
+        words = text.split()
+        beginnings = [" ".join(words[:count]) for count in range(1, MAX_NAME_WORDS + 1)]
+        # Whatever contains a beginning contains each shorter one, so the longest can be bisected.
+        count = bisect_left(beginnings[: len(words)], 1, key=lambda who: int(not self._has(who)))
+        who, rest = " ".join(words[:count]), " ".join(words[count:])
+        people = self._match_whole(who)
+        return Match(tuple(people), who, rest) if people else Match((), text.strip(), "")
+
+    def _has(self, text: str) -> bool:
+        return any(True for _ in self._index.search(normalize_name(text), 1))
+
+    def _match_whole(self, text: str) -> Iterable[Participant]:
         wanted = normalize_name(text)
-        exact = [
-            person
-            for name, person in self._named
-            if name == wanted or text in (person.id, person.custom_id)
-        ]
+        by_id = [person for person in self.ids.spelled(text) if person.open_peers]
+        exact = {one.key: one for one in (*self._named.get(wanted, ()), *by_id)}
         # Text without a visible character would match every name, so it matches none.
-        return exact or (self.search(text, _MATCH_LIMIT) if wanted else [])
+        return exact.values() if exact else self.search(text, _MATCH_LIMIT) if wanted else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,16 +293,3 @@ def _participant(rows: Sequence[Peer]) -> Participant:
 
 def _joined_timestamp(joined: Participant | Peer) -> float:
     return joined.joined_at.timestamp() if joined.joined_at else 0.0
-
-
-def id_suffix(participant: Participant, others: Iterable[Participant] = ()) -> str:
-    """Return the end of the participant's id, at least 4 long, that no id of `others` ends with.
-
-    If no such end is shorter than the id, the whole id is returned.
-    """
-    own = participant.id or participant.custom_id or ""
-    ids = [other.id or other.custom_id or "" for other in others]
-    for length in range(4, len(own)):
-        if not any(other.endswith(own[-length:]) for other in ids):
-            return own[-length:]
-    return own

@@ -2,15 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from math import ceil
 
 from bot.core.candidates import (
     Candidate,
     CandidateStatus,
-    Selection,
     current_targets,
     identify,
     needs_record,
@@ -49,9 +49,11 @@ from bot.core.roster import (
     Session,
     SessionId,
 )
+from bot.core.selection import Selection, similar_people, texts_to_search
 
 logger = logging.getLogger(__name__)
 
+_NOT_FOUND = frozenset({CandidateStatus.NOWHERE, CandidateStatus.UNKNOWN})
 NO_APPROVALS_CHANNEL = "But the policy names no channel in which to ask one: nobody was removed."
 NO_APPROVER = "But there is nobody else now who could decide it: nobody was removed."
 
@@ -81,6 +83,9 @@ class Recheck:
         """
         peers: dict[ParticipantKey | None, tuple[Peer, ...]] = {}
         for candidate in self.candidates:
+            if not candidate.exact:
+                # The call names the id as it was given, and that is nobody's here.
+                continue
             if candidate.person and candidate.status is not CandidateStatus.PROTECTED:
                 key = ParticipantKey(candidate.requested)
                 peers[key] = peers.get(key, ()) + candidate.person.open_peers
@@ -169,19 +174,25 @@ class Service:
         unknown or unchecked, and the policy treats them more strictly.
         """
         roster = await self._find(session.id if session else None, selection)
+        candidates = identify(self.policy.rules, roster, selection)
+        if session and any(one.status in _NOT_FOUND for one in candidates):
+            # Whether the service's search finds another spelling of an id is not documented.
+            others = similar_people(await self.gateway.roster(session.id), selection)
+            people = (*selection.people, *(one.key for one in others if one.key))
+            roster = await self._find(session.id, replace(selection, people=people))
         return await self._identify(meeting, session, selection, roster)
 
     async def _find(self, session: SessionId | None, selection: Selection) -> Roster:
         if session is None:
             return Roster(())
-        return await self.gateway.find(session, (*selection.people, *selection.pasted), fresh=True)
+        return await self.gateway.find(session, texts_to_search(selection), fresh=True)
 
     async def _identify(
         self, meeting: MeetingId, session: Session | None, selection: Selection, roster: Roster
     ) -> tuple[Candidate, ...]:
         rules = self.policy.rules
         candidates = identify(rules, roster, selection)
-        if unclear := [_record_key(one) for one in candidates if needs_record(one)]:
+        if unclear := list(chain.from_iterable(map(_record_texts, candidates))):
             try:
                 records = await self.gateway.records(meeting, unclear, fresh=True)
             except GatewayError as error:
@@ -236,9 +247,15 @@ class Service:
         return Recheck(verdict, session, candidates)
 
 
-def _record_key(candidate: Candidate) -> str:
+def _record_texts(candidate: Candidate) -> Sequence[str]:
+    """Return the texts by which the meeting's records may say more about a candidate."""
+    if not needs_record(candidate):
+        return ()
     person = candidate.person
-    return (person and person.key) or candidate.requested
+    if person and person.key and candidate.exact:
+        return (person.key,)
+    found = (person.key,) if person and person.key else ()
+    return *found, *texts_to_search(Selection(pasted=(candidate.requested,)))
 
 
 def _session_ended(session: Session | None) -> Verdict:

@@ -66,6 +66,16 @@ class Target:
     rejoined_at: datetime | None = None
 
     @property
+    def presets(self) -> frozenset[str]:
+        """The preset that is known of them, if there is one."""
+        return frozenset([self.preset] if self.preset else [])
+
+    @property
+    def custom_ids(self) -> frozenset[CustomId]:
+        """The custom id that is known of them, if there is one."""
+        return frozenset([self.custom_id] if self.custom_id else [])
+
+    @property
     def key(self) -> ParticipantKey | None:
         """The key that tells the targets of a kick apart."""
         return participant_key(self.participant_id, self.custom_id)

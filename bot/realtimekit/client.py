@@ -27,7 +27,7 @@ from bot.core.roster import (
 from bot.realtimekit import models
 from bot.realtimekit.connection import MAX_REQUESTS, App
 from bot.realtimekit.errors import error_for_exception, error_for_reply, retry_delay
-from bot.realtimekit.paging import MAX_PAGES, PER_PAGE, Listing, Page, fetch_all
+from bot.realtimekit.paging import MAX_PAGES, PER_PAGE, Listing, Page, fetch_all, without_repeats
 from bot.realtimekit.progress import Progress
 from bot.realtimekit.rate_limit import RateLimit
 from bot.realtimekit.service_time import ServiceTime
@@ -130,7 +130,7 @@ class RealtimeKit:
         path = f"/sessions/{_segment(session)}/participants"
         query = {"search": search, "sort_by": "joinedAt", "sort_order": "DESC"}
         found = await self._list(path, query, models.parse_peers, max_pages)
-        return replace(found, rows=models.without_repeats(found.rows))
+        return replace(found, rows=without_repeats(found.rows))
 
     async def record(self, meeting: MeetingId, participant: ParticipantId) -> Participant:
         """Return a participant record of a meeting, without peers. Raises NotFound without one.
@@ -148,6 +148,13 @@ class RealtimeKit:
         path = f"/meetings/{_segment(meeting)}/participants"
         found = await self._list(path, {}, models.parse_records, max_pages)
         return replace(found, rows=list({row.id: row for row in found.rows}.values()))
+
+    async def presets(self) -> Sequence[str]:
+        """Return the names of the app's presets.
+
+        https://developers.cloudflare.com/api/resources/realtime_kit/subresources/presets/methods/get
+        """
+        return (await self._list("/presets", {}, models.parse_presets)).rows
 
     async def kick(
         self,

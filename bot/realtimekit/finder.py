@@ -14,9 +14,9 @@ from math import inf
 from typing import Final, TypeVar
 
 from bot.core.roster import CustomId, ParticipantId, Peer, Roster, SessionId, parse_key
+from bot.core.text import normalize_name
 from bot.realtimekit.client import RealtimeKit
-from bot.realtimekit.models import without_repeats
-from bot.realtimekit.paging import MAX_PAGES, PER_PAGE, Listing
+from bot.realtimekit.paging import MAX_PAGES, PER_PAGE, Listing, without_repeats
 from bot.realtimekit.shared_reads import SharedReads
 
 Key = TypeVar("Key", bound=Hashable)
@@ -59,7 +59,9 @@ class _Wanted:
         return cls(text, text, frozenset(Kind))
 
     def is_in(self, row: Peer) -> bool:
-        return any(kind.of(row) == self.id for kind in self.kinds)
+        """Tell whether a row has this id, in any spelling."""
+        wanted = normalize_name(self.id)
+        return any(normalize_name(kind.of(row) or "") == wanted for kind in self.kinds)
 
 
 @dataclass(slots=True)
@@ -120,11 +122,12 @@ class Finder:
         whole = await self.read(session, max_pages=max_pages, fresh=fresh)
         if is_short and not whole.complete:
             whole = await self.read(session, max_pages=MAX_PAGES, fresh=fresh)
-        ids = {one.id for one in wanted}
+        ids = {normalize_name(one.id) for one in wanted}
         rows = [
             row
             for row in whole.rows
-            if row.participant_id in ids or row.custom_id in ids or row.id in ids
+            if ids
+            & {normalize_name(text or "") for text in (row.participant_id, row.custom_id, row.id)}
         ]
         return dict.fromkeys(wanted, replace(whole, rows=rows))
 
@@ -159,12 +162,7 @@ class Finder:
                 # Another text finds more only if this one also finds other people.
                 if listing.complete or len(rows) == len(listing.rows):
                     break
-        if found is None or found.complete or pages == EVIDENCE_PAGES:
-            return found
-        if any(row.left_at is None for row in found.rows):
-            return found
-        # An older connection may be open.
-        return await self._search(session, one, EVIDENCE_PAGES, fresh=fresh)
+        return found
 
     def _ways(self, one: _Wanted) -> Iterator[tuple[str, frozenset[Kind]]]:
         """Yield the texts to search for, and the kinds of id that they are; the best one first."""
@@ -231,6 +229,17 @@ class Finder:
     def _known(self, kind: Kind) -> bool | None:
         works, learned_at = self._works.get(kind, (None, -inf))
         return works if asyncio.get_running_loop().time() - learned_at < TRUST_AGE else None
+
+
+def _with_ids(rows: Sequence[Peer], ids: Collection[str]) -> Sequence[Peer]:
+    """Return the rows that have one of these ids, of any kind and in any spelling."""
+    wanted = set(map(normalize_name, ids))
+    return [
+        row
+        for row in rows
+        if wanted
+        & {normalize_name(one or "") for one in (row.participant_id, row.custom_id, row.id)}
+    ]
 
 
 def _contains(row: Peer, text: str, besides: Kind | None = None) -> bool:

@@ -16,6 +16,7 @@ from bot.core.roster import (
     SessionId,
     parse_key,
 )
+from bot.core.text import normalize_name
 from bot.realtimekit.client import RealtimeKit
 from bot.realtimekit.finder import Finder
 from bot.realtimekit.menu import Menu
@@ -77,10 +78,11 @@ class CachedGateway:
         if open_ids:
             read, pages = self._client.records, MAX_RECORD_PAGES
             listing = await self._whole_reads.get(read, meeting, pages, fresh=fresh)
+            wanted = set(map(normalize_name, open_ids))
             known |= {
                 one.id: one
                 for one in listing.rows
-                if one.id in open_ids or one.custom_id in open_ids
+                if wanted & {normalize_name(text) for text in (one.id, one.custom_id) if text}
             }
         return list(known.values())
 

@@ -7,8 +7,7 @@ from typing import Final
 
 from bot.core.roster import Peer, Roster, SessionId
 from bot.realtimekit.finder import Finder
-from bot.realtimekit.models import without_repeats
-from bot.realtimekit.paging import PER_PAGE, Listing
+from bot.realtimekit.paging import PER_PAGE, Listing, without_repeats
 from bot.realtimekit.shared_reads import SharedReads
 
 WHOLE_EVERY: Final = 60.0

@@ -143,6 +143,12 @@ class RecordRow(Model):
         return Participant(self.id, custom_id, self.name or "", self.preset_name)
 
 
+class PresetRow(Model):
+    """A preset of the app."""
+
+    name: str | None = None
+
+
 class KickedRow(Model):
     """A kicked participant. Whether `id` is a participant id or a peer id is not documented."""
 
@@ -242,17 +248,6 @@ def parse_peers(body: bytes) -> Page[Peer]:
     return Page(rows, len(rows), reply.total)
 
 
-def without_repeats(rows: Sequence[Peer]) -> Sequence[Peer]:
-    """Return one row for each peer. If a row of the peer says that it left, return that row."""
-    peers: dict[str | int, Peer] = {}
-    for number, row in enumerate(rows):
-        # Rows without an id may be different peers.
-        key = row.id or number
-        if row.left_at or key not in peers:
-            peers[key] = row
-    return list(peers.values())
-
-
 def parse_records(body: bytes) -> Page[Participant]:
     """Return a page of the participant records of a meeting, without peers."""
     reply = _parse(Reply[list[RecordRow]], body)
@@ -266,6 +261,12 @@ def parse_record(body: bytes, participant: ParticipantId) -> Participant:
     if record.id.casefold() != participant.casefold():
         raise OutcomeUnknown("a broken reply: the record of another participant")
     return record.to_participant()
+
+
+def parse_presets(body: bytes) -> Page[str]:
+    """Return a page of the names of the app's presets."""
+    reply = _parse(Reply[list[PresetRow]], body)
+    return Page([row.name for row in reply.data if row.name], len(reply.data), reply.total)
 
 
 def parse_kicked(body: bytes) -> Sequence[str]:

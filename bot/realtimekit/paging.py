@@ -8,6 +8,7 @@ from math import ceil
 from typing import Final, Generic, TypeVar
 
 from bot.core.ports import OutcomeUnknown
+from bot.core.roster import Peer
 
 T = TypeVar("T")
 
@@ -101,3 +102,14 @@ def _total(pages: Sequence[Page[T]]) -> int | None:
 def _refuse_repeats(pages: Sequence[Page[T]]) -> None:
     if any(page.rows and page.rows == following.rows for page, following in pairwise(pages)):
         raise OutcomeUnknown("a broken reply: two pages with the same rows")
+
+
+def without_repeats(rows: Sequence[Peer]) -> Sequence[Peer]:
+    """Return one row for each peer. If a row of the peer says that it left, return that row."""
+    peers: dict[str | int, Peer] = {}
+    for number, row in enumerate(rows):
+        # Rows without an id may be different peers.
+        key = row.id or number
+        if row.left_at or key not in peers:
+            peers[key] = row
+    return list(peers.values())

@@ -128,16 +128,21 @@ async def post_form(client: AsyncWebClient, method: str, **arguments: str) -> Ma
     return await _data(client, method, params=arguments)
 
 
-async def scopes(client: AsyncWebClient) -> tuple[str, frozenset[str]]:
-    """Return the name of the token's workspace, and its scopes. Raises SlackCallError.
+async def auth_test(client: AsyncWebClient) -> AsyncSlackResponse:
+    """Return whose token it is, with the headers of the reply. Raises SlackCallError."""
+    reply = await _reply(client, "auth.test")
+    if reply.get("is_enterprise_install") or not reply.get("team_id"):
+        raise SlackCallError("auth.test", ORG_WIDE)
+    return reply
+
+
+def scopes(reply: AsyncSlackResponse) -> frozenset[str]:
+    """Return the scopes of a token, from the reply of `auth_test`.
 
     https://docs.slack.dev/reference/methods/auth.test (the scopes come in a header).
     """
-    reply = await _reply(client, "auth.test")
-    if reply.get("is_enterprise_install"):
-        raise SlackCallError("auth.test", ORG_WIDE)
     granted = (one.strip() for one in str(reply.headers.get("x-oauth-scopes", "")).split(","))
-    return str(reply["team"]), frozenset(filter(None, granted))
+    return frozenset(filter(None, granted))
 
 
 @dataclass(slots=True)

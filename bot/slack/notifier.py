@@ -8,8 +8,7 @@ from datetime import timedelta
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.core.kick import OPEN, ChannelId, Kick, KickId, State, UserId
-from bot.core.outbox_message import MessageKind, OutboxMessage
-from bot.core.ports import Delivery
+from bot.core.outbox_message import Delivery, MessageKind, OutboxMessage
 from bot.slack.api import ResponseUrls, SlackCallError, post_json
 from bot.slack.modals import KickModals
 from bot.slack.views import blocks, failures

@@ -294,7 +294,10 @@ def assert_inert(sandbox: Sandbox) -> None:
     pieces = [piece for one in sent for piece in walk(one)]
     kinds = {piece["type"] for piece in pieces if isinstance(piece.get("type"), str)}
     assert not kinds & {"mrkdwn", "link", "broadcast", "usergroup", "channel", "emoji"}
-    assert {piece["user_id"] for piece in pieces if piece.get("type") == "user"} <= {"U0MAYA"}
+    assert {piece["user_id"] for piece in pieces if piece.get("type") == "user"} <= {
+        "U0MAYA",
+        "U0LEA",
+    }
     assert all(piece["emoji"] is False for piece in pieces if piece.get("type") == "plain_text")
     said = [
         one["text"] for one in sent if isinstance(one, dict) and isinstance(one.get("text"), str)
@@ -316,6 +319,7 @@ def walk(sent: Any) -> Iterator[dict[str, Any]]:
 UUID = "0e5b9f0a-31f6-4c0c-9a2f-6c1f0a7c9d11"
 PEER = "That is the id of one of their connections; paste the person's id instead."
 UNKNOWN = "Nobody was found with this id."
+GUARDED = "Protected by the policy ("
 
 
 @dataclass(frozen=True)
@@ -343,7 +347,14 @@ PASTED = {
     "no uuid and nobody's": Pasted("nobody-knows", (), UNKNOWN),
     "a uuid and nobody's": Pasted("11111111-1111-4111-8111-111111111111", (), UNKNOWN),
     "a name": Pasted("Mallory", (), UNKNOWN),
-    "another case": Pasted("USER-9001", (), UNKNOWN),
+    "another case": Pasted("USER-9001", ("Mallory",)),
+    "a uuid in capitals": Pasted("{MALLORY}", ("Mallory",)),
+    "an invisible character": Pasted("user\u200b-9001\u2060", ("Mallory",)),
+    "the wrong kind": Pasted("custom:{mallory}\nparticipant:user-1042", ("Mallory", "Camille")),
+    "a kind in capitals": Pasted("CUSTOM : User-9001", ("Mallory",)),
+    "an id that is like several": Pasted("Twin", (), "Several people have an id like “Twin”."),
+    "one of several like it": Pasted("custom:twin", ("Twin",)),
+    "a connection as a participant": Pasted("participant:{peer}", (), PEER),
     "a connection": Pasted("{peer}", (), PEER),
     "a connection, and one who is known": Pasted("{peer}\nuser-9001", ("Mallory",), PEER),
     "one protected by preset": Pasted("{host}", (), "Protected by the policy (group_call_host)."),
@@ -351,6 +362,11 @@ PASTED = {
     "a protected id found nowhere": Pasted(
         "custom:staff-later", (), "Protected by the policy (staff-*)."
     ),
+    "a protected uuid in capitals": Pasted("participant:{HOST}", (), GUARDED),
+    "the connection of one protected": Pasted("participant:{host_peer}", (), GUARDED),
+    "a protected custom id in capitals": Pasted("custom:STAFF-PRIYA", (), GUARDED),
+    "a protected id as a custom one": Pasted("custom:{host}", (), GUARDED),
+    "a protected custom id as a participant": Pasted("participant:staff-priya", (), GUARDED),
     "one protected in a bulk": Pasted(
         "user-9001\n{host}\nuser-1042",
         ("Mallory", "Camille"),
@@ -362,7 +378,7 @@ PASTED = {
 
 @pytest.mark.parametrize("pasted", PASTED.values(), ids=PASTED.keys())
 async def test_a_pasted_id_means_exactly_whom_it_names(
-    sandbox: Sandbox, maya: Person, bot: Bot, pasted: Pasted
+    sandbox: Sandbox, lea: Person, bot: Bot, pasted: Pasted
 ) -> None:
     world, ama = sandbox.demo.world, sandbox.demo.ama
     for name, custom_id in (
@@ -370,31 +386,74 @@ async def test_a_pasted_id_means_exactly_whom_it_names(
         ("Double", "twice"),
         ("Double", "twice"),
         ("Staffer", "staff-new"),
+        ("Twin", "twin"),
+        ("Twin", "TWIN"),
     ):
         world.join(world.add_participant(ama, name, custom_id=custom_id))
     world.add_participant(ama, "Absent", custom_id="absent")
     session = world.live_session(ama)
     assert session is not None
-    peer = session.present[sandbox.demo.mallory.id][0].id
-    text = pasted.text.format(mallory=sandbox.demo.mallory.id, host=sandbox.demo.host.id, peer=peer)
-    await to_form(maya)
-    await maya.write("ids", text)
-    await maya.write("reason", "spam")
-    await maya.submit()
-    await maya.until(lambda sees: sees.modal.title == "Review" and "now…" not in sees.modal)
-    assert pasted.said in maya.modal
-    going, _, staying = str(maya.modal).partition("Not to be removed")
+    mallory, host = sandbox.demo.mallory.id, sandbox.demo.host.id
+    text = pasted.text.format(
+        mallory=mallory,
+        MALLORY=mallory.upper(),
+        peer=session.present[mallory][0].id,
+        host=host,
+        HOST=host.upper(),
+        host_peer=session.present[host][0].id,
+    )
+    await to_form(lea)
+    await lea.write("ids", text)
+    await lea.write("reason", "spam")
+    await lea.submit()
+    await lea.until(lambda sees: sees.modal.title == "Review" and "now…" not in sees.modal)
+    assert pasted.said in lea.modal
+    going, _, staying = str(lea.modal).partition("Not to be removed")
     assert [line.split(" · ")[0] for line in going.split("│ • ")[1:]] == list(pasted.going)
-    assert (maya.modal.submit == "Kick") is bool(pasted.going)
+    assert (lea.modal.submit == "Kick") is bool(pasted.going)
     if not pasted.going:
         assert "Nobody is left to remove." in staying
         return
-    await maya.submit()
-    posted = maya.read(await result(maya))
+    await lea.submit()
+    posted = lea.read(await result(lea))
     assert posted.count("✓ kicked") == len(sandbox.demo.world.kicks)
     assert len(kick_calls(sandbox)) == len(pasted.going)
+    known = {one.id for one in world.records(ama)}
+    assert {one for call in kick_calls(sandbox) for one in call.body["participant_ids"]} <= known
     assert sandbox.demo.host in world.who_is_in(ama)
     assert_inert(sandbox)
+
+
+async def test_a_guests_row_does_not_hide_that_its_custom_id_is_a_hosts(
+    sandbox: Sandbox, lea: Person, bot: Bot
+) -> None:
+    world, ama = sandbox.demo.world, sandbox.demo.ama
+    for preset in ("group_call_host", "group_call_participant"):
+        world.join(world.add_participant(ama, "Nia", preset, "nia-1"))
+    sandbox.realtimekit.faults.switch_on("absent_fields", fields=["user_id"])
+    await to_form(lea)
+    await pick(lea, "Nia")
+    await lea.write("reason", "spam")
+    await lea.submit()
+    await lea.until(lambda sees: "Protected by the policy (group_call_host)." in sees.modal)
+    assert lea.modal.submit is None
+
+
+@pytest.mark.parametrize("readable", [True, False])
+async def test_the_start_warns_of_a_protected_preset_that_the_app_does_not_have(
+    sandbox: Sandbox,
+    start: Start,
+    maya: Person,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    readable: bool,
+) -> None:
+    if not readable:
+        sandbox.realtimekit.faults.switch_on("server_error", op="presets")
+    async with start({"protected": {"presets": ["group_call_host", "boss"]}}):
+        await to_form(maya)
+    [warning] = [one.getMessage() for one in caplog.records if "presets" in one.getMessage()]
+    assert ("the app has no preset 'boss'" if readable else "can't be told") in warning
 
 
 async def test_an_id_found_nowhere_takes_a_lead_or_a_second_person(

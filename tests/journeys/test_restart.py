@@ -407,7 +407,8 @@ async def test_check_says_ok_of_each_part_and_ends_well(sandbox: Sandbox, sqlite
     notes = [line for line in bot.said if line.startswith("note ")]
     assert all(line.startswith("note   policy: ") for line in notes)
     assert [line.split(":")[0] for line in bot.said if line not in notes] == [
-        f"ok     {part}" for part in ("settings", "policy", "database", "slack", "cloudflare")
+        f"ok     {part}"
+        for part in ("settings", "policy", "database", "slack", "cloudflare", "presets")
     ]
 
 

@@ -381,6 +381,35 @@ async def test_a_role_in_some_meetings_reaches_no_other(
     assert refusals(sqlite_url) == [("U0HAL", "The policy gives you no role in Evening show.")]
 
 
+@ONE_TRANSPORT
+async def test_hidden_characters_in_a_title_take_and_give_no_role(
+    sandbox: Sandbox, governed: Governed
+) -> None:
+    mo, ama = sandbox.slack.person("U0MO"), sandbox.demo.ama
+    ama.title = " W\u200beekly AMA"
+    show = open_meeting(sandbox.demo.world, f"\u200b{ama.id}", ["Ed", "Troll"])
+    by_title = {"who": ["S0MODS"], "role": "moderator", "meetings": ["Weekly*"]}
+    async with governed({"grant": [by_title]}):
+        await to_review(mo)
+        assert mo.modal.submit == "Kick"
+        assert "Weekly AMA" in mo.modal
+    by_id = {"who": ["S0MODS"], "role": "moderator", "meetings": [ama.id.upper()]}
+    async with governed({"grant": [by_id]}):
+        await to_review(mo)
+        assert mo.modal.submit == "Kick"
+        await to_form(mo)
+        await mo.press("other_meeting")
+        await mo.until(lambda sees: "meeting" in sees.modal.action_ids)
+        assert [one.value for one in await mo.type_ahead("meeting", "")] == [ama.id]
+        await mo.choose("meeting", show.id, force=True)
+        await mo.until(lambda sees: show.id in sees.modal.private_metadata)
+        await mo.write("ids", "anything")
+        await mo.write("reason", "rude")
+        await mo.submit()
+        refusal = f"The policy gives you no role in {ama.id} (with hidden characters)."
+        await mo.until(lambda sees: refusal in sees.modal)
+
+
 @pytest.mark.parametrize("method", ["users.info", "usergroups.users.list"])
 @pytest.mark.parametrize("fault", ["server_error", "refused", "broken_before"])
 @ONE_TRANSPORT

@@ -10,13 +10,13 @@ from uuid import uuid4
 
 from slack_bolt.async_app import AsyncAck
 
-from bot.core.candidates import Selection
 from bot.core.kick import KickId, State, TeamId, UserId
 from bot.core.kick_service import KickService
 from bot.core.policy import Verdict
 from bot.core.ports import Clock, DirectoryUnavailable, Spawn, StoreUnavailable
 from bot.core.review_service import FormContext, KickRequest, ReviewService, SearchResult
 from bot.core.roster import MeetingId
+from bot.core.selection import Selection
 from bot.core.text import display
 from bot.slack.modals import PORT_ERRORS, KickModals, ModalRef, Modals
 from bot.slack.payloads import Command, Interaction, View, ViewMetadata

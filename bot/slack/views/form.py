@@ -6,12 +6,12 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from bot.core.candidates import Selection
 from bot.core.kick import TeamId, UserId
 from bot.core.policy import MAX_TARGETS, Rules
 from bot.core.ports import NotSent, RateLimited, Rejected
 from bot.core.review_service import FormContext, KickRequest, SearchResult
 from bot.core.roster import Meeting, MeetingId, Participant, ParticipantKey, Session
+from bot.core.selection import Selection
 from bot.core.text import display
 from bot.slack.payloads import View, ViewMetadata
 from bot.slack.views import blocks, failures
@@ -158,18 +158,16 @@ def people_options(found: SearchResult, now: datetime) -> list[Element]:
     """Return people as options. The details differ for people of the same name."""
     roster = found.roster
     made = (
-        person_option(one, now, roster.same_name(one) if roster else ()) for one in found.people
+        person_option(one, now, roster.id_suffix(one) if roster else "") for one in found.people
     )
     return [one for one in made if one][: blocks.MAX_OPTIONS]
 
 
-def person_option(
-    person: Participant, now: datetime, same_name: Sequence[Participant] = ()
-) -> Element | None:
+def person_option(person: Participant, now: datetime, id_suffix: str = "") -> Element | None:
     """Return a person as an option; None if their id is too long for one."""
     if person.key is None or len(person.key) > OPTION_VALUE_LIMIT:
         return None
-    return blocks.option(person.name, person.key, person_details(person, now, same_name))
+    return blocks.option(person.name, person.key, person_details(person, now, id_suffix))
 
 
 def _session_option(session: Session) -> Element:

@@ -1,11 +1,11 @@
 """Texts that several surfaces share. No Block Kit."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from bot.core.candidates import Candidate, CandidateStatus
 from bot.core.kick import OPEN, Kick, State
-from bot.core.roster import Participant, id_suffix
+from bot.core.namesakes import SHORTEST_SUFFIX
+from bot.core.roster import Participant
 from bot.core.target import Outcome, OutcomeReason, Target
 from bot.core.text import display
 
@@ -57,16 +57,17 @@ def name(raw: str) -> str:
     return display(raw, NAME_LIMIT)
 
 
-def person_details(
-    person: Participant, now: datetime, same_name: Iterable[Participant] = ()
-) -> str:
-    """Return details that distinguish a person from others of the same name."""
+def person_details(person: Participant, now: datetime, id_suffix: str = "") -> str:
+    """Return details that distinguish a person from others of the same name.
+
+    `id_suffix` is the end of the id that no other one of the same name has.
+    """
     tabs = len(person.open_peers)
     parts = [
         display(person.preset, PRESET_LIMIT) if person.preset else "preset unknown",
         joined_ago(person.joined_at, now),
         f"{tabs} connections" if tabs > 1 else "",
-        f"id …{display(id_suffix(person, same_name), 12)}",
+        f"id …{display(id_suffix or person.shown_id[-SHORTEST_SUFFIX:], 12)}",
     ]
     return " · ".join(filter(None, parts))
 
@@ -74,7 +75,7 @@ def person_details(
 def candidate(one: Candidate, now: datetime) -> tuple[str, str]:
     """Return a candidate's name and details, with a note if there is one."""
     person, note = one.person, candidate_note(one)
-    details = f" · {person_details(person, now, one.same_name)}" if person else ""
+    details = f" · {person_details(person, now, one.id_suffix)}" if person else ""
     return name(person.name if person else one.requested), details + (f"\n{note}" if note else "")
 
 
@@ -89,11 +90,15 @@ def candidate_note(one: Candidate) -> str:
 
 def _status(one: Candidate) -> str:
     if one.status is CandidateStatus.LIVE:
-        count = len(one.same_name)
+        count = one.namesakes
         others = "another person" if count == 1 else f"{count} other people"
         return f"Not to be confused with {others} of this name." if count else ""
     if one.status is CandidateStatus.PROTECTED:
         return f"Protected by the policy ({name(one.protected_by)})."
+    if one.status is CandidateStatus.AMBIGUOUS and one.person:
+        exact = name(one.person.id or one.person.custom_id or "")
+        asked = f"Several people have an id like “{name(one.requested)}”"
+        return f"{asked}. To remove this one, paste {exact}."
     return _STATUS[one.status]
 
 

@@ -15,6 +15,15 @@ class Meeting:
 
 
 @dataclass(slots=True, eq=False)
+class Preset:
+    """What a participant may do in a meeting. Records and rows name it."""
+
+    id: str
+    name: str
+    created_at: datetime
+
+
+@dataclass(slots=True, eq=False)
 class Participant:
     """A person's record in a meeting, which outlives sessions. Session rows call its id `user_id`.
 

@@ -18,6 +18,7 @@ from tests.sandbox.realtimekit.rows import (
     kicked_row,
     meeting_row,
     peer_row,
+    preset_row,
     record_row,
     session_row,
 )
@@ -31,6 +32,7 @@ OPERATIONS: Final[Mapping[str, str]] = {
     "get_meeting": "meeting",
     "get_meeting_participants": "records",
     "get_meeting_participant": "record",
+    "get-presets": "presets",
     "GetActiveSession": "active-session",
     "KickPartcipants": "kick",
 }
@@ -55,6 +57,7 @@ class Operations:
             "meeting": self._meeting,
             "records": self._records,
             "record": self._record,
+            "presets": self._presets,
             "active-session": self._active_session,
             "kick": self._kick,
         }
@@ -145,6 +148,10 @@ class Operations:
         if record is None or record.meeting.id != request.path["meeting_id"]:
             return not_found("user", request.path["participant_id"])
         return success(record_row(record))
+
+    def _presets(self, request: ApiRequest, faults: RequestFaults) -> ApiResponse:
+        page = select(self._world.presets, request, faults, lambda one: ((one.id,), one.name))
+        return _list_response(None, page, list(map(preset_row, page.rows)), faults)
 
     def _active_session(self, request: ApiRequest, faults: RequestFaults) -> ApiResponse:
         at = faults.list_time(self._world.clock())

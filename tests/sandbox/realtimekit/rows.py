@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
 
-from tests.sandbox.realtimekit.models import Meeting, Participant, Peer, Session
+from tests.sandbox.realtimekit.models import Meeting, Participant, Peer, Preset, Session
 
 
 def iso(time: datetime) -> str:
@@ -32,6 +32,12 @@ def meeting_row(meeting: Meeting) -> dict[str, Any]:
         "summarize_on_end": False,
         "session_keep_alive_time_in_secs": 60,
     }
+
+
+def preset_row(preset: Preset) -> dict[str, Any]:
+    """Return the row of a preset in the list, which has no permissions."""
+    date = iso(preset.created_at)
+    return {"id": preset.id, "name": preset.name, "created_at": date, "updated_at": date}
 
 
 def record_row(participant: Participant) -> dict[str, Any]:

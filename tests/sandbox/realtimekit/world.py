@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
-from tests.sandbox.realtimekit.models import KickEffect, Meeting, Participant, Peer, Session
+from tests.sandbox.realtimekit.models import KickEffect, Meeting, Participant, Peer, Preset, Session
 
 Clock = Callable[[], datetime]
 """Returns the time: aware, in UTC."""
@@ -19,6 +19,15 @@ KEEP_ALIVE = timedelta(seconds=60)
 def utc_now() -> datetime:
     """Return the real time."""
     return datetime.now(UTC)
+
+
+STOCK_PRESETS = (
+    "group_call_host",
+    "group_call_participant",
+    "webinar_presenter",
+    "webinar_viewer",
+)
+"""The presets that a new app has."""
 
 
 class World:
@@ -41,6 +50,10 @@ class World:
         self._live: dict[str, Session] = {}
         self._comebacks: list[tuple[datetime, int, Participant]] = []
         self._sequence: Iterator[int] = itertools.count()
+        self.presets = [
+            Preset(str(uuid.uuid5(uuid.NAMESPACE_URL, name)), name, clock())
+            for name in STOCK_PRESETS
+        ]
 
     # People and meetings
 
