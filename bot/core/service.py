@@ -260,7 +260,7 @@ def _record_texts(candidate: Candidate) -> Sequence[str]:
 
 def _session_ended(session: Session | None) -> Verdict:
     if session is None:
-        return refusal("That session is over: nobody is in the meeting any more.")
+        return refusal("That session is over: RealtimeKit shows no live session of this meeting.")
     return refusal("That session is over, another one has begun: look again who is in it.")
 
 
