@@ -152,6 +152,11 @@ class Kick:
         return timedelta() <= self.claimable_until - now <= CLAIM_WITHIN + FAR_AHEAD
 
     @property
+    def has_unknown(self) -> bool:
+        """Tell whether it is not known what happened to a target."""
+        return any(target.outcome is Outcome.UNKNOWN for target in self.targets)
+
+    @property
     def approval_requested(self) -> bool:
         """Tell whether the kick waits, or waited, for a second person."""
         return self.expires_at is not None

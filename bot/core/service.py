@@ -272,7 +272,7 @@ def refuse_without_id(targets: Iterable[Target]) -> Verdict | None:
 
 def _session_ended(session: Session | None) -> Verdict:
     if session is None:
-        return refusal("That session is over: nobody is in the meeting any more.")
+        return refusal("That session is over: RealtimeKit shows no live session of this meeting.")
     return refusal("That session is over, another one has begun: look again who is in it.")
 
 

@@ -81,9 +81,14 @@ class Modals:
     async def open(
         self, sent: Command | Interaction, view: Modal, otherwise: str
     ) -> ModalRef | None:
-        """Open a modal. If Slack does not, send the user the text `otherwise`, and return None."""
+        """Open a modal, on top of the one in which a button was pressed.
+
+        If Slack does not, send the user the text `otherwise`, and return None.
+        """
         response_id = self.responses.register(sent.user_id, sent.response_url)
-        return await self._open("views.open", sent.trigger_id, view, response_id, otherwise)
+        in_modal = isinstance(sent, Interaction) and sent.view
+        method = "views.push" if in_modal else "views.open"
+        return await self._open(method, sent.trigger_id, view, response_id, otherwise)
 
     async def push(self, trigger_id: str, view: Modal, response_id: str, otherwise: str) -> None:
         """Open a modal on top of another one. If Slack does not, send the text `otherwise`."""

@@ -45,7 +45,7 @@ class Case:
 
 
 REFUSED = "✗ failed: RealtimeKit refused the bot; tell its operator"
-BUSY = "✗ failed: RealtimeKit was too busy"
+BUSY = "✗ failed: RealtimeKit's rate limit was reached"
 
 
 def refused(name: str, words: str, **how: Any) -> Any:

@@ -247,9 +247,10 @@ class KickHandlers:
         modal = await self._open_loading(sent)
         if modal is None:
             return
-        metadata = ViewMetadata(channel=sent.channel_id, response_id=modal.response_id)
+        channel = sent.metadata.channel if sent.metadata else sent.channel_id
+        metadata = ViewMetadata(channel=channel, response_id=modal.response_id)
         async with self.modals.errors_shown(modal):
-            request = await self.review_service.repeat_kick(kick, sent.user_id, sent.channel_id)
+            request = await self.review_service.repeat_kick(kick, sent.user_id, channel)
             if request is None:
                 await self.modals.show(modal, text_modal("Kick again", UNKNOWN_KICK))
             else:
