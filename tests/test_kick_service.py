@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.core.event import Event, EventKind
 from bot.core.kick import OPEN, Kick, KickId, State, UserId
-from bot.core.kick_service import ASK_NOW, FAILED_EACH_TIME, MAX_FAILURES, SubmitResult
+from bot.core.kick_service import ASK_NOW, FAILED_EACH_TIME, SubmitResult
 from bot.core.outbox_message import MessageKind
 from bot.core.policy import AccountStatus, Quota, Rules, SecondPerson, Verdict, VerdictKind
 from bot.core.ports import (
@@ -22,6 +22,7 @@ from bot.core.ports import (
     Rejected,
     StoreUnavailable,
 )
+from bot.core.retries import MAX_FAILURES
 from bot.core.roster import (
     CustomId,
     Meeting,
