@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.core.event import Event, EventKind
 from bot.core.kick import OPEN, Kick, KickId, State, UserId
-from bot.core.kick_service import ASK_NOW, FAILED_EACH_TIME, MAX_FAILURES, SubmitResult
+from bot.core.kick_service import ASK_NOW, FAILED_EACH_TIME, SubmitResult
 from bot.core.outbox_message import MessageKind
 from bot.core.policy import AccountStatus, Quota, Rules, SecondPerson, Verdict, VerdictKind
 from bot.core.ports import (
@@ -22,6 +22,7 @@ from bot.core.ports import (
     Rejected,
     StoreUnavailable,
 )
+from bot.core.retries import MAX_FAILURES
 from bot.core.roster import (
     CustomId,
     Meeting,
@@ -319,7 +320,9 @@ async def test_a_session_that_cannot_be_read_means_no(
     assert scene.gateway.sent == []
 
 
-@pytest.mark.parametrize(("now", "word"), [(None, "is over: RealtimeKit shows no live session"), (LATER, "another one")])
+@pytest.mark.parametrize(
+    ("now", "word"), [(None, "is over: RealtimeKit shows no live session"), (LATER, "another one")]
+)
 async def test_a_kick_does_not_reach_into_another_session(
     scene: Scene, now: Session | None, word: str
 ) -> None:

@@ -6,9 +6,8 @@ before its call is sent. An outcome is stored before anybody is notified.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from functools import partial
 
 from bot.core.draft import Draft
@@ -17,15 +16,15 @@ from bot.core.kick import InvalidTransition, Kick, KickId, State, TeamId, UserId
 from bot.core.outbox import Outbox
 from bot.core.policy import PolicyInput, Verdict, VerdictKind, may_see, refusal
 from bot.core.ports import Notifier, Spawn, StoreUnavailable, VersionConflict
+from bot.core.retries import Retries
 from bot.core.runner import KickRunner
 from bot.core.service import NO_APPROVALS_CHANNEL, Service, refuse_without_id
 
 logger = logging.getLogger(__name__)
 
-# A kick may fail for a reason that nobody expected. Each process then tries again after 2 s, 4 s,
-# 8 s and 16 s; after that many failures, it ends the kick with what is known.
-MAX_FAILURES = 4
-FIRST_PAUSE = timedelta(seconds=2)
+# So many kicks are checked and called at once. The others wait: a crowd of them would make the
+# database so slow that no call is sent in time.
+MAX_AT_ONCE = 16
 FAILED = "The bot failed. Its log says how."
 FAILED_EACH_TIME = "The bot failed each time it checked this, so nobody was removed."
 ASK_NOW = "Nobody was removed: start again, and the bot asks somebody who may decide."
@@ -51,14 +50,6 @@ class SubmitResult:
     created: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Failures:
-    """How often this process failed at a kick, and when it tries again."""
-
-    count: int
-    again_at: datetime
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KickService(Service):
     """Submits, runs and recovers kicks."""
@@ -68,7 +59,10 @@ class KickService(Service):
     outbox: Outbox
     spawn: Spawn
     _in_progress: set[KickId] = field(init=False, default_factory=set)
-    _failures: dict[KickId, _Failures] = field(init=False, default_factory=dict)
+    _retries: Retries = field(init=False, default_factory=Retries)
+    _slots: asyncio.Semaphore = field(
+        init=False, default_factory=lambda: asyncio.Semaphore(MAX_AT_ONCE)
+    )
 
     async def submit(self, draft_id: str, view_id: str, user: UserId) -> SubmitResult | Verdict:
         """Store the kick of a draft as ready, waiting or refused, and return it.
@@ -79,12 +73,14 @@ class KickService(Service):
 
         Raises StoreUnavailable.
         """
-        draft = await self.store.get_draft(draft_id)
+        draft, recent = await asyncio.gather(
+            self.store.get_draft(draft_id), self.recent_targets(user)
+        )
         if draft is None or draft.requester != user:
             return await self.record_refusal(
                 user, "This review is not yours, or too old. Start again."
             )
-        verdict = refuse_without_id(draft.targets) or await self._cached_verdict(draft)
+        verdict = refuse_without_id(draft.targets) or self._cached_verdict(draft, recent)
         kick = self._new_kick(draft, view_id, verdict)
         note = kick.refusal or f"{len(kick.targets)} in {kick.meeting.title}: {kick.reason}"
         kind = EventKind.REFUSED if kick.state is State.REFUSED else EventKind.ASKED
@@ -110,13 +106,13 @@ class KickService(Service):
             logger.error("a refusal of %s is not on record: %s", user, error)  # noqa: TRY400 - no traceback needed
         return refusal(reason)
 
-    async def _cached_verdict(self, draft: Draft) -> Verdict | None:
+    def _cached_verdict(self, draft: Draft, recent: Sequence[int]) -> Verdict | None:
         """Return the verdict without a remote call; None if the membership is not cached."""
         requester = self.directory.cached_membership(draft.requester)
         if requester is None or not requester.is_fresh(self.clock.monotonic()):
             return None
         request = PolicyInput(requester, draft.meeting, draft.targets, draft.reason)
-        return await self.evaluate(request)
+        return self.evaluate_with(recent, request)
 
     def _new_kick(self, draft: Draft, view_id: str, verdict: Verdict | None) -> Kick:
         now = self.clock.now()
@@ -142,12 +138,11 @@ class KickService(Service):
         """Start a task for an overdue kick.
 
         Does nothing if this process works on it already, or failed at it a moment ago. After
-        `MAX_FAILURES`, the task ends the kick without reading anything.
+        too many failures, the task ends the kick without reading anything.
         """
-        failures = self._failures.get(kick.id)
-        if failures and self.clock.now() < failures.again_at:
+        if self._retries.is_paused(kick.id, self.clock.now()):
             return
-        gives_up = failures is not None and failures.count >= MAX_FAILURES
+        gives_up = self._retries.gives_up(kick.id)
         recoveries: dict[State, Callable[[Kick], Coroutine[object, object, Kick]]] = {
             State.WAITING: self.expire,
             State.READY: self._refuse_failed if gives_up else self._run,
@@ -181,21 +176,14 @@ class KickService(Service):
             # A bug in the bot, or a reply that nobody expected. People hear of it once.
             logger.exception("kick %s failed", kick.number)
             problem = FAILED
-            report_errors = self._count_failure(kick) == 1
+            report_errors = self._retries.count(kick.id, self.clock.now()) == 1
         else:
-            self._failures.pop(kick.id, None)
+            self._retries.forget(kick.id)
             await self._notify(ended)
         finally:
             self._in_progress.discard(kick.id)
         if problem and report_errors:
             await self.notifier.report_problem(kick, problem)
-
-    def _count_failure(self, kick: Kick) -> int:
-        before = self._failures.get(kick.id)
-        count = before.count + 1 if before else 1
-        again_at = self.clock.now() + FIRST_PAUSE * 2 ** (min(count, MAX_FAILURES) - 1)
-        self._failures[kick.id] = _Failures(count, again_at)
-        return count
 
     def notify(self, kick: Kick) -> None:
         """Start a task that updates the open modals and delivers the pending messages of a kick."""
@@ -222,6 +210,12 @@ class KickService(Service):
         )
 
     async def _run(self, kick: Kick) -> Kick:
+        async with self._slots:
+            begun = await self._call(kick)
+        return begun if isinstance(begun, Kick) else await self._finish(begun)
+
+    async def _call(self, kick: Kick) -> Kick | KickRunner:
+        """Claim a kick, and call its targets; or end it without a call, and return it."""
         if not kick.is_claimable(self.clock.now()):
             return await self._expire_unstarted(kick)
         recheck = await self.recheck(kick)
@@ -244,7 +238,7 @@ class KickService(Service):
         for key, rule in recheck.protected.items():
             await runner.skip_protected(key, rule)
         await runner.call_targets(recheck.open_peers)
-        return await self._finish(runner)
+        return runner
 
     async def _finish(self, runner: KickRunner) -> Kick:
         if runner.unresolved:

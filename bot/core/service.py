@@ -109,12 +109,23 @@ class Service:
         `before` is the number of the kick that is evaluated: only earlier kicks count. So of two
         concurrent kicks, only the later one counts both. Raises StoreUnavailable.
         """
-        if refused := refuse_without_id(request.targets):
-            return refused
+        counts = await self.recent_targets(request.requester.user, before=before)
+        return self.evaluate_with(counts, request)
+
+    async def recent_targets(self, user: UserId, *, before: int | None = None) -> Sequence[int]:
+        """Count the targets of a user's recent kicks, for the quota and for bulk kicks.
+
+        Raises StoreUnavailable.
+        """
         now = self.clock.now()
         since = now - self.policy.rules.quota.within, now - BULK_WINDOW
-        user = request.requester.user
-        recent, recent_bulk = await self.store.recent_targets(user, *since, before=before)
+        return await self.store.recent_targets(user, *since, before=before)
+
+    def evaluate_with(self, counts: Sequence[int], request: PolicyInput) -> Verdict:
+        """Return the verdict on a request of a user with these counts of `recent_targets`."""
+        if refused := refuse_without_id(request.targets):
+            return refused
+        recent, recent_bulk = counts
         request = replace(request, recent=recent, recent_bulk=recent_bulk)
         return evaluate(self.policy, request, self.clock.monotonic())
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 from slack_bolt.async_app import AsyncAck
 
 from bot.core.kick import KickId, State, TeamId, UserId
-from bot.core.kick_service import KickService
+from bot.core.kick_service import KickService, SubmitResult
 from bot.core.policy import Verdict
 from bot.core.ports import Clock, Spawn, StoreUnavailable
 from bot.core.review_service import FormContext, KickRequest, ReviewService, SearchResult
@@ -30,6 +30,7 @@ from bot.slack.views.review import ReviewMetadata, review
 logger = logging.getLogger(__name__)
 
 OPTIONS_TIMEOUT = 2.5  # seconds; after three, Slack shows "no result" and may stop asking
+SUBMIT_TIMEOUT = 2.5  # seconds; Slack waits 3 s for the ack
 MAX_REDRAWN = 1000
 UNKNOWN_KICK = "That kick is not in this bot's record any more."
 
@@ -215,8 +216,7 @@ class KickHandlers:
     ) -> None:
         """Store the kick, then run it or ask for approval. The modal shows which."""
         try:
-            with bugs_logged():
-                submitted = await self.kick_service.submit(metadata.draft, view.id, user)
+            submitted = await self._submit(metadata.draft, view.id, user)
         except (StoreUnavailable, failures.BotFailed) as error:
             text = failures.submit_unconfirmed(error)
             await ack(response_action="update", view=text_modal("Kick", text))
@@ -232,6 +232,15 @@ class KickHandlers:
         if submitted.created:
             self.kick_service.start(kick)
         await ack(response_action="update", view=shown)
+
+    async def _submit(self, draft: str, view_id: str, user: UserId) -> SubmitResult | Verdict:
+        try:
+            async with asyncio.timeout(SUBMIT_TIMEOUT):
+                with bugs_logged():
+                    return await self.kick_service.submit(draft, view_id, user)
+        except TimeoutError:
+            # The store goes on, and a kick that it keeps is recovered.
+            raise StoreUnavailable("it has too much to do") from None
 
     # Kick again
 
