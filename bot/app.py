@@ -174,7 +174,6 @@ def _register(
         kick_service=services.kick,
         modals=slack.modals,
         kick_modals=slack.kick_modals,
-        clock=clock,
         spawn=spawn,
     )
     approvals = ApprovalHandlers(

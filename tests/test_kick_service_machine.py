@@ -112,9 +112,14 @@ class World(RuleBasedStateMachine):
         self.clock.advance(60)
         self.processes = [self.process(), self.process()]
 
-    @initialize(lag=st.sampled_from([0, 1, 5, 10]))
-    def lag(self, lag: int) -> None:
+    @initialize(
+        lag=st.sampled_from([0, 1, 5, 10, 30, 60]), unsure=st.sampled_from([0, 0.1, 1, None])
+    )
+    def lag(self, lag: int, unsure: float | None) -> None:
+        """`unsure`: how exactly RealtimeKit's clock is known, in seconds; None: not at all."""
         self.gateway.lag = timedelta(seconds=lag)
+        bounds = None if unsure is None else (timedelta(seconds=-unsure), timedelta(seconds=unsure))
+        self.gateway.service_ahead = bounds
 
     def process(self) -> Process:
         self.started += 1

@@ -151,12 +151,11 @@ class Roster:
         self.partial = frozenset(partial)
         grouped: dict[ParticipantKey, list[Peer]] = {}
         self.without_id = 0
-        self.latest: datetime | None = None
-        self.shows_leaves = False
+        peers = tuple(peers)
+        dates = [date for peer in peers for date in (peer.joined_at, peer.left_at) if date]
+        self.latest = max(dates, default=None)
+        self.shows_leaves = any(peer.left_at for peer in peers)
         for peer in peers:
-            dates = [date for date in (self.latest, peer.joined_at, peer.left_at) if date]
-            self.latest = max(dates, default=None)
-            self.shows_leaves = self.shows_leaves or peer.left_at is not None
             if key := participant_key(peer.participant_id, peer.custom_id):
                 grouped.setdefault(key, []).append(peer)
             elif peer.left_at is None:

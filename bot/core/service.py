@@ -103,6 +103,12 @@ class Service:
     store: Store
     clock: Clock
 
+    def service_now(self) -> datetime:
+        """Return the time of RealtimeKit's clock, as exactly as it is known: to show its dates."""
+        now = self.clock.now()
+        earliest, latest = self.gateway.service_time(now) or (now, now)
+        return earliest + (latest - earliest) / 2
+
     async def evaluate(self, request: PolicyInput, *, before: int | None = None) -> Verdict:
         """Return the verdict on a request, with the requester's recent kicks counted.
 

@@ -1,4 +1,4 @@
-"""Replies that are lost, while the list of the session is late and the clocks are apart."""
+"""Lost replies, late lists, and a RealtimeKit whose clock is apart from that of the bot."""
 
 import pytest
 
@@ -186,6 +186,17 @@ async def test_nobody_is_called_still_there_after_a_404(
         await maya.until(lambda sees: sees.messages("C0LIVE")[-1].only_for == "U0MAYA")
         kick = await stored(sqlite_url)
         assert kick.targets[0].outcome_reason is OutcomeReason.NOT_FOUND_LISTED
+
+
+@pytest.mark.parametrize("seconds", [-300, 0, 300])
+async def test_ages_are_told_by_the_clock_of_realtimekit(
+    sandbox: Sandbox, maya: Person, hasty: HastyClock, seconds: int
+) -> None:
+    sandbox.realtimekit.faults.switch_on("clock_apart", seconds=seconds)
+    sandbox.demo.world.join(sandbox.demo.world.add_participant(sandbox.demo.ama, "Noor"))
+    hasty.pass_by(150)
+    await to_review(maya, "/kick noor spam")
+    assert "joined 2 min ago" in maya.modal
 
 
 async def test_without_the_clock_of_realtimekit_nothing_is_claimed(

@@ -74,7 +74,7 @@ class ApprovalHandlers:
         if isinstance(found, Verdict):
             return text_modal("Kick", found.reason)
         if found.is_open:
-            return approval(found, metadata, self.clock.now())
+            return approval(found, metadata, self.approval_service.service_now())
         return progress(found.kick)
 
     async def _close_card(self, kick: Kick, place: tuple[ChannelId, str] | None) -> None:

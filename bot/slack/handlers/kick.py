@@ -13,7 +13,7 @@ from slack_bolt.async_app import AsyncAck
 from bot.core.kick import KickId, State, TeamId, UserId
 from bot.core.kick_service import KickService, SubmitResult
 from bot.core.policy import Verdict
-from bot.core.ports import Clock, Spawn, StoreUnavailable
+from bot.core.ports import Spawn, StoreUnavailable
 from bot.core.review_service import FormContext, KickRequest, ReviewService, SearchResult
 from bot.core.roster import MeetingId
 from bot.core.selection import Selection
@@ -47,7 +47,6 @@ class KickHandlers:
     kick_service: KickService
     modals: Modals
     kick_modals: KickModals
-    clock: Clock
     spawn: Spawn
     _last_choice: OrderedDict[str, str] = field(init=False, default_factory=OrderedDict)
 
@@ -114,7 +113,7 @@ class KickHandlers:
     def _prefill(self, opening: FormContext) -> FormPrefill:
         match = opening.match
         if len(match.people) == 1:
-            option = form.person_option(match.people[0], self.clock.now())
+            option = form.person_option(match.people[0], self.review_service.service_now())
             hint = "The reason was cut." if len(match.rest) > form.REASON_LIMIT else ""
             return FormPrefill([option] if option else [], match.rest, hint)
         if match.people:
@@ -137,7 +136,7 @@ class KickHandlers:
                 sent.user_id, metadata.meeting, sent.value, MAX_OPTIONS
             )
             found = await _in_time(search, found)
-        await ack(options=form.people_options(found, self.clock.now()))
+        await ack(options=form.people_options(found, self.review_service.service_now()))
 
     async def meeting_options(
         self, ack: AsyncAck, sent: Interaction, _metadata: ViewMetadata
@@ -206,7 +205,9 @@ class KickHandlers:
     ) -> None:
         drawn = await self.review_service.review(request)
         expires = self.review_service.rules.expires
-        view = review(drawn, metadata, self.clock.now(), back=back, expires=expires)
+        view = review(
+            drawn, metadata, self.review_service.service_now(), back=back, expires=expires
+        )
         await self.modals.show(modal, view, self._try_again)
         if drawn.draft is None:
             self.kick_service.refuse(request.user, drawn.verdict.reason)
