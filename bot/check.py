@@ -13,7 +13,6 @@ from bot.clock import (
     SLACK,
     Differences,
     ahead_of,
-    date_of,
     monotonic,
     off,
 )
@@ -152,8 +151,7 @@ async def _slack(settings: Settings, clocks: _Clocks) -> CheckResult:
             is_away = error.maybe_applied or error.code == UNREACHABLE
             step = "try again" if is_away else "install the app again and copy the bot token"
             return CheckResult("slack", f"{error}: {step}", "WRONG")
-        if date := date_of(reply.headers):
-            clocks.report(SLACK, ahead_of(date, monotonic() - asked_at))
+        clocks.report_date(SLACK, reply.headers, asked_at)
     if missing := SCOPES - scopes(reply):
         step = "add them under OAuth & Permissions, then install the app again"
         return CheckResult("slack", f"missing scopes {', '.join(sorted(missing))}: {step}", "WRONG")

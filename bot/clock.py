@@ -9,10 +9,11 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Self
 
 import httpx
+
+from bot.realtimekit.service_time import parse_http_date
 
 logger = logging.getLogger(__name__)
 
@@ -32,18 +33,6 @@ def monotonic() -> float:
     # https://man7.org/linux/man-pages/man2/clock_gettime.2.html: CLOCK_BOOTTIME is Linux only.
     boot_time = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boot_time is None else time.clock_gettime(boot_time)
-
-
-def date_of(headers: Mapping[str, str]) -> datetime | None:
-    """Return the `Date` of a reply: the service's time in whole seconds; None if it has none.
-
-    https://www.rfc-editor.org/rfc/rfc9110#field.date
-    """
-    try:
-        date = parsedate_to_datetime(headers.get("date", ""))
-    except ValueError:
-        return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def ahead_of(theirs: datetime, round_trip: float, precision: float = 1.0) -> timedelta:
@@ -79,6 +68,14 @@ class Differences:
         else:
             logger.info("this machine's clock agrees with %s again", whose)
 
+    def report_date(self, whose: str, headers: Mapping[str, str], asked_at: float) -> None:
+        """Report the difference that the `Date` of a reply shows; `asked_at` by `monotonic`.
+
+        https://www.rfc-editor.org/rfc/rfc9110#field.date
+        """
+        if date := parse_http_date(headers.get("date", "")):
+            self.report(whose, ahead_of(date, monotonic() - asked_at))
+
     def compare(self, http: httpx.AsyncClient, whose: str) -> None:
         """Report the difference at each reply that a client gets."""
 
@@ -86,9 +83,7 @@ class Differences:
             request.extensions["sent_at"] = monotonic()
 
         async def answered(response: httpx.Response) -> None:
-            if date := date_of(response.headers):
-                round_trip = monotonic() - response.request.extensions["sent_at"]
-                self.report(whose, ahead_of(date, round_trip))
+            self.report_date(whose, response.headers, response.request.extensions["sent_at"])
 
         http.event_hooks = {"request": [sent], "response": [answered]}
 
