@@ -319,7 +319,9 @@ async def test_a_session_that_cannot_be_read_means_no(
     assert scene.gateway.sent == []
 
 
-@pytest.mark.parametrize(("now", "word"), [(None, "is over: RealtimeKit shows no live session"), (LATER, "another one")])
+@pytest.mark.parametrize(
+    ("now", "word"), [(None, "is over: RealtimeKit shows no live session"), (LATER, "another one")]
+)
 async def test_a_kick_does_not_reach_into_another_session(
     scene: Scene, now: Session | None, word: str
 ) -> None:
