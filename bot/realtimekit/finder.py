@@ -160,15 +160,11 @@ class Finder:
         return found
 
     def _ways(self, one: _Wanted) -> Iterator[tuple[str, frozenset[Kind]]]:
-        """Yield the texts to search for, and the kinds of id that they are; the best one first."""
-        own, custom = (one.id, one.kinds), frozenset({Kind.CUSTOM})
+        """Yield the texts to search for, and the kinds of id that they are."""
+        ways = [(one.id, one.kinds)]
         alias = self._custom_ids.get(ParticipantId(one.id))
-        ways = [own]
         if alias and Kind.PARTICIPANT in one.kinds:
-            # That custom ids can be searched for is documented more clearly.
-            ways = (
-                [own, (alias, custom)] if self._known(Kind.PARTICIPANT) else [(alias, custom), own]
-            )
+            ways.append((alias, frozenset({Kind.CUSTOM})))
         for text, kinds in ways:
             if any(self._known(kind) is not False for kind in kinds):
                 yield text, kinds
@@ -203,7 +199,8 @@ class Finder:
                     expected = {one.id for one in newest.rows if kind.of(one) == text}
                     found = await self.read(session, text, fresh=True)
                     works = expected <= {one.id for one in found.rows}
-                    self._learn(kind, works=works)
+                    if works or found.complete:
+                        self._learn(kind, works=works)
                     return works
         return False
 
