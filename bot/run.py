@@ -30,6 +30,9 @@ async def run(settings: Settings, policy: Policy) -> int:
     for warning in warnings(policy):
         logger.warning("policy: %s", warning)
     async with running(settings, policy) as bot:
+        # Otherwise each full garbage collection walks all modules, for a tenth of a second, while
+        # no ack goes out. The rows of a long session bring on many of them.
+        gc.freeze()
         transport = "Socket Mode" if settings.slack_app_token else "HTTP at /slack/events"
         logger.info("kickbot is up: %s, port %s", transport, bot.port)
         # What the imports made is never garbage: to go through it would stop the bot for 50 ms.

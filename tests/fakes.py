@@ -165,7 +165,7 @@ class FakeGateway:
     async def roster(self, session: SessionId, search: str = "") -> Roster:
         self._read("roster")
         self.searches.append(search)
-        return Roster(self.on_roster(session))
+        return Roster(self.on_roster(session), self.partial & {search})
 
     def cached_roster(self, session: SessionId) -> Roster | None:
         return self.cached.get(session)

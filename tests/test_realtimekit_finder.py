@@ -147,15 +147,27 @@ async def test_who_is_found_costs_one_call_in_a_long_session(count: int) -> None
         assert stage.calls() == [person.id]
 
 
-@pytest.mark.parametrize("mode", ["search_by_peer_id", None])
-async def test_whom_the_bot_saw_before_is_found_by_custom_id(mode: str | None) -> None:
-    async with on_stage(650, mode) as stage:
+async def test_whom_the_bot_saw_before_is_found_by_custom_id() -> None:
+    async with on_stage(650, "search_by_peer_id") as stage:
         await stage.gateway.roster(stage.session)
+        first, *others = stage.people[:3]
+        probed = stage.people[450]
         stage.calls()
-        for person in stage.people[:3]:
-            roster = await stage.find(key(person))
-            assert open_peers(roster.find(key(person))) == [1]
+        assert open_peers((await stage.find(key(first))).find(key(first))) == [1]
+        assert stage.calls() == [first.id, "1", probed.id, first.custom_id]
+        for person in others:
+            assert open_peers((await stage.find(key(person))).find(key(person))) == [1]
             assert stage.calls() == [person.custom_id]
+
+
+async def test_a_custom_id_of_everybody_is_no_way_to_find_one() -> None:
+    async with on_stage(650) as stage:
+        for person in stage.people:
+            person.custom_id = "guest"
+        person = stage.people[3]
+        roster = await stage.find(key(person), "nobody")
+        assert open_peers(roster.find(key(person))) == [1]
+        assert roster.partial == frozenset()
 
 
 async def test_the_first_empty_answer_is_probed_and_the_next_ones_count() -> None:

@@ -20,6 +20,7 @@ from bot.realtimekit import (
     SessionId,
     http_client,
 )
+from bot.realtimekit.rate_limit import may_use_reserve
 from bot.realtimekit.shared_reads import SharedReads
 from tests.sandbox.realtimekit import DemoData, RealtimeKitStandIn, weekly_ama
 
@@ -139,6 +140,74 @@ async def test_a_fresh_read_is_a_new_one_and_replaces_the_old_one() -> None:
     assert await shared.get(source.read, "key") == 2
     assert await shared.get(source.read, "key", fresh=True) == 3
     assert await shared.get(source.read, "key") == 3
+
+
+async def test_all_who_read_fresh_at_once_share_a_read_that_has_not_begun() -> None:
+    source, shared = Source(), SharedReads(HOURS, 48)
+    source.go.set()
+    assert await shared.get(source.read, "key") == 1
+    callers = [shared.get(source.read, "key", fresh=True) for _ in range(20)]
+    assert await asyncio.gather(*callers) == [2] * 20
+
+
+async def test_a_fresh_read_does_not_wait_for_one_that_hangs() -> None:
+    hanging, source, shared = Source(), Source(), SharedReads(HOURS, 48)
+    sources = iter([hanging, source])
+
+    async def read() -> int:
+        return await next(sources).read("key")
+
+    old = asyncio.create_task(shared.get(read))
+    await settle()
+    source.go.set()
+    assert await shared.get(read, fresh=True) == 1
+    hanging.go.set()
+    assert await old == 1
+
+
+async def test_long_reads_begin_in_turn_and_all_who_ask_meanwhile_share_the_next() -> None:
+    source, shared = Source(), SharedReads(HOURS, 48, in_turn=True)
+    first = asyncio.create_task(shared.get(source.read, "key", fresh=True))
+    await settle()
+    later = []
+    for _ in range(5):
+        later.append(asyncio.create_task(shared.get(source.read, "key", fresh=True)))
+        await settle()
+    assert source.started == 1
+    source.go.set()
+    assert [await first, *[await one for one in later]] == [1] + [2] * 5
+
+
+async def test_a_long_read_begins_although_the_one_before_failed() -> None:
+    failing, source = Source(), Source()
+    sources, shared = iter([failing, source]), SharedReads(HOURS, 48, in_turn=True)
+
+    async def read() -> int:
+        return await next(sources).read("key")
+
+    first = asyncio.create_task(shared.get(read, fresh=True))
+    await settle()
+    second = asyncio.create_task(shared.get(read, fresh=True))
+    failing.error = OutcomeUnknown("HTTP 500")
+    failing.go.set()
+    source.go.set()
+    with pytest.raises(OutcomeUnknown):
+        await first
+    assert await second == 1
+
+
+@pytest.mark.parametrize(
+    ("fresh", "in_turn", "may"),
+    [(False, False, False), (True, False, True), (True, True, False), (False, True, False)],
+)
+async def test_only_fresh_short_reads_may_use_what_is_kept_for_kicks(
+    *, fresh: bool, in_turn: bool, may: bool
+) -> None:
+    async def read() -> bool:
+        return may_use_reserve.get()
+
+    assert await SharedReads(HOURS, 48, in_turn).get(read, fresh=fresh) is may
+    assert may_use_reserve.get() is False
 
 
 async def test_an_old_read_that_fails_late_does_not_replace_a_fresh_one() -> None:

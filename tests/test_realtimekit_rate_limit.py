@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.realtimekit import LocallyRateLimited, RateLimit
-from bot.realtimekit.rate_limit import quota, retry_after
+from bot.realtimekit.rate_limit import may_use_reserve, quota, retry_after
 
 
 class FakeClock:
@@ -127,6 +127,26 @@ def test_the_last_requests_are_for_kicks(left: int, wait: float | None) -> None:
     rate_limit = RateLimit(reserve=20, clock=FakeClock())
     rate_limit.update(answer(Ratelimit=f'"default";r={left};t=30'))
     assert (wait_for(rate_limit, read=True), wait_for(rate_limit, read=False)) == (wait, None)
+
+
+def test_the_reads_of_a_kick_may_use_the_last_requests() -> None:
+    rate_limit = RateLimit(clock=FakeClock())
+    rate_limit.update(answer(Ratelimit='"default";r=15;t=249'))
+    token = may_use_reserve.set(True)
+    assert wait_for(rate_limit, read=True) is None
+    may_use_reserve.reset(token)
+    assert wait_for(rate_limit, read=True) == 249
+
+
+def test_an_odd_answer_does_not_stop_the_bot_for_days() -> None:
+    clock = FakeClock()
+    rate_limit = RateLimit(clock=clock)
+    rate_limit.update(answer(429, Retry_After="604800"))
+    assert (wait_for(rate_limit, read=True), wait_for(rate_limit, read=False)) == (600, 600)
+    clock.seconds += 600
+    assert (wait_for(rate_limit, read=True), wait_for(rate_limit, read=False)) == (None, None)
+    rate_limit.update(answer(Ratelimit='"default";r=1;t=604800'))
+    assert wait_for(rate_limit, read=True) == 600
 
 
 def test_reads_may_be_sent_after_the_reset() -> None:

@@ -29,6 +29,8 @@ from bot.core.roster import (
     Participant,
     ParticipantId,
     ParticipantKey,
+    PeerId,
+    Roster,
     Session,
     SessionId,
 )
@@ -268,6 +270,13 @@ async def test_nobody_is_said_to_be_missing_from_meetings_that_were_not_searched
     assert scene.gateway.reads.count(("roster", False)) == 5
 
 
+async def test_nobody_is_said_to_be_missing_from_a_session_too_long_to_search(scene: Scene) -> None:
+    scene.gateway.partial = {"mallory"}
+    context = await scene.review_service.form_context(AVA, TEAM, CHANNEL, "mallory spam")
+    assert scene.gateway.searches == ["mallory"]
+    assert context.match == Match((), "", "mallory spam")
+
+
 async def test_text_is_searched_only_in_the_meeting_this_channel_uses(scene: Scene) -> None:
     scene.gateway.go_live(DAILY_LIVE, peer("e9", "p9", name="Mallory"))
     await scene.store.add(earlier(meeting=AMA), Event(NOW, EventKind.ASKED, AVA))
@@ -417,6 +426,38 @@ async def test_somebody_in_a_meeting_not_seen_live_is_found_in_its_records(scene
     assert review.draft
     assert review.draft.session_id is None
     assert ("find", True) not in scene.gateway.reads
+
+
+async def test_who_seems_to_have_left_may_be_there_if_connections_may_be_missing(
+    scene: Scene,
+) -> None:
+    scene.gateway.change("p1", left_at=NOW)
+    scene.gateway.partial = {"participant:p1"}
+    review = await scene.review_service.review(choice("participant:p1"))
+    (one,) = review.candidates
+    assert (one.status, one.target and one.target.live) == (CandidateStatus.MAYBE_LEFT, False)
+    assert review.verdict.is_allowed
+
+
+async def test_whose_connections_may_be_missing_is_unchecked_without_a_participant_id(
+    scene: Scene,
+) -> None:
+    scene.gateway.go_live(AMA_LIVE, peer("e7", None, "c7"), peer("e1", "p1", "c1"))
+    scene.gateway.partial = {"custom:c7", "participant:p1"}
+    review = await scene.review_service.review(choice("custom:c7", "participant:p1"))
+    assert [one.target and one.target.protection_checked for one in review.candidates] == [
+        False,
+        True,
+    ]
+    assert review.verdict.kind is VerdictKind.NEEDS_APPROVAL
+
+
+async def test_namesakes_are_known_from_the_menu(scene: Scene) -> None:
+    rows = [peer("e1", "p1", "c1", name="Ann"), peer("e9", "p9", "c9", name=" ANN ")]
+    scene.gateway.go_live(AMA_LIVE, *rows)
+    scene.gateway.cached[AMA_LIVE.id] = Roster([replace(rows[0], id=PeerId("older")), rows[1]])
+    review = await scene.review_service.review(choice("participant:p1"))
+    assert [one.namesakes for one in review.candidates] == [1]
 
 
 async def test_records_are_read_only_for_who_was_not_found(scene: Scene) -> None:

@@ -89,7 +89,8 @@ class MeetingGateway(Protocol):
         """Return people in a session to choose from: all, or the newest of a very long session.
 
         Of a very long one, the roster also has people whom the service finds with `search`. Who
-        left can be in it for a minute longer. It must not decide anything.
+        left can be in it for a minute longer. It must not decide anything. If not everybody could
+        be searched, `search` is in its `partial`.
         """
 
     def cached_roster(self, session: SessionId) -> Roster | None:

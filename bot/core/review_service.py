@@ -156,6 +156,7 @@ class ReviewService(Service):
             if (match := roster.match(text)).people
         ]
         searched_all = chosen is not None or len(searched) == len(sessions)
+        searched_all = searched_all and not any(roster.partial for roster in rosters)
         if len(matches) == 1 and searched_all:
             return matches[0]
         if matches:

@@ -54,7 +54,7 @@ class Menu:
             return known.roster
         found = await self.finder.read(session, search.strip())
         rows = [row for person in matches for row in person.peers]
-        return Roster(without_repeats([*rows, *found.rows]))
+        return Roster(without_repeats([*rows, *found.rows]), [search])
 
     async def _read(self, session: SessionId) -> _Known:
         now, known = asyncio.get_running_loop().time(), self._known.pop(session, None)
