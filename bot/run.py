@@ -1,6 +1,7 @@
 """The bot as a process. It runs until a signal stops it, or until Slack can't be reached."""
 
 import asyncio
+import gc
 import logging
 import signal
 
@@ -29,6 +30,9 @@ async def run(settings: Settings, policy: Policy) -> int:
     for warning in warnings(policy):
         logger.warning("policy: %s", warning)
     async with running(settings, policy) as bot:
+        # The imported libraries stay. To look at them in each full collection of garbage would hold
+        # up the event loop.
+        gc.freeze()
         transport = "Socket Mode" if settings.slack_app_token else "HTTP at /slack/events"
         logger.info("kickbot is up: %s, port %s", transport, bot.port)
         code = await _watch(bot, stop)
