@@ -240,10 +240,12 @@ class Roster:
 
     def _match_whole(self, text: str) -> Iterable[Participant]:
         wanted = normalize_name(text)
+        if not wanted:
+            # Text without a visible character would match every name, so it matches none.
+            return ()
         by_id = [person for person in self.ids.spelled(text) if person.open_peers]
         exact = {one.key: one for one in (*self._named.get(wanted), *by_id)}
-        # Text without a visible character would match every name, so it matches none.
-        return exact.values() if exact else self.search(text, _MATCH_LIMIT) if wanted else ()
+        return exact.values() or self.search(text, _MATCH_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)
