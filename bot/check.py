@@ -3,8 +3,19 @@
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
+from bot.clock import (
+    DATABASE,
+    OFF,
+    REALTIMEKIT,
+    SLACK,
+    Differences,
+    ahead_of,
+    monotonic,
+    off,
+)
 from bot.config import Settings, SettingsError
 from bot.core.policy import Policy
 from bot.core.ports import GatewayError, Rejected, StoreUnavailable
@@ -16,6 +27,7 @@ from bot.slack.api import (
     SCOPES,
     UNREACHABLE,
     SlackCallError,
+    auth_test,
     http_session,
     scopes,
     web_client,
@@ -45,7 +57,7 @@ class CheckResult:
 
 
 async def check(read: Callable[[], Settings]) -> AsyncIterator[CheckResult]:
-    """Yield the results for settings, policy, database, Slack and Cloudflare.
+    """Yield the results for settings, policy, database, Slack, Cloudflare and the clock.
 
     `read` returns the settings. Each service gets one call, which changes nothing. If the policy
     protects presets, Cloudflare gets a second one.
@@ -68,10 +80,32 @@ async def check(read: Callable[[], Settings]) -> AsyncIterator[CheckResult]:
             yield CheckResult("policy", f"{settings.policy_file}: {problem}", "WRONG")
     for result in _policy(policy) if policy else ():
         yield result
-    yield await _database(settings)
-    yield await _slack(settings)
-    for result in await _cloudflare(settings, policy):
+    clocks = _Clocks()
+    yield await _database(settings, clocks)
+    yield await _slack(settings, clocks)
+    for result in await _cloudflare(settings, policy, clocks):
         yield result
+    if clocks.ahead:
+        yield clocks.result()
+
+
+class _Clocks(Differences):
+    """Remembers how far this machine's clock is ahead of each other clock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ahead: dict[str, timedelta] = {}
+
+    def report(self, whose: str, ahead: timedelta) -> None:
+        self.ahead[whose] = ahead
+
+    def result(self) -> CheckResult:
+        """Return the line about the clock. The bot works with a wrong one, so it is a note."""
+        wrong = [off(whose, ahead) for whose, ahead in self.ahead.items() if abs(ahead) > OFF]
+        if wrong:
+            step = "set this machine's clock, or the other one"
+            return CheckResult("clock", f"{', '.join(wrong)}: {step}", "note")
+        return CheckResult("clock", f"agrees with {', '.join(self.ahead)}")
 
 
 def _policy(policy: Policy) -> Iterator[CheckResult]:
@@ -86,13 +120,16 @@ def _policy(policy: Policy) -> Iterator[CheckResult]:
         yield CheckResult("policy", f"approvals_channel: {step}", "note")
 
 
-async def _database(settings: Settings) -> CheckResult:
+async def _database(settings: Settings, clocks: _Clocks) -> CheckResult:
     try:
         store = SqlStore(settings.database_url.get_secret_value())
     except ValueError as error:
         return CheckResult("database", f"DATABASE_URL: {error}", "WRONG")
     try:
         version = await store.check()
+        asked_at = monotonic()
+        now = await store.time()
+        clocks.report(DATABASE, ahead_of(now, monotonic() - asked_at, precision=0.001))
     except StoreUnavailable as error:
         return CheckResult("database", f"{error}. Is DATABASE_URL right?", "WRONG")
     finally:
@@ -100,30 +137,35 @@ async def _database(settings: Settings) -> CheckResult:
     return CheckResult("database", f"reached, tables at version {version}")
 
 
-async def _slack(settings: Settings) -> CheckResult:
+async def _slack(settings: Settings, clocks: _Clocks) -> CheckResult:
     async with http_session() as session:
         client = web_client(
             settings.slack_bot_token.get_secret_value(), settings.slack_api, session
         )
         try:
-            team, granted = await scopes(client)
+            asked_at = monotonic()
+            reply = await auth_test(client)
         except SlackCallError as error:
             if error.code == ORG_WIDE:
                 return CheckResult("slack", error.code, "WRONG")
             is_away = error.maybe_applied or error.code == UNREACHABLE
             step = "try again" if is_away else "install the app again and copy the bot token"
             return CheckResult("slack", f"{error}: {step}", "WRONG")
-    if missing := SCOPES - granted:
+        clocks.report_date(SLACK, reply.headers, asked_at)
+    if missing := SCOPES - scopes(reply):
         step = "add them under OAuth & Permissions, then install the app again"
         return CheckResult("slack", f"missing scopes {', '.join(sorted(missing))}: {step}", "WRONG")
-    return CheckResult("slack", f"workspace {team}, scopes complete")
+    return CheckResult("slack", f"workspace {reply['team']}, scopes complete")
 
 
-async def _cloudflare(settings: Settings, policy: Policy | None) -> list[CheckResult]:
+async def _cloudflare(
+    settings: Settings, policy: Policy | None, clocks: _Clocks
+) -> list[CheckResult]:
     account = App(
         settings.cloudflare_account_id, settings.realtimekit_app_id, settings.cloudflare_api_token
     )
     async with http_client(f"{settings.cloudflare_base_url}") as http:
+        clocks.compare(http, REALTIMEKIT)
         realtimekit = RealtimeKit(http, account)
         try:
             live = await realtimekit.live_sessions()

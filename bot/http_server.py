@@ -27,14 +27,15 @@ from bot.transports import StartupError, dispatch
 logger = logging.getLogger(__name__)
 
 EVENTS = "/slack/events"
-MAX_BODY = 1024**2  # bytes; a view has at most 250 kB
+# Bytes. Slack allows 250 kB for a view, and it grows when it is encoded for a form.
+MAX_BODY = 512 * 1024
 MAX_SSL_CHECK = 200  # bytes
 BODY_TIMEOUT = 10.0  # seconds
 # Seconds for a connection to be idle, or for the head of a request. Proxies close idle connections
 # after 60 to 90 s. If the bot closed them earlier, a request could get lost.
 IDLE_TIMEOUT = 100.0
 LINGERING = 5.0  # seconds to read the rest of a body that nobody wants
-MAX_CONNECTIONS = 256
+MAX_CONNECTIONS = 128  # so strangers can make the bot hold at most 64 MB of bodies
 # Connections that asyncio accepts in one turn of the event loop, before any can be closed.
 _ACCEPTED_AT_ONCE = 16
 _KERNEL_QUEUE = 128

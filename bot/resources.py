@@ -1,12 +1,14 @@
 """The first layer of the bot: what it talks to."""
 
+import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+import httpx
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.clock import StoreClock
+from bot.clock import REALTIMEKIT, SLACK, Differences, StoreClock, monotonic
 from bot.config import Settings
 from bot.core.kick import TeamId
 from bot.core.ports import Clock, StoreUnavailable
@@ -14,8 +16,8 @@ from bot.realtimekit import App, CachedGateway, RealtimeKit, http_client
 from bot.slack.api import (
     ORG_WIDE,
     SlackCallError,
+    auth_test,
     http_session,
-    post_form,
     web_client,
 )
 from bot.store import SqlStore
@@ -47,11 +49,17 @@ async def open_resources(
     session = await stack.enter_async_context(http_session())
     token = settings.slack_bot_token.get_secret_value()
     client = web_client(token, settings.slack_api, session)
-    authorized = await _authorize(client, token)
+    differences = Differences()
+    authorized, http = await asyncio.gather(
+        _authorize(client, token, differences),
+        # It reads all certificates that this machine trusts, which takes 20 ms.
+        asyncio.to_thread(http_client, f"{settings.cloudflare_base_url}"),
+    )
+    await stack.enter_async_context(http)
     team = TeamId(authorized.team_id or "")
     store = await _open_store(settings, team, stack)
-    clock = clock or await _store_clock(store)
-    realtimekit = await _open_realtimekit(settings, clock, stack)
+    clock = clock or await _store_clock(store, differences)
+    realtimekit = _realtimekit(settings, http, clock, differences)
     return Resources(
         client=client,
         posting=web_client(token, settings.slack_api, session, retries=False),
@@ -65,15 +73,19 @@ async def open_resources(
     )
 
 
-async def _authorize(client: AsyncWebClient, token: str) -> AuthorizeResult:
+async def _authorize(
+    client: AsyncWebClient, token: str, differences: Differences
+) -> AuthorizeResult:
+    asked_at = monotonic()
     try:
-        reply = await post_form(client, "auth.test")
+        reply = await auth_test(client)
     except SlackCallError as error:
+        if error.code == ORG_WIDE:
+            raise StartupError(f"SLACK_BOT_TOKEN: {ORG_WIDE}.") from error
         raise StartupError(
             f"Slack can't be reached or refuses SLACK_BOT_TOKEN ({error}): see `kickbot check`."
         ) from error
-    if reply.get("is_enterprise_install") or not reply.get("team_id"):
-        raise StartupError(f"SLACK_BOT_TOKEN: {ORG_WIDE}.")
+    differences.report_date(SLACK, reply.headers, asked_at)
     return AuthorizeResult(
         enterprise_id=reply.get("enterprise_id"),
         team_id=reply["team_id"],
@@ -94,15 +106,17 @@ async def _open_store(settings: Settings, team: TeamId, stack: AsyncExitStack) -
     return store
 
 
-async def _store_clock(store: SqlStore) -> StoreClock:
+async def _store_clock(store: SqlStore, differences: Differences) -> StoreClock:
     try:
-        return await StoreClock.started(store.time)
+        return await StoreClock.started(store.time, differences)
     except StoreUnavailable as error:
         raise StartupError(f"DATABASE_URL: {error}") from error
 
 
-async def _open_realtimekit(settings: Settings, clock: Clock, stack: AsyncExitStack) -> RealtimeKit:
-    http = await stack.enter_async_context(http_client(f"{settings.cloudflare_base_url}"))
+def _realtimekit(
+    settings: Settings, http: httpx.AsyncClient, clock: Clock, differences: Differences
+) -> RealtimeKit:
+    differences.compare(http, REALTIMEKIT)
     account = App(
         settings.cloudflare_account_id, settings.realtimekit_app_id, settings.cloudflare_api_token
     )

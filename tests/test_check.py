@@ -1,5 +1,6 @@
 """`kickbot check`: one line for each result, with the next step if something is wrong."""
 
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
@@ -11,6 +12,8 @@ import yaml
 from bot.check import check
 from bot.config import read_settings
 from bot.store import SqlStore
+from tests.faults.skewed import AHEAD
+from tests.journeys.steps import process
 from tests.sandbox.sandbox import MANIFEST, Sandbox, open_sandbox
 from tests.sandbox.slack import DEMO_TEAM, SlackStandIn
 
@@ -56,6 +59,7 @@ async def test_a_good_installation_is_ok_throughout(
         "ok     slack: workspace kickbot-sandbox, scopes complete",
         "ok     cloudflare: reached, live sessions listed: 1",
         "ok     presets: the app has all that the policy protects",
+        "ok     clock: agrees with the database's, Slack's, RealtimeKit's",
     ]
     # No call changes anything.
     assert [call.method for call in sandbox.slack.calls] == ["auth.test"]
@@ -73,14 +77,14 @@ async def test_a_protected_preset_that_the_app_does_not_have_is_wrong(
     grant = '[[grant]]\nwho = ["U0MAYA"]\nrole = "moderator"\n'
     file.write_text(f"{grant}[rules]\n{protected}\n")
     found = await lines(sandbox, sqlite_url, {"KICKBOT_POLICY": str(file)})
-    assert found[-1] == (
+    assert found[-2] == (
         "WRONG  presets: rules.protected.presets: the app has no preset 'boss', so it protects"
         " nobody; the app has: group_call_host, group_call_participant, webinar_presenter,"
         " webinar_viewer"
     )
     sandbox.realtimekit.faults.switch_on("server_error", op="presets")
     found = await lines(sandbox, sqlite_url, {"KICKBOT_POLICY": str(file)})
-    assert found[-1].startswith("note   presets: HTTP 500")
+    assert found[-2].startswith("note   presets: HTTP 500")
 
 
 async def test_a_database_that_was_used_shows_its_version(
@@ -107,7 +111,7 @@ async def test_a_bad_policy_does_not_hide_the_rest(
     file = tmp_path / "policy.toml"
     file.write_text('[[grant]]\nwho = ["maya"]\nrole = "boss"\n')
     found = await lines(sandbox, sqlite_url, {"KICKBOT_POLICY": str(file)})
-    assert [line[:5] for line in found] == ["ok   ", "WRONG", "WRONG", "ok   ", "ok   ", "ok   "]
+    assert [line[:5] for line in found] == ["ok   ", "WRONG", "WRONG", *["ok   "] * 4]
     assert found[1].startswith(f"WRONG  policy: {file}: grant[1].who[1]: 'maya' is no Slack id")
 
 
@@ -124,7 +128,7 @@ async def test_what_the_policy_may_be_wrong_about_is_noted_and_not_wrong(
         f"note   policy: rules.second_person: {wants}",
         f"note   policy: {INVITE}",
     ]
-    assert [line[:5] for line in found[4:]] == ["ok   "] * 3
+    assert [line[:5] for line in found[4:]] == ["ok   "] * 4
 
 
 async def test_without_an_approvals_channel_there_is_nobody_to_invite(
@@ -133,7 +137,7 @@ async def test_without_an_approvals_channel_there_is_nobody_to_invite(
     file = tmp_path / "policy.toml"
     file.write_text('[[grant]]\nwho = ["U0MAYA"]\nrole = "moderator"\n')
     found = await lines(sandbox, sqlite_url, {"KICKBOT_POLICY": str(file)})
-    assert [line[:5] for line in found] == ["ok   "] * 5
+    assert [line[:5] for line in found] == ["ok   "] * 6
 
 
 @pytest.mark.parametrize(
@@ -155,6 +159,21 @@ async def test_what_is_wrong_is_said_with_the_next_step_and_the_rest_is_checked(
     found = await lines(sandbox, sqlite_url, {name: value})
     assert [line.startswith("WRONG") for line in found] == [at == one for one in range(len(found))]
     assert words in found[at]
+
+
+@pytest.mark.parametrize("ahead", ["90", "-3600"])
+async def test_a_clock_that_is_off_is_noted(
+    sandbox: Sandbox, postgres_url: str, ahead: str
+) -> None:
+    settings = sandbox.settings(http=False, database_url=postgres_url) | {AHEAD: ahead}
+    async with process(settings, "check", module="tests.faults.skewed") as checking:
+        assert await checking.ended() == 0
+    [line] = [line for line in checking.said if "clock" in line]
+    whose = "the database's|Slack's|RealtimeKit's"
+    found = re.findall(rf"([+-]\d+) s off ({whose})", line)
+    assert line.startswith("note   clock: ")
+    assert [name for _, name in found] == whose.split("|")
+    assert [float(off) for off, _ in found] == [pytest.approx(float(ahead), abs=10)] * 3
 
 
 async def test_a_file_that_is_no_database_is_said_to_be_none(
@@ -182,7 +201,8 @@ async def test_a_database_of_a_newer_program_is_refused(
 async def test_an_org_wide_installation_is_named_as_unsupported(sqlite_url: str) -> None:
     async with open_sandbox(team=replace(DEMO_TEAM, is_org_wide=True)) as sandbox:
         found = await lines(sandbox, sqlite_url)
-    assert found[4].startswith("WRONG  slack: the app is installed for a whole Enterprise Grid org")
+    words = "WRONG  slack: the app is installed for a whole Enterprise Grid org"
+    assert [line.startswith(words) for line in found if "slack" in line] == [True]
 
 
 async def test_a_token_sent_unencrypted_is_noted(sandbox: Sandbox, sqlite_url: str) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import logging
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -9,7 +10,7 @@ from email.utils import format_datetime
 import pytest
 
 from bot import clock
-from bot.clock import StoreClock, ahead_of
+from bot.clock import Differences, StoreClock, ahead_of
 from bot.core.ports import StoreUnavailable
 from tests.test_layout import ROOT
 
@@ -35,6 +36,7 @@ class Machine:
         self.takes: float | None = 0.0
         self.clock = StoreClock(
             self._read,
+            Differences(),
             monotonic=lambda: 4516.0 + self.true,
             wall=lambda: later(self.true + self.wall_ahead),
         )
@@ -162,19 +164,28 @@ async def test_a_sleep_takes_its_time(machine: Machine) -> None:
     await machine.clock.sleep(0)
 
 
-@pytest.mark.parametrize("ahead", [-HOUR, -5, 0, 5, HOUR])
-@pytest.mark.parametrize("round_trip", [0.0, 4.0])
-def test_a_date_header_tells_how_far_the_machine_is_ahead(ahead: float, round_trip: float) -> None:
-    theirs = clock.wall_time() - timedelta(seconds=ahead + round_trip / 2)
+@pytest.mark.parametrize("ahead", [-HOUR, -10, 0, 10, HOUR])
+@pytest.mark.parametrize("late", [0.0, 4.0])
+def test_a_date_header_tells_how_far_the_machine_is_ahead(
+    ahead: float, late: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    theirs = clock.wall_time() - timedelta(seconds=ahead + late)
     header = format_datetime(theirs.replace(microsecond=0), usegmt=True)
-    found = ahead_of(header, round_trip)
-    assert found is not None
-    assert abs(found.total_seconds() - ahead) < 1
+    Differences().report_date("Slack's", {"date": header}, asked_at=clock.monotonic() - 4)
+    found = re.findall(r"clock is (\S+) s off Slack's: set it", caplog.text)
+    assert [float(seconds) for seconds in found] == [pytest.approx(ahead, abs=6)] * (ahead != 0)
 
 
-@pytest.mark.parametrize("header", [None, "", "yesterday", "Tue, 06 Oct 2026"])
-def test_a_reply_without_a_usable_date_tells_nothing(header: str | None) -> None:
-    assert ahead_of(header, 0) is None
+def test_a_slow_reply_is_no_difference() -> None:
+    assert ahead_of(clock.wall_time() - timedelta(seconds=8), round_trip=9) == timedelta()
+
+
+@pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}])
+def test_a_reply_without_a_usable_date_tells_nothing(
+    headers: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    Differences().report_date("Slack's", headers, asked_at=clock.monotonic())
+    assert caplog.messages == []
 
 
 def test_nothing_else_in_the_bot_reads_the_wall_clock() -> None:

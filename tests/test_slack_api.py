@@ -16,6 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.slack.api import (
     SlackCallError,
     _ShortWaitRetryHandler,
+    auth_test,
     post_form,
     post_json,
     post_response,
@@ -265,17 +266,17 @@ async def test_a_broken_connection_is_never_retried() -> None:
 async def test_the_scopes_come_from_the_header(slack: Slack, client: AsyncWebClient) -> None:
     reply = {"ok": True, "team": "Acme"}
     slack.answers = [said(reply, x_oauth_scopes="chat:write, commands"), said(reply)]
-    assert await scopes(client) == ("Acme", frozenset({"chat:write", "commands"}))
-    assert await scopes(client) == ("Acme", frozenset())
+    assert scopes(await auth_test(client)) == {"chat:write", "commands"}
+    assert scopes(await auth_test(client)) == set()
 
 
 @pytest.mark.parametrize(("answer", "code"), [case[:2] for case in FAILURES])
-async def test_scopes_that_cannot_be_read_say_why(
+async def test_a_token_that_cannot_be_tested_says_why(
     slack: Slack, client: AsyncWebClient, answer: Answer, code: str
 ) -> None:
     slack.answers = [answer]
     with pytest.raises(SlackCallError, match=r"^auth\.test: ") as raised:
-        await scopes(client)
+        await auth_test(client)
     assert raised.value.code == code
 
 

@@ -24,20 +24,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.draft import Draft
 from bot.core.event import Event, EventKind
-from bot.core.kick import (
-    ENDED_WITHOUT_CALL,
-    RECOVER_AFTER,
-    ChannelId,
-    Kick,
-    KickId,
-    State,
-    TeamId,
-    UserId,
-)
+from bot.core.kick import ENDED_WITHOUT_CALL, ChannelId, Kick, KickId, State, TeamId, UserId
 from bot.core.outbox_message import DELIVER_WITHIN, MessageKind, OutboxMessage
 from bot.core.ports import StoreUnavailable, VersionConflict
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, PeerId, SessionId
 from bot.core.target import Outcome, OutcomeReason, SeenPeer, Target
+from bot.core.timing import RECOVER_AFTER
 from bot.store import SqlStore, url
 from bot.store.migrations import MIGRATIONS, migrate
 from bot.store.rows import draft_row, kick_row, target_rows
@@ -633,7 +625,7 @@ class TestTables:
         async with sql_store._database.writing() as db:
             await db.execute(insert(schema_version).values(version=99))
         for question in (sql_store.start, sql_store.check):
-            with pytest.raises(StoreUnavailable, match="version 99, this program knows 2"):
+            with pytest.raises(StoreUnavailable, match="version 99, this program knows 3"):
                 await question()
 
     async def test_of_the_first_version_are_brought_up_to_date(

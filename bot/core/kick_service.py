@@ -6,8 +6,10 @@ before its call is sent. An outcome is stored before anybody is notified.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
 
 from bot.core.draft import Draft
 from bot.core.event import Event, EventKind
@@ -16,10 +18,16 @@ from bot.core.outbox import Outbox
 from bot.core.policy import PolicyInput, Verdict, VerdictKind, may_see, refusal
 from bot.core.ports import Notifier, Spawn, StoreUnavailable, VersionConflict
 from bot.core.runner import KickRunner
-from bot.core.service import NO_APPROVALS_CHANNEL, Service
+from bot.core.service import NO_APPROVALS_CHANNEL, Service, refuse_without_id
 
 logger = logging.getLogger(__name__)
 
+# A kick may fail for a reason that nobody expected. Each process then tries again after 2 s, 4 s,
+# 8 s and 16 s; after that many failures, it ends the kick with what is known.
+MAX_FAILURES = 4
+FIRST_PAUSE = timedelta(seconds=2)
+FAILED = "The bot failed. Its log says how."
+FAILED_EACH_TIME = "The bot failed each time it checked this, so nobody was removed."
 ASK_NOW = "Nobody was removed: start again, and the bot asks somebody who may decide."
 
 
@@ -43,6 +51,14 @@ class SubmitResult:
     created: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Failures:
+    """How often this process failed at a kick, and when it tries again."""
+
+    count: int
+    again_at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KickService(Service):
     """Submits, runs and recovers kicks."""
@@ -52,6 +68,7 @@ class KickService(Service):
     outbox: Outbox
     spawn: Spawn
     _in_progress: set[KickId] = field(init=False, default_factory=set)
+    _failures: dict[KickId, _Failures] = field(init=False, default_factory=dict)
 
     async def submit(self, draft_id: str, view_id: str, user: UserId) -> SubmitResult | Verdict:
         """Store the kick of a draft as ready, waiting or refused, and return it.
@@ -67,7 +84,8 @@ class KickService(Service):
             return await self.record_refusal(
                 user, "This review is not yours, or too old. Start again."
             )
-        kick = self._new_kick(draft, view_id, await self._cached_verdict(draft))
+        verdict = refuse_without_id(draft.targets) or await self._cached_verdict(draft)
+        kick = self._new_kick(draft, view_id, verdict)
         note = kick.refusal or f"{len(kick.targets)} in {kick.meeting.title}: {kick.reason}"
         kind = EventKind.REFUSED if kick.state is State.REFUSED else EventKind.ASKED
         stored = await self.store.add(kick, Event(kick.created_at, kind, user, note, kick.id))
@@ -121,11 +139,19 @@ class KickService(Service):
             self._start_work(kick, self._run(kick), report_errors=True)
 
     def recover(self, kick: Kick) -> None:
-        """Start a task for an overdue kick, unless this process is working on it already."""
-        recoveries = {
+        """Start a task for an overdue kick.
+
+        Does nothing if this process works on it already, or failed at it a moment ago. After
+        `MAX_FAILURES`, the task ends the kick without reading anything.
+        """
+        failures = self._failures.get(kick.id)
+        if failures and self.clock.now() < failures.again_at:
+            return
+        gives_up = failures is not None and failures.count >= MAX_FAILURES
+        recoveries: dict[State, Callable[[Kick], Coroutine[object, object, Kick]]] = {
             State.WAITING: self.expire,
-            State.READY: self._run,
-            State.RUNNING: self._take_over,
+            State.READY: self._refuse_failed if gives_up else self._run,
+            State.RUNNING: partial(self._take_over, read=not gives_up),
         }
         if kick.state in recoveries:
             self._start_work(kick, recoveries[kick.state](kick))
@@ -152,16 +178,24 @@ class KickService(Service):
             logger.warning("kick %s: the store is unavailable: %s", kick.number, error)
             problem = str(error)
         except Exception:
-            # A bug in the bot. The kick stays in `_in_progress`: if this process recovered it,
-            # it would only fail again.
+            # A bug in the bot, or a reply that nobody expected. People hear of it once.
             logger.exception("kick %s failed", kick.number)
-            await self.notifier.report_problem(kick, "The bot failed. Its log says how.")
-            return
+            problem = FAILED
+            report_errors = self._count_failure(kick) == 1
         else:
+            self._failures.pop(kick.id, None)
             await self._notify(ended)
-        self._in_progress.discard(kick.id)
+        finally:
+            self._in_progress.discard(kick.id)
         if problem and report_errors:
             await self.notifier.report_problem(kick, problem)
+
+    def _count_failure(self, kick: Kick) -> int:
+        before = self._failures.get(kick.id)
+        count = before.count + 1 if before else 1
+        again_at = self.clock.now() + FIRST_PAUSE * 2 ** (min(count, MAX_FAILURES) - 1)
+        self._failures[kick.id] = _Failures(count, again_at)
+        return count
 
     def notify(self, kick: Kick) -> None:
         """Start a task that updates the open modals and delivers the pending messages of a kick."""
@@ -180,6 +214,12 @@ class KickService(Service):
     async def _expire_unstarted(self, kick: Kick) -> Kick:
         note = "not claimed in time"
         return await self.transition(kick, kick.expire_unstarted, EventKind.EXPIRED, note)
+
+    async def _refuse_failed(self, kick: Kick) -> Kick:
+        # Still ready, so nobody was called.
+        return await self.transition(
+            kick, lambda now: kick.refuse(FAILED_EACH_TIME, now), EventKind.REFUSED, FAILED
+        )
 
     async def _run(self, kick: Kick) -> Kick:
         if not kick.is_claimable(self.clock.now()):
@@ -213,13 +253,15 @@ class KickService(Service):
         await runner.finish()
         return runner.kick
 
-    async def _take_over(self, kick: Kick) -> Kick:
+    async def _take_over(self, kick: Kick, *, read: bool = True) -> Kick:
         process = self.identity.process
         taken_over = await self.transition(
             kick, lambda now: kick.take_over(process, now), EventKind.TAKEN_OVER
         )
         runner = self._runner(taken_over)
         await runner.classify_interrupted()
+        if not read:
+            await runner.settle_unresolved()
         return await self._finish(runner)
 
     async def check_again(self, kick_id: KickId, user: UserId) -> Kick | Verdict:

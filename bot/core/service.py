@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
@@ -50,6 +50,7 @@ from bot.core.roster import (
     SessionId,
 )
 from bot.core.selection import Selection, similar_people, texts_to_search
+from bot.core.target import Target
 
 logger = logging.getLogger(__name__)
 
@@ -108,6 +109,8 @@ class Service:
         `before` is the number of the kick that is evaluated: only earlier kicks count. So of two
         concurrent kicks, only the later one counts both. Raises StoreUnavailable.
         """
+        if refused := refuse_without_id(request.targets):
+            return refused
         now = self.clock.now()
         since = now - self.policy.rules.quota.within, now - BULK_WINDOW
         user = request.requester.user
@@ -258,9 +261,18 @@ def _record_texts(candidate: Candidate) -> Sequence[str]:
     return *found, *texts_to_search(Selection(pasted=(candidate.requested,)))
 
 
+def refuse_without_id(targets: Iterable[Target]) -> Verdict | None:
+    """Return a refusal if a target has no id: RealtimeKit could not be told whom to remove."""
+    names = [target.name for target in targets if target.key is None]
+    if not names:
+        return None
+    listed = ", ".join(names)
+    return refusal(f"RealtimeKit lists no id for {listed}, so they can't be removed by a kick.")
+
+
 def _session_ended(session: Session | None) -> Verdict:
     if session is None:
-        return refusal("That session is over: nobody is in the meeting any more.")
+        return refusal("That session is over: RealtimeKit shows no live session of this meeting.")
     return refusal("That session is over, another one has begun: look again who is in it.")
 
 

@@ -162,12 +162,7 @@ class Finder:
                 # Another text finds more only if this one also finds other people.
                 if listing.complete or len(rows) == len(listing.rows):
                     break
-        if found is None or found.complete or pages == EVIDENCE_PAGES:
-            return found
-        if any(row.left_at is None for row in found.rows):
-            return found
-        # An older connection may be open.
-        return await self._search(session, one, EVIDENCE_PAGES, fresh=fresh)
+        return found
 
     def _ways(self, one: _Wanted) -> Iterator[tuple[str, frozenset[Kind]]]:
         """Yield the texts to search for, and the kinds of id that they are; the best one first."""

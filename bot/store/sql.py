@@ -11,10 +11,11 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.core.draft import Draft
 from bot.core.event import Event
-from bot.core.kick import ENDED_WITHOUT_CALL, FAR_AHEAD, Kick, KickId, State, TeamId, UserId
+from bot.core.kick import ENDED_WITHOUT_CALL, Kick, KickId, State, TeamId, UserId
 from bot.core.outbox_message import LONGEST_DELAY, OutboxMessage, messages_due_for
 from bot.core.ports import Store
 from bot.core.roster import MeetingId
+from bot.core.timing import FAR_AHEAD
 from bot.store.database import Database
 from bot.store.migrations import migrate, version
 from bot.store.rows import Row, draft_from, event_from, kicks_from, message_from

@@ -23,7 +23,7 @@ from tests.faults.stage import PATIENCE, PLENTY, Stage, stage
 from tests.journeys.steps import Running
 
 HOUR = 3600.0
-AT_ONCE = 3  # stages
+AT_ONCE = 4  # stages
 SET_EVERY = 0.7  # seconds
 
 

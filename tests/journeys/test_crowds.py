@@ -209,6 +209,20 @@ async def test_a_text_that_fits_several_opens_the_form_and_says_so(
     assert maya.modal.values["reason"] == "spam"
 
 
+@pytest.mark.parametrize("names", [["Guest"] * 300, ["\u200b" * 100_000, "x" * 100_000, "Guest"]])
+async def test_long_names_and_commands_leave_everybody_findable(
+    sandbox: Sandbox, maya: Person, bot: Bot, names: list[str]
+) -> None:
+    *_, last = gather(sandbox, *names)
+    await to_form(maya, f"/kick {last.id}{' spam' * 10_000}")
+    assert "The reason was cut." in maya.modal
+    [option] = maya.modal.values["who"]
+    assert option == f"participant:{last.id}"
+    offered = await maya.type_ahead("who", "guest")
+    descriptions = [one.description for one in offered]
+    assert len(set(descriptions)) == len(offered) == min(100, names.count("Guest"))
+
+
 # Hostile names
 
 

@@ -13,12 +13,13 @@ from bot.__main__ import main
 from bot.check import check
 from bot.config import read_settings
 from bot.core.event import EventKind
-from bot.core.kick import LEASE, State
+from bot.core.kick import State
 from bot.core.target import Outcome, OutcomeReason
+from bot.core.timing import LEASE
 from bot.transports import StartupError
 from tests.clocks import HastyClock
 from tests.journeys.conftest import Start, database_of
-from tests.journeys.leftovers import asked, leave_ready, leave_running
+from tests.journeys.leftovers import asked, leave_done, leave_ready, leave_running
 from tests.journeys.steps import (
     LEFT,
     ONE_TRANSPORT,
@@ -50,6 +51,43 @@ async def test_a_kick_that_nobody_took_up_for_a_minute_lapses_and_its_asker_hear
     assert (await stored(sqlite_url)).state is State.EXPIRED
     assert maya.messages("C0LIVE") == []
     assert kick_calls(sandbox) == []
+
+
+AN_HOUR_AHEAD = -3600.0
+"""Rows of a process whose clock was an hour fast. It was set before the next process started."""
+
+
+@ONE_TRANSPORT
+async def test_a_kick_from_the_future_lapses_at_once(
+    sandbox: Sandbox, maya: Person, start: Start, sqlite_url: str
+) -> None:
+    await leave_ready(sqlite_url, asked(sandbox, sandbox.demo.mallory, ago=AN_HOUR_AHEAD))
+    async with start():
+        await maya.until(lambda sees: sees.dm())
+        assert "so it lapsed." in maya.read(maya.dm()[-1])
+    assert (await stored(sqlite_url)).state is State.EXPIRED
+    assert kick_calls(sandbox) == []
+
+
+@ONE_TRANSPORT
+async def test_a_lease_from_the_future_is_over(
+    sandbox: Sandbox, maya: Person, start: Start, sqlite_url: str
+) -> None:
+    kick = asked(sandbox, sandbox.demo.mallory, ago=AN_HOUR_AHEAD)
+    await leave_running(sandbox, sqlite_url, kick)
+    async with start():
+        assert "Mallory — ✗ failed: not tried" in maya.read(await result(maya))
+    assert kick_calls(sandbox) == []
+
+
+@ONE_TRANSPORT
+async def test_a_result_that_is_due_in_the_future_is_posted_at_once(
+    sandbox: Sandbox, maya: Person, start: Start, sqlite_url: str
+) -> None:
+    kick = asked(sandbox, sandbox.demo.mallory, ago=AN_HOUR_AHEAD)
+    await leave_done(sandbox, sqlite_url, kick)
+    async with start():
+        assert "Mallory — ✓ kicked" in maya.read(await result(maya))
 
 
 async def test_a_kick_just_asked_for_is_carried_out_by_the_next_process(
