@@ -5,7 +5,7 @@ PINS := requirements.txt tests/requirements.txt
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup
 
 .NOTPARALLEL: # `demo` first says what it does, then installs
-.PHONY: demo about-demo test unit faults check clean help
+.PHONY: demo about-demo test unit faults bench check clean help
 
 demo: about-demo .venv/ready ## play two kicks against stand-ins, then serve a page to try the bot
 	@$(BIN)/python -m tests.sandbox
@@ -22,6 +22,9 @@ unit: .venv/ready ## run the tests that need no PostgreSQL, browser or socket
 
 faults: .venv/ready ## test the bot under crashes, races and outages, and print a table
 	@$(BIN)/python -m tests.faults $(FAULTS)
+
+bench: .venv/ready ## measure the bot beside bare libraries, and print a table
+	@$(BIN)/python -m tests.bench $(BENCH)
 
 check: .venv/ready ## check format, lint, types and layering
 	$(BIN)/ruff format --check

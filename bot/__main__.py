@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import io
 import logging
 import os
@@ -53,12 +54,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(_: argparse.Namespace) -> int:
+    settings = read_settings()
+    policy = read_policy(settings.policy_file)
+    # Until the bot is up, everything that is made stays. To look for garbage in it again and again
+    # would take a sixth of the start. `run` enables it.
+    gc.disable()
     # Each command imports what it needs: `log` must not load Slack's libraries.
     from bot.run import run  # noqa: PLC0415 - see above
     from bot.transports import StartupError  # noqa: PLC0415 - see above
 
-    settings = read_settings()
-    policy = read_policy(settings.policy_file)
     log_to_stderr(logging.getLevelNamesMapping()[settings.log_level])
     try:
         return asyncio.run(run(settings, policy))
@@ -66,6 +70,8 @@ def _run(_: argparse.Namespace) -> int:
         # It may quote what a service answered.
         print(display(str(error), 1000), file=sys.stderr)
         return 1
+    finally:
+        gc.enable()
 
 
 def _check(_: argparse.Namespace) -> int:

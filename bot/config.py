@@ -7,8 +7,15 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, HttpUrl, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationError,
+)
 
 SLACK_API = "https://slack.com/api/"
 CLOUDFLARE_API = "https://api.cloudflare.com/client/v4"
@@ -36,12 +43,10 @@ def _token(prefix: str = "") -> AfterValidator:
     return AfterValidator(check)
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """The settings of the bot. A table in the README explains them."""
 
-    model_config = SettingsConfigDict(
-        case_sensitive=True, extra="ignore", frozen=True, hide_input_in_errors=True
-    )
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     slack_bot_token: Annotated[SecretStr, _token("xoxb-")] = Field(alias="SLACK_BOT_TOKEN")
     slack_app_token: Annotated[SecretStr, _token("xapp-")] | None = Field(
@@ -50,7 +55,9 @@ class Settings(BaseSettings):
     slack_signing_secret: SecretStr | None = Field(None, alias="SLACK_SIGNING_SECRET")
     slack_api_url: HttpUrl = Field(HttpUrl(SLACK_API), alias="SLACK_API_URL")
     cloudflare_api_token: Annotated[SecretStr, _token()] = Field(alias="CLOUDFLARE_API_TOKEN")
-    cloudflare_account_id: str = Field(alias="CLOUDFLARE_ACCOUNT_ID", pattern=r"^\w{1,32}$")
+    cloudflare_account_id: str = Field(
+        alias="CLOUDFLARE_ACCOUNT_ID", pattern="^[0-9A-Za-z_]{1,32}$"
+    )
     realtimekit_app_id: str = Field(alias="REALTIMEKIT_APP_ID", pattern=r"^[\w-]+$")
     cloudflare_base_url: HttpUrl = Field(HttpUrl(CLOUDFLARE_API), alias="CLOUDFLARE_BASE_URL")
     database_url: SecretStr = Field(SecretStr(SQLITE), alias="DATABASE_URL")
@@ -58,13 +65,6 @@ class Settings(BaseSettings):
     command: str = Field("/kick", alias="KICKBOT_COMMAND", pattern=r"^/[^\s/]{1,31}$")
     port: int = Field(3000, alias="PORT", ge=0, le=65535)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", alias="LOG_LEVEL")
-
-    @classmethod
-    def settings_customise_sources(
-        cls, *_: Any, **sources: Any
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Use only the values that are passed in, and not the environment of the process."""
-        return (sources["init_settings"],)
 
     @property
     def warnings(self) -> list[str]:

@@ -1,8 +1,10 @@
 """The first layer of the bot: what it talks to."""
 
+import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+import httpx
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -48,11 +50,16 @@ async def open_resources(
     token = settings.slack_bot_token.get_secret_value()
     client = web_client(token, settings.slack_api, session)
     differences = Differences()
-    authorized = await _authorize(client, token, differences)
+    authorized, http = await asyncio.gather(
+        _authorize(client, token, differences),
+        # It reads all certificates that this machine trusts, which takes 20 ms.
+        asyncio.to_thread(http_client, f"{settings.cloudflare_base_url}"),
+    )
+    await stack.enter_async_context(http)
     team = TeamId(authorized.team_id or "")
     store = await _open_store(settings, team, stack)
     clock = clock or await _store_clock(store, differences)
-    realtimekit = await _open_realtimekit(settings, clock, differences, stack)
+    realtimekit = _realtimekit(settings, http, clock, differences)
     return Resources(
         client=client,
         posting=web_client(token, settings.slack_api, session, retries=False),
@@ -106,10 +113,9 @@ async def _store_clock(store: SqlStore, differences: Differences) -> StoreClock:
         raise StartupError(f"DATABASE_URL: {error}") from error
 
 
-async def _open_realtimekit(
-    settings: Settings, clock: Clock, differences: Differences, stack: AsyncExitStack
+def _realtimekit(
+    settings: Settings, http: httpx.AsyncClient, clock: Clock, differences: Differences
 ) -> RealtimeKit:
-    http = await stack.enter_async_context(http_client(f"{settings.cloudflare_base_url}"))
     differences.compare(http, REALTIMEKIT)
     account = App(
         settings.cloudflare_account_id, settings.realtimekit_app_id, settings.cloudflare_api_token

@@ -191,6 +191,17 @@ async def test_what_cannot_be_read_is_not_guessed_and_not_kept(
     assert (await known_people.membership(MO)).groups == frozenset({MODS})
 
 
+@pytest.mark.parametrize("method", ["users.info", "usergroups.users.list"])
+async def test_an_answer_that_says_nothing_is_not_guessed_and_not_kept(
+    slack: SlackStandIn, known_people: SlackDirectory, method: str
+) -> None:
+    slack.faults.switch_on("bare_ok", method=method, times=1)
+    with pytest.raises(DirectoryUnavailable, match=f"{method}: no usable answer"):
+        await known_people.membership(MO)
+    assert known_people.cached_membership(MO) is None
+    assert (await known_people.membership(MO)).groups == frozenset({MODS})
+
+
 async def test_the_members_of_a_group_are_read_once_in_half_a_minute(
     slack: SlackStandIn, known_people: SlackDirectory, clock: ManualClock
 ) -> None:

@@ -5,14 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.core.kick import (
-    CLAIM_WITHIN,
     ENDED_WITHOUT_CALL,
     INITIAL_STATES,
-    LEASE,
-    MAX_CALL_TIME,
     OPEN,
-    RECOVER_AFTER,
-    SEND_WITHIN,
     TRANSITIONS,
     ChannelId,
     InvalidTransition,
@@ -23,6 +18,7 @@ from bot.core.kick import (
 )
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, PeerId, SessionId
 from bot.core.target import Outcome, OutcomeReason, SeenPeer, Target
+from bot.core.timing import CLAIM_WITHIN, LEASE, MAX_CALL_TIME, RECOVER_AFTER, SEND_WITHIN
 from tests.fakes import NOW, TEAM, after, peer
 
 SECOND = timedelta(seconds=1)

@@ -2,14 +2,15 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.core.event import Event, EventKind
-from bot.core.kick import Kick, KickId, State, UserId
-from bot.core.kick_service import ASK_NOW, SubmitResult
+from bot.core.kick import OPEN, Kick, KickId, State, UserId
+from bot.core.kick_service import ASK_NOW, FAILED_EACH_TIME, SubmitResult
 from bot.core.outbox_message import MessageKind
 from bot.core.policy import AccountStatus, Quota, Rules, SecondPerson, Verdict, VerdictKind
 from bot.core.ports import (
@@ -21,6 +22,7 @@ from bot.core.ports import (
     Rejected,
     StoreUnavailable,
 )
+from bot.core.retries import MAX_FAILURES
 from bot.core.roster import (
     CustomId,
     Meeting,
@@ -35,7 +37,7 @@ from bot.core.roster import (
 from bot.core.runner import STORE_ATTEMPTS
 from bot.core.service import NO_APPROVALS_CHANNEL
 from bot.core.target import Outcome, OutcomeReason, SeenPeer, Target
-from tests.fakes import NOW, TEAM, after, peer
+from tests.fakes import NOW, TEAM, FakeNotifier, after, peer
 from tests.scene import (
     AMA,
     ANN,
@@ -318,7 +320,9 @@ async def test_a_session_that_cannot_be_read_means_no(
     assert scene.gateway.sent == []
 
 
-@pytest.mark.parametrize(("now", "word"), [(None, "is over: nobody"), (LATER, "another one")])
+@pytest.mark.parametrize(
+    ("now", "word"), [(None, "is over: RealtimeKit shows no live session"), (LATER, "another one")]
+)
 async def test_a_kick_does_not_reach_into_another_session(
     scene: Scene, now: Session | None, word: str
 ) -> None:
@@ -733,22 +737,115 @@ async def test_a_take_over_that_the_store_does_not_take_is_tried_again_in_silenc
     assert outcomes(scene.result()) == [(Outcome.FAILED, OutcomeReason.NOT_TRIED)]
 
 
-async def test_a_fault_of_the_bot_is_told_once_and_not_tried_again_by_this_process(
-    scene: Scene,
-) -> None:
-    await running(scene, replace(ANN, called_at=after(-60), peers=SEEN))
-    scene.gateway.errors["find"] = [ZeroDivisionError("secret")]
-    for _ in range(3):
+async def fail_until_it_ends(scene: Scene, kick: Kick) -> list[float]:
+    """Tick every second until the kick ends. Return when the bot failed, in seconds."""
+    begun, failed = scene.clock.now(), list[float]()
+
+    def fail(_: SessionId) -> Sequence[Peer]:
+        failed.append((scene.clock.now() - begun).total_seconds())
+        raise ZeroDivisionError("secret")
+
+    scene.gateway.on_roster = fail
+    for _ in range(200):
         await scene.tick()
-        scene.clock.advance(20)
+        if scene.stored(kick).state not in OPEN:
+            return failed
+        scene.clock.advance(1)
+        scene.directory.add(AVA)
+    raise AssertionError("the kick never ended")
+
+
+async def test_a_ready_kick_that_fails_each_time_ends_and_nobody_was_called(scene: Scene) -> None:
+    kick = await scene.ready()
+    scene.gateway.errors["find"] = [ZeroDivisionError("secret")]
+    await scene.run(kick)
+    failed = await fail_until_it_ends(scene, kick)
+    pauses = [later - earlier for earlier, later in pairwise(failed)]
+    assert len(failed) == MAX_FAILURES - 1
+    assert pauses == sorted(set(pauses))
     assert [problem for _, problem in scene.notifier.problems] == [
         "The bot failed. Its log says how."
     ]
     scene.notifier.problems.clear()
-    scene.gateway.rows[LIVE.id].append(NEWER)
-    scene.use(scene.process("two"))
+    ended = scene.result()
+    assert (ended.state, ended.refusal) == (State.REFUSED, FAILED_EACH_TIME)
+    assert scene.gateway.sent == []
+
+
+async def test_a_running_kick_that_fails_each_time_ends_as_unknown(scene: Scene) -> None:
+    called = replace(ANN, called_at=after(-60), peers=SEEN)
+    kick = await running(scene, called, BOB)
+    assert len(await fail_until_it_ends(scene, kick)) == MAX_FAILURES
+    assert len(scene.notifier.problems) == 1
+    scene.notifier.problems.clear()
+    assert outcomes(scene.result()) == [
+        (Outcome.UNKNOWN, OutcomeReason.NO_ANSWER),
+        (Outcome.FAILED, OutcomeReason.NOT_TRIED),
+    ]
+    assert scene.gateway.sent == []
+
+
+@pytest.mark.parametrize("state", [State.READY, State.RUNNING])
+@pytest.mark.parametrize("process", ["one", "two"])
+async def test_what_failed_once_is_carried_on_by_any_process(
+    scene: Scene, state: State, process: str
+) -> None:
+    if state is State.READY:
+        kick = await scene.ready(ANN)
+    else:
+        kick = await running(scene, replace(ANN, called_at=after(-60), peers=SEEN))
+    scene.gateway.errors["find"] = [ZeroDivisionError("secret")]
+    scene.kick_service.recover(kick)
+    await scene.spawn.finish()
+    scene.notifier.problems.clear()
+    if process == "two":
+        scene.use(scene.process(process))
+    scene.clock.advance(20)
     await scene.tick()
-    assert outcomes(scene.result()) == [(Outcome.FAILED, OutcomeReason.STILL_THERE)]
+    if state is State.READY:
+        assert outcomes(scene.result()) == [KICKED]
+    else:
+        assert scene.result().state is State.DONE
+        assert scene.gateway.sent == []
+
+
+async def test_whom_a_conflict_can_not_be_shown_to_does_not_keep_the_kick(scene: Scene) -> None:
+    class Broken(FakeNotifier):
+        async def update_modals(self, kick: Kick) -> None:
+            raise ZeroDivisionError(kick.number)
+
+    kick = await scene.ready(ANN)
+    scene.notifier = Broken(scene.store)
+    scene.use(scene.process("one"))
+    moved = await scene.store.transition(
+        kick, kick.claim("dead", NOW, LIVE.id), Event(NOW, EventKind.CLAIMED, None)
+    )
+    scene.kick_service.start(kick)
+    with pytest.raises(ZeroDivisionError):
+        await scene.spawn.finish()
+    scene.clock.advance(15)
+    scene.kick_service.recover(moved)
+    with pytest.raises(ZeroDivisionError):
+        await scene.spawn.finish()
+    assert scene.stored(kick).state is State.DONE
+
+
+GHOST = Target(None, None, "ghost")
+
+
+async def test_targets_without_an_id_are_refused_at_the_door(scene: Scene) -> None:
+    kick = await scene.submitted(ANN, GHOST, replace(GHOST, name="spirit"))
+    assert kick.state is State.REFUSED
+    assert kick.refusal.startswith("RealtimeKit lists no id for ghost, spirit")
+
+
+async def test_old_rows_whose_targets_have_no_id_end(scene: Scene) -> None:
+    ready = await scene.ready()
+    old = replace(ready, id=KickId("old"), idempotency_key="old", targets=(GHOST, GHOST))
+    kick = await scene.store.add(old, Event(NOW, EventKind.ASKED, AVA))
+    await scene.run(kick)
+    assert scene.stored(kick).state is State.REFUSED
+    assert scene.gateway.sent == []
 
 
 async def test_whom_somebody_waits_for_hears_that_the_store_is_down_and_it_goes_on(

@@ -21,7 +21,6 @@ from bot.core.draft import Draft
 from bot.core.kick import (
     ENDED_WITHOUT_CALL,
     OPEN,
-    SEND_WITHIN,
     TRANSITIONS,
     ChannelId,
     Kick,
@@ -37,6 +36,7 @@ from bot.core.ports import DirectoryUnavailable, StoreUnavailable
 from bot.core.reconciler import Reconciler
 from bot.core.roster import CustomId, Meeting, MeetingId, ParticipantId, Session, SessionId
 from bot.core.target import Outcome, OutcomeReason, Target
+from bot.core.timing import SEND_WITHIN
 from tests.fakes import TEAM
 from tests.processes import ManualClock, ProcessTasks, new_loop
 from tests.unsteady import Call, UnsteadyDirectory, UnsteadyGateway, UnsteadyNotifier, UnsteadyStore

@@ -513,7 +513,9 @@ async def test_a_notice_that_breaks_leaves_the_others_alone_and_stays_due(
     kick = await scene.done()
     scene.notifier = Broken(scene.store)
     await scene.process().deliver_pending(kick.id)
-    assert (scene.due_in(MessageKind.CARD), scene.due_in(MessageKind.RESULT)) == (30, None)
+    assert (scene.due_in(MessageKind.CARD), scene.due_in(MessageKind.RESULT)) == (5, None)
+    [card] = await scene.store.pending_messages(kick.id)
+    assert (card.attempts, card.maybe_delivered) == (1, True)
     assert "a delivery failed" in caplog.text
 
 

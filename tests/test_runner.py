@@ -2,24 +2,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from bot.core.event import Event, EventKind
 from bot.core.evidence import LIST_LAG
-from bot.core.kick import (
-    LEASE,
-    MAX_CALL_TIME,
-    RENEW_EVERY,
-    SEND_WITHIN,
-    ChannelId,
-    InvalidTransition,
-    Kick,
-    KickId,
-    State,
-    UserId,
-)
+from bot.core.kick import ChannelId, InvalidTransition, Kick, KickId, State, UserId
 from bot.core.ports import (
     GatewayError,
     KickCall,
@@ -44,6 +33,7 @@ from bot.core.roster import (
 )
 from bot.core.runner import STORE_ATTEMPTS, KickRunner
 from bot.core.target import Outcome, OutcomeReason, SeenPeer, Target
+from bot.core.timing import LEASE, MAX_CALL_TIME, RENEW_EVERY, SEND_WITHIN
 from tests.fakes import NOW, TEAM, FakeClock, FakeGateway, after, peer
 from tests.scene import outcomes
 from tests.stores import FlakyStore
@@ -209,11 +199,15 @@ async def test_what_fails_for_one_target_leaves_the_others_alone() -> None:
     ]
 
 
-async def test_a_target_without_any_id_is_not_sent() -> None:
-    scene = Scene(Target(None, None, "ghost"))
+@pytest.mark.parametrize("called", [None, after(-60)])
+async def test_targets_without_an_id_end_and_are_not_sent(called: datetime | None) -> None:
+    ghosts = [Target(None, None, name, called_at=called) for name in ("ghost", "ghost", "spirit")]
+    scene = Scene(*ghosts, ANN)
     kick = await scene.carry_out()
-    assert outcomes(kick) == [(Outcome.FAILED, OutcomeReason.REFUSED)]
-    assert scene.gateway.sent == []
+    assert outcomes(kick) == [(Outcome.FAILED, OutcomeReason.NO_ID)] * 3 + [
+        (Outcome.KICKED, OutcomeReason.CONFIRMED)
+    ]
+    assert scene.gateway.sent == ["p1"]
 
 
 async def test_whom_the_policy_spares_by_now_is_not_called() -> None:

@@ -1,5 +1,7 @@
 """The texts for failures: what is certain, who can fix it, and how."""
 
+from collections.abc import Callable
+
 import pytest
 
 from bot.core.kick import ChannelId
@@ -106,3 +108,21 @@ def test_a_request_that_may_be_stored_is_not_called_lost() -> None:
     assert "within a minute" in said
     assert "the result is posted. Look there before you try again." in said
     assert "obody was removed" not in said
+
+
+@pytest.mark.parametrize(
+    ("describe", "words"),
+    [
+        (failures.action_failed, "Nobody was removed. Try again."),
+        (failures.nothing_shown, "Try again."),
+        (failures.decision_unconfirmed, "Look at the card again."),
+        (failures.submit_unconfirmed, "Look there before you try again."),
+    ],
+)
+def test_a_bug_is_told_without_its_details(
+    describe: Callable[[failures.BotFailed], str], words: str
+) -> None:
+    text = describe(failures.BotFailed("secret"))
+    assert text.startswith("The bot failed. Its log says how. ")
+    assert text.endswith(words)
+    assert "secret" not in text

@@ -153,3 +153,21 @@ def test_details_tell_three_tabs_and_no_preset() -> None:
 def test_an_unknown_outcome_says_what_is_seen(why: OutcomeReason, words: str) -> None:
     one = target("Mallory", Outcome.UNKNOWN, why, "12 s")
     assert wording.target_outcome(one)[1] == f" — ? unknown: {words}"
+
+
+@pytest.mark.parametrize(
+    ("why", "detail", "words"),
+    [
+        (OutcomeReason.NOT_TRIED, "", "not tried: the bot stopped before"),
+        (OutcomeReason.NOT_TRIED, "the database is locked", "not tried (the database is locked)"),
+        (OutcomeReason.UNREACHABLE, "no connection", "the call could not be sent (no connection)"),
+        (
+            OutcomeReason.BUSY,
+            "few calls are left for 9 s; they are for kicks",
+            "RealtimeKit's rate limit was reached (few calls are left for 9 s; they are for kicks)",
+        ),
+    ],
+)
+def test_a_failure_says_why_and_no_more(why: OutcomeReason, detail: str, words: str) -> None:
+    one = target("Mallory", Outcome.FAILED, why, detail)
+    assert wording.target_outcome(one)[1] == f" — ✗ failed: {words}"

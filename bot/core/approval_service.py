@@ -3,14 +3,15 @@
 Every click is evaluated at that moment, from facts read then.
 """
 
+import asyncio
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from bot.core.candidates import NAME_LIMIT, Candidate, current_targets
 from bot.core.event import EventKind
 from bot.core.kick import InvalidTransition, Kick, KickId, State, UserId
-from bot.core.kick_service import KickService
+from bot.core.kick_service import MAX_AT_ONCE, KickService
 from bot.core.policy import (
     AccountStatus,
     PolicyInput,
@@ -73,6 +74,9 @@ class ApprovalService(Service):
     """
 
     kick_service: KickService
+    _slots: asyncio.Semaphore = field(
+        init=False, default_factory=lambda: asyncio.Semaphore(MAX_AT_ONCE)
+    )
 
     async def open_request(self, kick_id: KickId, user: UserId) -> ApprovalView | Verdict:
         """Return a request for a user who may decide it, or who made it."""
@@ -87,6 +91,12 @@ class ApprovalService(Service):
         Returns the current request instead, if the user may no longer approve it or if the
         targets have changed since they looked.
         """
+        async with self._slots:
+            return await self._approve(kick_id, user, seen)
+
+    async def _approve(
+        self, kick_id: KickId, user: UserId, seen: Sequence[str]
+    ) -> Kick | ApprovalView | Verdict:
         loaded = await self._load(kick_id, user)
         if isinstance(loaded, Verdict):
             return loaded

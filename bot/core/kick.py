@@ -13,25 +13,12 @@ from typing import Any, NewType
 
 from bot.core.roster import Meeting, ParticipantKey, Peer, SessionId
 from bot.core.target import Outcome, OutcomeReason, SeenPeer, Target
+from bot.core.timing import CLAIM_WITHIN, FAR_AHEAD, LEASE, RECOVER_AFTER
 
 KickId = NewType("KickId", str)
 UserId = NewType("UserId", str)
 TeamId = NewType("TeamId", str)
 ChannelId = NewType("ChannelId", str)
-
-CLAIM_WITHIN = timedelta(seconds=60)
-# The process that stored a ready kick has this long to start it. After that, any process may.
-RECOVER_AFTER = timedelta(seconds=5)
-LEASE = timedelta(seconds=15)
-RENEW_EVERY = timedelta(seconds=5)
-# A call is sent this soon after it was recorded, or not at all. Then the client gives up after
-# 8 s. So after the sum of the two, no call of a dead process can have an effect any more.
-SEND_WITHIN = timedelta(seconds=2)
-MAX_CALL_TIME = SEND_WITHIN + timedelta(seconds=8)
-
-# No lease or start of a ready kick lies so far ahead. A date beyond was stored by a clock that was
-# ahead, and has been set since. The work must not wait until that date.
-FAR_AHEAD = LEASE + timedelta(seconds=30)
 
 
 class State(StrEnum):
@@ -165,6 +152,11 @@ class Kick:
         return timedelta() <= self.claimable_until - now <= CLAIM_WITHIN + FAR_AHEAD
 
     @property
+    def has_unknown(self) -> bool:
+        """Tell whether it is not known what happened to a target."""
+        return any(target.outcome is Outcome.UNKNOWN for target in self.targets)
+
+    @property
     def approval_requested(self) -> bool:
         """Tell whether the kick waits, or waited, for a second person."""
         return self.expires_at is not None
@@ -278,13 +270,21 @@ class Kick:
         return self._transition("finish", done_at=now, lease_until=None)
 
     def target(self, key: ParticipantKey | None) -> Target:
-        """Return the target with this key. Raises StopIteration if there is none."""
-        return next(target for target in self.targets if target.key == key)
+        """Return the target with this key. Raises LookupError if there is none.
+
+        Older versions stored targets without an id, so several may share the key None. Then one
+        without an outcome comes first.
+        """
+        found = sorted((one for one in self.targets if one.key == key), key=_has_outcome)
+        if not found:
+            raise LookupError(f"kick {self.number} has no target {key}")
+        return found[0]
 
     def _with_target(self, method: str, old: Target, new: Target) -> "Kick":
         if old not in self.targets:
             raise InvalidTransition(f"{old.name!r} is not a current target of kick {self.number}")
-        targets = tuple(new if target == old else target for target in self.targets)
+        position = self.targets.index(old)
+        targets = (*self.targets[:position], new, *self.targets[position + 1 :])
         return self._transition(method, targets=targets)
 
     def _transition(self, method: str, **changes: Any) -> "Kick":
@@ -292,3 +292,7 @@ class Kick:
             if method in methods:
                 return replace(self, state=state, version=self.version + 1, **changes)
         raise InvalidTransition(f"kick {self.number} is {self.state}: no {method} is possible")
+
+
+def _has_outcome(target: Target) -> bool:
+    return target.outcome is not None

@@ -6,8 +6,9 @@ before its call is sent. An outcome is stored before anybody is notified.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from bot.core.draft import Draft
 from bot.core.event import Event, EventKind
@@ -15,11 +16,17 @@ from bot.core.kick import InvalidTransition, Kick, KickId, State, TeamId, UserId
 from bot.core.outbox import Outbox
 from bot.core.policy import PolicyInput, Verdict, VerdictKind, may_see, refusal
 from bot.core.ports import Notifier, Spawn, StoreUnavailable, VersionConflict
+from bot.core.retries import Retries
 from bot.core.runner import KickRunner
-from bot.core.service import NO_APPROVALS_CHANNEL, Service
+from bot.core.service import NO_APPROVALS_CHANNEL, Service, refuse_without_id
 
 logger = logging.getLogger(__name__)
 
+# So many kicks are checked and called at once. The others wait: a crowd of them would make the
+# database so slow that no call is sent in time.
+MAX_AT_ONCE = 16
+FAILED = "The bot failed. Its log says how."
+FAILED_EACH_TIME = "The bot failed each time it checked this, so nobody was removed."
 ASK_NOW = "Nobody was removed: start again, and the bot asks somebody who may decide."
 
 
@@ -52,6 +59,10 @@ class KickService(Service):
     outbox: Outbox
     spawn: Spawn
     _in_progress: set[KickId] = field(init=False, default_factory=set)
+    _retries: Retries = field(init=False, default_factory=Retries)
+    _slots: asyncio.Semaphore = field(
+        init=False, default_factory=lambda: asyncio.Semaphore(MAX_AT_ONCE)
+    )
 
     async def submit(self, draft_id: str, view_id: str, user: UserId) -> SubmitResult | Verdict:
         """Store the kick of a draft as ready, waiting or refused, and return it.
@@ -62,12 +73,15 @@ class KickService(Service):
 
         Raises StoreUnavailable.
         """
-        draft = await self.store.get_draft(draft_id)
+        draft, recent = await asyncio.gather(
+            self.store.get_draft(draft_id), self.recent_targets(user)
+        )
         if draft is None or draft.requester != user:
             return await self.record_refusal(
                 user, "This review is not yours, or too old. Start again."
             )
-        kick = self._new_kick(draft, view_id, await self._cached_verdict(draft))
+        verdict = refuse_without_id(draft.targets) or self._cached_verdict(draft, recent)
+        kick = self._new_kick(draft, view_id, verdict)
         note = kick.refusal or f"{len(kick.targets)} in {kick.meeting.title}: {kick.reason}"
         kind = EventKind.REFUSED if kick.state is State.REFUSED else EventKind.ASKED
         stored = await self.store.add(kick, Event(kick.created_at, kind, user, note, kick.id))
@@ -92,13 +106,13 @@ class KickService(Service):
             logger.error("a refusal of %s is not on record: %s", user, error)  # noqa: TRY400 - no traceback needed
         return refusal(reason)
 
-    async def _cached_verdict(self, draft: Draft) -> Verdict | None:
+    def _cached_verdict(self, draft: Draft, recent: Sequence[int]) -> Verdict | None:
         """Return the verdict without a remote call; None if the membership is not cached."""
         requester = self.directory.cached_membership(draft.requester)
         if requester is None or not requester.is_fresh(self.clock.monotonic()):
             return None
         request = PolicyInput(requester, draft.meeting, draft.targets, draft.reason)
-        return await self.evaluate(request)
+        return self.evaluate_with(recent, request)
 
     def _new_kick(self, draft: Draft, view_id: str, verdict: Verdict | None) -> Kick:
         now = self.clock.now()
@@ -121,11 +135,18 @@ class KickService(Service):
             self._start_work(kick, self._run(kick), report_errors=True)
 
     def recover(self, kick: Kick) -> None:
-        """Start a task for an overdue kick, unless this process is working on it already."""
-        recoveries = {
+        """Start a task for an overdue kick.
+
+        Does nothing if this process works on it already, or failed at it a moment ago. After
+        too many failures, the task ends the kick without reading anything.
+        """
+        if self._retries.is_paused(kick.id, self.clock.now()):
+            return
+        gives_up = self._retries.gives_up(kick.id)
+        recoveries: dict[State, Callable[[Kick], Coroutine[object, object, Kick]]] = {
             State.WAITING: self.expire,
-            State.READY: self._run,
-            State.RUNNING: self._take_over,
+            State.READY: self._refuse_failed if gives_up else self._run,
+            State.RUNNING: partial(self._take_over, read=not gives_up),
         }
         if kick.state in recoveries:
             self._start_work(kick, recoveries[kick.state](kick))
@@ -152,14 +173,15 @@ class KickService(Service):
             logger.warning("kick %s: the store is unavailable: %s", kick.number, error)
             problem = str(error)
         except Exception:
-            # A bug in the bot. The kick stays in `_in_progress`: if this process recovered it,
-            # it would only fail again.
+            # A bug in the bot, or a reply that nobody expected. People hear of it once.
             logger.exception("kick %s failed", kick.number)
-            await self.notifier.report_problem(kick, "The bot failed. Its log says how.")
-            return
+            problem = FAILED
+            report_errors = self._retries.count(kick.id, self.clock.now()) == 1
         else:
+            self._retries.forget(kick.id)
             await self._notify(ended)
-        self._in_progress.discard(kick.id)
+        finally:
+            self._in_progress.discard(kick.id)
         if problem and report_errors:
             await self.notifier.report_problem(kick, problem)
 
@@ -181,7 +203,19 @@ class KickService(Service):
         note = "not claimed in time"
         return await self.transition(kick, kick.expire_unstarted, EventKind.EXPIRED, note)
 
+    async def _refuse_failed(self, kick: Kick) -> Kick:
+        # Still ready, so nobody was called.
+        return await self.transition(
+            kick, lambda now: kick.refuse(FAILED_EACH_TIME, now), EventKind.REFUSED, FAILED
+        )
+
     async def _run(self, kick: Kick) -> Kick:
+        async with self._slots:
+            begun = await self._call(kick)
+        return begun if isinstance(begun, Kick) else await self._finish(begun)
+
+    async def _call(self, kick: Kick) -> Kick | KickRunner:
+        """Claim a kick, and call its targets; or end it without a call, and return it."""
         if not kick.is_claimable(self.clock.now()):
             return await self._expire_unstarted(kick)
         recheck = await self.recheck(kick)
@@ -204,7 +238,7 @@ class KickService(Service):
         for key, rule in recheck.protected.items():
             await runner.skip_protected(key, rule)
         await runner.call_targets(recheck.open_peers)
-        return await self._finish(runner)
+        return runner
 
     async def _finish(self, runner: KickRunner) -> Kick:
         if runner.unresolved:
@@ -213,13 +247,15 @@ class KickService(Service):
         await runner.finish()
         return runner.kick
 
-    async def _take_over(self, kick: Kick) -> Kick:
+    async def _take_over(self, kick: Kick, *, read: bool = True) -> Kick:
         process = self.identity.process
         taken_over = await self.transition(
             kick, lambda now: kick.take_over(process, now), EventKind.TAKEN_OVER
         )
         runner = self._runner(taken_over)
         await runner.classify_interrupted()
+        if not read:
+            await runner.settle_unresolved()
         return await self._finish(runner)
 
     async def check_again(self, kick_id: KickId, user: UserId) -> Kick | Verdict:

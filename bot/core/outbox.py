@@ -92,7 +92,13 @@ class Outbox:
         if kick is None:
             logger.error("a message names kick %s, which does not exist", message.kick_id)
             return
-        delivery = await self.notifier.deliver(message, kick)
+        try:
+            delivery = await self.notifier.deliver(message, kick)
+        except Exception as error:
+            # A bug in the bot. Slack may have the message, so the next attempt comes later, and
+            # says that it may be there twice.
+            logger.exception("kick %s: a delivery failed", kick.number)
+            delivery = Delivery(delivered=False, maybe_delivered=True, error=repr(error))
         now = self.clock.now()
         if delivery.delivered:
             await self._record_delivery(message, message.delivered(delivery.channel, delivery.ts))

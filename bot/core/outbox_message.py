@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from bot.core.kick import FAR_AHEAD, ChannelId, Kick, KickId, State
+from bot.core.kick import ChannelId, Kick, KickId, State
+from bot.core.timing import FAR_AHEAD
 
 # The lease of the process that stored or leased a message. After that, another process delivers.
 DELIVER_WITHIN = timedelta(seconds=30)

@@ -6,33 +6,34 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime, timedelta
-from math import ceil
 
 from bot.core.event import Event, EventKind
 from bot.core.evidence import LIST_LAG, UnresolvedCall
-from bot.core.kick import LEASE, MAX_CALL_TIME, RENEW_EVERY, SEND_WITHIN, Kick, State
+from bot.core.kick import Kick, State
 from bot.core.ports import (
     Clock,
     GatewayError,
     KickCall,
     MeetingGateway,
-    NotFound,
-    NotSent,
-    RateLimited,
     Rejected,
     Store,
     StoreUnavailable,
     VersionConflict,
 )
+from bot.core.reply import outcome_of
 from bot.core.roster import ParticipantKey, Peer
 from bot.core.target import Outcome, OutcomeReason, Target
+from bot.core.timing import (
+    LAST_READ_AFTER,
+    LEASE,
+    MAX_CALL_TIME,
+    RENEW_EVERY,
+    SECOND_READ_AFTER,
+    SEND_WITHIN,
+)
 
 logger = logging.getLogger(__name__)
 
-# If a reply was lost, the session is read at once, after 2 s, and when its list may be up to date:
-# after 6 s or LIST_LAG after the end of the call, whichever is later.
-SECOND_READ_AFTER = timedelta(seconds=2)
-LAST_READ_AFTER = timedelta(seconds=6)
 STORE_RETRY_DELAY = timedelta(seconds=1)
 STORE_ATTEMPTS = 5
 
@@ -65,10 +66,8 @@ class KickRunner:
         await self._settle(key, Outcome.FAILED, OutcomeReason.PROTECTED, rule)
 
     async def call_targets(self, peers: Mapping[ParticipantKey | None, tuple[Peer, ...]]) -> None:
-        """Call for every target without an outcome, concurrently.
-
-        `peers` are the open connections of each target, as just read.
-        """
+        """Call all targets without an outcome. `peers` are their open connections, as just read."""
+        await self._settle_without_id()
         pending = [target for target in self.kick.targets if target.outcome is None]
         calls = [self._call_target(target, peers.get(target.key, ())) for target in pending]
         ended = asyncio.Event()
@@ -99,25 +98,13 @@ class KickRunner:
             if not await self._record_call(target, peers):
                 return
             reply = await self._send(target, call)
-        match reply:
-            case NotFound():
-                await self._handle_not_found(target, str(reply))
-            case Rejected():
-                await self._settle(target.key, Outcome.FAILED, OutcomeReason.REFUSED, str(reply))
-            case RateLimited():
-                hint = _retry_hint(reply)
-                await self._settle(target.key, Outcome.FAILED, OutcomeReason.BUSY, hint)
-            case NotSent():
-                problem = str(reply)
-                await self._settle(target.key, Outcome.FAILED, OutcomeReason.UNREACHABLE, problem)
-            case GatewayError():
-                self._mark_unresolved(target, OutcomeReason.NO_ANSWER, str(reply))
-            case Exception():
-                self._mark_unresolved(target, OutcomeReason.NO_ANSWER)
-            case ():
-                self._mark_unresolved(target, OutcomeReason.EMPTY_ANSWER)
-            case _:
-                await self._settle(target.key, Outcome.KICKED, OutcomeReason.CONFIRMED)
+        outcome, reason, detail = outcome_of(reply)
+        if reason is OutcomeReason.NOT_FOUND and not (target.live or peers):
+            outcome, reason = Outcome.FAILED, OutcomeReason.NOBODY
+        if outcome:
+            await self._settle(target.key, outcome, reason, detail)
+        else:
+            self._mark_unresolved(target, reason, detail)
 
     def _mark_unresolved(self, target: Target, reason: OutcomeReason, detail: str = "") -> None:
         self.unresolved[target.key] = UnresolvedCall(reason, detail, self.clock.now())
@@ -162,21 +149,21 @@ class KickRunner:
             return error
         return Rejected(f"{target.name} has no id that RealtimeKit could be given")
 
-    async def _handle_not_found(self, target: Target, detail: str) -> None:
-        if target.live or self.kick.target(target.key).peers:
-            self._mark_unresolved(target, OutcomeReason.NOT_FOUND, detail)
-        else:
-            await self._settle(target.key, Outcome.FAILED, OutcomeReason.NOBODY, detail)
-
     async def classify_interrupted(self) -> None:
         """Sort the targets of a kick whose process died.
 
         A target that was never called is settled as not tried. One that was called is unresolved.
         """
+        await self._settle_without_id()
         self._mark_called_unresolved(None)
         for target in self.kick.targets:
             if target.outcome is None and target.called_at is None:
                 await self._settle(target.key, Outcome.FAILED, OutcomeReason.NOT_TRIED)
+
+    async def _settle_without_id(self) -> None:
+        # Older versions stored such targets. None was ever called.
+        while None in {target.key for target in self.kick.targets if not target.outcome}:
+            await self._settle(None, Outcome.FAILED, OutcomeReason.NO_ID)
 
     def _mark_called_unresolved(self, outcome: Outcome | None) -> None:
         """Mark the targets that were called and have this outcome."""
@@ -203,6 +190,10 @@ class KickRunner:
             await self._wait_until(began + (moment - started).total_seconds())
             await self._store_with_retries(lambda kick: kick.renew(self.clock.now()))
             await self._read_session()
+        await self.settle_unresolved()
+
+    async def settle_unresolved(self) -> None:
+        """Settle the unresolved targets as unknown, without a read."""
         for key, call in list(self.unresolved.items()):
             await self._settle(key, Outcome.UNKNOWN, *call.unknown())
 
@@ -290,10 +281,6 @@ def _changed(kick: Kick, now: datetime, change: Callable[[Kick], Kick]) -> Kick:
     if after.state is State.RUNNING:
         return replace(after, lease_until=now + LEASE)
     return after
-
-
-def _retry_hint(error: RateLimited) -> str:
-    return f"{error}; try again in {ceil(error.retry_after)} s" if error.retry_after else str(error)
 
 
 def _label(target: Target) -> str:

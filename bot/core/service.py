@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
@@ -50,6 +50,7 @@ from bot.core.roster import (
     SessionId,
 )
 from bot.core.selection import Selection, similar_people, texts_to_search
+from bot.core.target import Target
 
 logger = logging.getLogger(__name__)
 
@@ -108,10 +109,23 @@ class Service:
         `before` is the number of the kick that is evaluated: only earlier kicks count. So of two
         concurrent kicks, only the later one counts both. Raises StoreUnavailable.
         """
+        counts = await self.recent_targets(request.requester.user, before=before)
+        return self.evaluate_with(counts, request)
+
+    async def recent_targets(self, user: UserId, *, before: int | None = None) -> Sequence[int]:
+        """Count the targets of a user's recent kicks, for the quota and for bulk kicks.
+
+        Raises StoreUnavailable.
+        """
         now = self.clock.now()
         since = now - self.policy.rules.quota.within, now - BULK_WINDOW
-        user = request.requester.user
-        recent, recent_bulk = await self.store.recent_targets(user, *since, before=before)
+        return await self.store.recent_targets(user, *since, before=before)
+
+    def evaluate_with(self, counts: Sequence[int], request: PolicyInput) -> Verdict:
+        """Return the verdict on a request of a user with these counts of `recent_targets`."""
+        if refused := refuse_without_id(request.targets):
+            return refused
+        recent, recent_bulk = counts
         request = replace(request, recent=recent, recent_bulk=recent_bulk)
         return evaluate(self.policy, request, self.clock.monotonic())
 
@@ -258,9 +272,18 @@ def _record_texts(candidate: Candidate) -> Sequence[str]:
     return *found, *texts_to_search(Selection(pasted=(candidate.requested,)))
 
 
+def refuse_without_id(targets: Iterable[Target]) -> Verdict | None:
+    """Return a refusal if a target has no id: RealtimeKit could not be told whom to remove."""
+    names = [target.name for target in targets if target.key is None]
+    if not names:
+        return None
+    listed = ", ".join(names)
+    return refusal(f"RealtimeKit lists no id for {listed}, so they can't be removed by a kick.")
+
+
 def _session_ended(session: Session | None) -> Verdict:
     if session is None:
-        return refusal("That session is over: nobody is in the meeting any more.")
+        return refusal("That session is over: RealtimeKit shows no live session of this meeting.")
     return refusal("That session is over, another one has begun: look again who is in it.")
 
 

@@ -24,6 +24,7 @@ class OutcomeReason(StrEnum):
     LEFT = "left"  # every connection that they had before the call has left
     NOBODY = "nobody"  # 404, and they were never seen in the session
     NOT_TRIED = "not tried"  # the call was never started
+    NO_ID = "no id"  # RealtimeKit could not be told whom to remove
     PROTECTED = "protected"  # the policy protects them by now
     STILL_THERE = "still there"  # a read that shows later events shows them connected
     STILL_LISTED = "still listed"  # no valid reply, and the last read may be older than the call

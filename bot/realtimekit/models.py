@@ -58,9 +58,10 @@ def _date(value: Any) -> datetime | None:
         return None
     try:
         date = datetime.fromisoformat(value.strip('" '))
-    except ValueError:
+        # Near the first or the last year, a date with an offset may have no date in UTC.
+        return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def _left_at(value: Any) -> datetime | None:

@@ -4,7 +4,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import aiohttp
@@ -48,6 +48,9 @@ _UNUSABLE = (aiohttp.ClientError, SlackClientError, TimeoutError, AttributeError
 RESPONSE_URL_USES = 5
 RESPONSE_URL_LIFETIME = 30 * 60  # seconds
 MAX_RESPONSE_URLS = 1000
+
+
+T = TypeVar("T")
 
 
 class SlackCallError(Exception):
@@ -128,11 +131,23 @@ async def post_form(client: AsyncWebClient, method: str, **arguments: str) -> Ma
     return await _data(client, method, params=arguments)
 
 
+def required(reply: Mapping[str, Any], method: str, name: str, kind: type[T]) -> T:
+    """Return a field of a reply. Raises SlackCallError if it is missing, or of another type."""
+    value = reply.get(name)
+    if isinstance(value, kind):
+        return value
+    # Slack said ok, so it has probably applied the call.
+    raise SlackCallError(method, f"no usable answer: no {name}", maybe_applied=True)
+
+
 async def auth_test(client: AsyncWebClient) -> AsyncSlackResponse:
     """Return whose token it is, with the headers of the reply. Raises SlackCallError."""
     reply = await _reply(client, "auth.test")
-    if reply.get("is_enterprise_install") or not reply.get("team_id"):
+    data = reply.data if isinstance(reply.data, dict) else {}
+    if data.get("is_enterprise_install"):
         raise SlackCallError("auth.test", ORG_WIDE)
+    required(data, "auth.test", "team_id", str)
+    required(data, "auth.test", "team", str)
     return reply
 
 
@@ -246,8 +261,9 @@ def _error(method: str, error: SlackApiError) -> SlackCallError:
     wait = float(asked) if asked.isdigit() else None
     data = getattr(response, "data", None)
     if isinstance(data, dict) and data.get("error"):
-        details = data.get("response_metadata", {}).get("messages", [])
-        code = " ".join([str(data["error"]), *details])
+        metadata = data.get("response_metadata")
+        details = metadata.get("messages") if isinstance(metadata, dict) else None
+        code = " ".join(map(str, [data["error"], *(details if isinstance(details, list) else [])]))
         applied = data["error"] in MAYBE_APPLIED
         return SlackCallError(method, code, maybe_applied=applied, retry_after=wait)
     status = getattr(response, "status_code", None) or getattr(response, "status", "?")

@@ -11,7 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.core.kick import TeamId, UserId
 from bot.core.policy import MAX_MEMBERSHIP_AGE, AccountStatus, GroupId, Membership
 from bot.core.ports import Clock, DirectoryUnavailable
-from bot.slack.api import APP_REMOVED, SlackCallError, post_form
+from bot.slack.api import APP_REMOVED, SlackCallError, post_form, required
 
 # Half of the maximum age: a membership that was read now stays valid while people decide.
 _READ_AGAIN_AFTER = MAX_MEMBERSHIP_AGE / 2  # seconds
@@ -93,11 +93,15 @@ class SlackDirectory:
     async def _account_status(self, user: UserId) -> AccountStatus:
         try:
             reply = await post_form(self.client, "users.info", user=user)
+            account = required(reply, "users.info", "user", dict)
+            is_asked_for = required(account, "users.info", "id", str) == user
         except SlackCallError as error:
             if error.code in _UNKNOWN_USER:
                 return AccountStatus.OUTSIDER
             raise _unavailable(error) from error
-        return account_status(reply["user"], self.team)
+        if not is_asked_for:
+            raise DirectoryUnavailable("users.info: the answer is about another user")
+        return account_status(account, self.team)
 
     async def _group_for(self, group: GroupId, user: UserId, since: float) -> _Members:
         try:
@@ -118,11 +122,12 @@ class SlackDirectory:
         read_at = self.clock.monotonic()
         try:
             reply = await post_form(self.client, "usergroups.users.list", usergroup=group)
+            users = required(reply, "usergroups.users.list", "users", list)
         except SlackCallError as error:
             if error.code in _UNKNOWN_GROUP:
                 return _Members(frozenset(), read_at)
             raise _unavailable(error) from error
-        return _Members(frozenset(UserId(one) for one in reply["users"]), read_at)
+        return _Members(frozenset(UserId(str(one)) for one in users), read_at)
 
 
 def _unavailable(error: SlackCallError) -> DirectoryUnavailable:

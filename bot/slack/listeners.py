@@ -20,9 +20,9 @@ from bot.slack.handlers.kick import KickHandlers
 from bot.slack.handlers.result import ResultHandlers
 from bot.slack.modals import Modals
 from bot.slack.payloads import Command, Interaction, View, ViewMetadata
-from bot.slack.views import approval, card, form, result, review
+from bot.slack.views import approval, card, form, review
 from bot.slack.views.approval import ApprovalMetadata
-from bot.slack.views.blocks import CANCEL_REQUEST, text_modal
+from bot.slack.views.blocks import CANCEL_REQUEST, CHECK_AGAIN, KICK_AGAIN, text_modal
 from bot.slack.views.review import ReviewMetadata
 
 OTHER_WORKSPACE = "Only people of this workspace can use this bot."
@@ -67,8 +67,8 @@ class Listeners:
         app.action(card.REVIEW_REQUEST)(self.button(approvals.review_request))
         app.action(approval.DENY)(self.button(approvals.deny))
         app.action(CANCEL_REQUEST)(self.button(approvals.cancel_request))
-        app.action(result.KICK_AGAIN)(self.button(kick.kick_again))
-        app.action(result.CHECK_AGAIN)(self.button(results.check_again))
+        app.action(KICK_AGAIN)(self.button(kick.kick_again))
+        app.action(CHECK_AGAIN)(self.button(results.check_again))
         # Buttons, modals and menus of earlier versions:
         anything = re.compile("")
         app.action(anything)(self.unknown_action)

@@ -6,8 +6,8 @@ The references to them are in memory only. After a restart, the messages still s
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -20,15 +20,27 @@ from bot.slack.api import APP_REMOVED, ResponseUrls, SlackCallError, post_json
 from bot.slack.payloads import Command, Interaction, View, ViewMetadata
 from bot.slack.views import blocks
 from bot.slack.views.blocks import Modal
-from bot.slack.views.failures import PortError, action_failed
+from bot.slack.views.failures import BotFailed, PortError, action_failed
 
 logger = logging.getLogger(__name__)
 
-PORT_ERRORS = (GatewayError, DirectoryUnavailable, StoreUnavailable)
+PORT_ERRORS = (GatewayError, DirectoryUnavailable, StoreUnavailable, BotFailed)
 MAX_FOLLOWED = 1000
 # A modal from an ack appears only when Slack has read that ack.
 APPEARS_WITHIN = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds between attempts
 NOT_FOUND = "not_found"
+
+
+@contextmanager
+def bugs_logged() -> Iterator[None]:
+    """Raise BotFailed for an error that nobody expected: somebody waits in front of a modal."""
+    try:
+        yield
+    except PORT_ERRORS:
+        raise
+    except Exception as error:
+        logger.exception("a conversation failed")
+        raise BotFailed from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +81,14 @@ class Modals:
     async def open(
         self, sent: Command | Interaction, view: Modal, otherwise: str
     ) -> ModalRef | None:
-        """Open a modal. If Slack does not, send the user the text `otherwise`, and return None."""
+        """Open a modal, on top of the one in which a button was pressed.
+
+        If Slack does not, send the user the text `otherwise`, and return None.
+        """
         response_id = self.responses.register(sent.user_id, sent.response_url)
-        return await self._open("views.open", sent.trigger_id, view, response_id, otherwise)
+        in_modal = isinstance(sent, Interaction) and sent.view
+        method = "views.push" if in_modal else "views.open"
+        return await self._open(method, sent.trigger_id, view, response_id, otherwise)
 
     async def push(self, trigger_id: str, view: Modal, response_id: str, otherwise: str) -> None:
         """Open a modal on top of another one. If Slack does not, send the text `otherwise`."""
@@ -97,9 +114,10 @@ class Modals:
     async def errors_shown(
         self, ref: ModalRef, describe: Callable[[PortError], str] = action_failed
     ) -> AsyncIterator[None]:
-        """Show in the modal what the ports raise within this context."""
+        """Show in the modal what is raised within this context."""
         try:
-            yield
+            with bugs_logged():
+                yield
         except PORT_ERRORS as error:
             await self.show(ref, blocks.text_modal("Kick", describe(error)))
 

@@ -9,7 +9,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.core.kick import OPEN, ChannelId, Kick, KickId, State, UserId
 from bot.core.outbox_message import Delivery, MessageKind, OutboxMessage
-from bot.slack.api import ResponseUrls, SlackCallError, post_json
+from bot.slack.api import ResponseUrls, SlackCallError, post_json, required
 from bot.slack.modals import KickModals
 from bot.slack.views import blocks, failures
 from bot.slack.views.blocks import Message
@@ -144,7 +144,8 @@ class SlackNotifier:
     async def _send(self, channel: ChannelId, message: Message) -> Delivery:
         arguments = {**message, "unfurl_links": False, "unfurl_media": False}
         reply = await post_json(self.client, "chat.postMessage", channel=channel, **arguments)
-        return Delivery(delivered=True, channel=ChannelId(reply["channel"]), ts=str(reply["ts"]))
+        where, ts = (required(reply, "chat.postMessage", name, str) for name in ("channel", "ts"))
+        return Delivery(delivered=True, channel=ChannelId(where), ts=ts)
 
 
 def _retry(error: SlackCallError) -> Delivery:

@@ -2,18 +2,20 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import select
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from math import ceil
 from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import URL, Connection, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.core.ports import StoreUnavailable
 from bot.store.errors import translated_errors
+from bot.store.queue import Queue
 
 # If the server does not enforce its own timeout, the work is cancelled after the timeout times
 # this factor.
@@ -23,6 +25,11 @@ _CANCEL_FACTOR = 1.25
 # at most 10 * (4 + 4) = 80. The other 17 are for `kickbot log`, an operator, and a process that
 # starts before the old one has ended.
 _OPTIONS = {"pool_size": 4, "max_overflow": 4, "hide_parameters": True}
+_CONNECTIONS = 8
+# What nobody waits for uses some of them, so that a crowd of it does not delay an ack or a call.
+_PATIENT_CONNECTIONS = 4
+_SILENT = "the database does not answer (see that the server is well)"
+_LOCKED = "too many writes wait for the database"
 
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -64,8 +71,11 @@ class Database:
         database = url(database_url)
         is_sqlite = database.get_backend_name() == "sqlite"
         self._timeout = timeout
+        # The pool would raise an error if its connections are in use for too long.
+        self._queue = Queue(_CONNECTIONS, timeout, _SILENT)
+        self._patient_queue = Queue(_PATIENT_CONNECTIONS, timeout, _SILENT)
         # SQLite has one writer at a time, and waiting writers poll. A queue is fair.
-        self._write_queue = asyncio.Lock() if is_sqlite else None
+        self._write_queues = (Queue(1, timeout, _LOCKED),) if is_sqlite else ()
         # A SQLite file is not a server that could stop answering.
         self._cancel_after = None if is_sqlite else timeout * _CANCEL_FACTOR
         if is_sqlite:
@@ -80,21 +90,28 @@ class Database:
             self._writer = self._engine.execution_options(isolation_level="READ COMMITTED")
         self._running: set[asyncio.Task[Any]] = set()
 
-    async def read(self, work: Work[T]) -> T:
+    async def read(self, work: Work[T], *, urgent: bool = False) -> T:
         """Run work that changes nothing, and return its result."""
-        return await self._run(self.reading(), work, self._cancel_after)
+        queues = self._queues(urgent=urgent)
+        return await self._run(queues, self.reading(), work, self._cancel_after)
 
-    async def write(self, work: Work[T]) -> T:
+    async def write(self, work: Work[T], *, urgent: bool = False) -> T:
         """Run work, commit it unless it raises, and return its result."""
-        return await self._run(self.writing(), work, self._cancel_after)
+        queues = self._queues(*self._write_queues, urgent=urgent)
+        return await self._run(queues, self._writing(self._writer), work, self._cancel_after)
 
-    async def write_autocommit(self, work: Work[T]) -> T:
+    async def write_autocommit(self, work: Work[T], *, urgent: bool = False) -> T:
         """Run work with a single writing statement, which commits by itself."""
-        return await self._run(self.writing(self._autocommit), work, self._cancel_after)
+        queues = self._queues(*self._write_queues, urgent=urgent)
+        return await self._run(queues, self._writing(self._autocommit), work, self._cancel_after)
 
     async def write_without_timeout(self, work: Work[T]) -> T:
         """Run work that may take long, and commit it unless it raises."""
-        return await self._run(self.writing(), work, None)
+        queues = self._queues(*self._write_queues, urgent=True)
+        return await self._run(queues, self._writing(self._writer), work, None)
+
+    def _queues(self, *writing: Queue, urgent: bool) -> list[Queue]:
+        return [*(() if urgent else (self._patient_queue,)), *writing, self._queue]
 
     async def time(self) -> datetime:
         """Return the time of the database's clock, aware, in UTC."""
@@ -118,24 +135,48 @@ class Database:
                 yield db
 
     @asynccontextmanager
-    async def writing(self, engine: AsyncEngine | None = None) -> AsyncIterator[AsyncConnection]:
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
         """Yield a connection to write to, and commit at the end."""
+        async with _turn(self._write_queues), self._writing(self._writer) as db:
+            yield db
+
+    @asynccontextmanager
+    async def _writing(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         with translated_errors():
-            async with self._write_lock(), (engine or self._writer).begin() as db:
+            async with engine.begin() as db:
                 yield db
 
-    async def _run(self, connecting: _Connecting, work: Work[T], cancel_after: float | None) -> T:
+    async def _run(
+        self,
+        queues: Sequence[Queue],
+        connecting: _Connecting,
+        work: Work[T],
+        cancel_after: float | None,
+    ) -> T:
+        loop = asyncio.get_running_loop()
+        late = loop.create_future()
+
+        def give_up() -> None:
+            # psycopg can be cancelled: it cancels the statement, or closes the connection.
+            task.cancel()
+            if not late.done():
+                late.set_result(None)
+
+        async def in_turn() -> T:
+            async with _turn(queues):
+                if cancel_after:
+                    loop.call_later(cancel_after, give_up)
+                async with connecting as db:
+                    return await work(db)
+
         # In a task of its own: if aiosqlite is cancelled halfway, some of its connections keep an
         # open transaction, and the file stays locked.
-        task = asyncio.create_task(_run_connected(connecting, work))
+        task = asyncio.create_task(in_turn())
         self._running.add(task)
         task.add_done_callback(self._ended)
-        if cancel_after:
-            # psycopg can be cancelled: it cancels the statement, or closes the connection.
-            asyncio.get_running_loop().call_later(cancel_after, task.cancel)
-        done, _ = await asyncio.wait({task}, timeout=cancel_after)
-        if not done or task.cancelled():
-            raise StoreUnavailable("the database does not answer (see that the server is well)")
+        await asyncio.wait({task, late}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done() or task.cancelled():
+            raise StoreUnavailable(_SILENT)
         return task.result()
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
@@ -144,25 +185,14 @@ class Database:
         if not task.cancelled():
             task.exception()
 
-    @asynccontextmanager
-    async def _write_lock(self) -> AsyncIterator[None]:
-        if not self._write_queue:
-            yield
-            return
-        try:
-            async with asyncio.timeout(self._timeout):
-                await self._write_queue.acquire()
-        except TimeoutError:
-            raise StoreUnavailable("too many writes wait for the database") from None
-        try:
-            yield
-        finally:
-            self._write_queue.release()
 
-
-async def _run_connected(connecting: _Connecting, work: Work[T]) -> T:
-    async with connecting as db:
-        return await work(db)
+@asynccontextmanager
+async def _turn(queues: Sequence[Queue]) -> AsyncIterator[None]:
+    """Wait in these queues, one after the other, and leave them at the end."""
+    async with AsyncExitStack() as stack:
+        for queue in queues:
+            await stack.enter_async_context(queue)
+        yield
 
 
 async def _scalar(db: AsyncConnection, query: str) -> Any:
@@ -197,7 +227,6 @@ def _postgresql_engine(database: URL, timeout: float) -> AsyncEngine:
     engine = create_async_engine(
         database,
         isolation_level="AUTOCOMMIT",
-        pool_pre_ping=True,
         pool_timeout=timeout,
         # The server may vanish without closing the connection. The user timeout is for data that
         # it did not acknowledge, the keepalives are for its reply.
@@ -220,7 +249,17 @@ def _postgresql_engine(database: URL, timeout: float) -> AsyncEngine:
         connection.commit()
 
     event.listen(engine.sync_engine, "connect", set_timeouts)
+    event.listen(engine.sync_engine, "checkout", _check_open)
     return engine
+
+
+def _check_open(connection: Any, _record: object, _proxy: object) -> None:
+    # A server that closes an idle connection leaves something to read. This look costs nothing,
+    # while a ping would cost a round trip each time. Then the pool connects again.
+    poll = select.poll()
+    poll.register(connection.driver_connection.fileno(), select.POLLIN)
+    if poll.poll(0):
+        raise DisconnectionError("the server closed the connection")
 
 
 def _sqlite_engine(database: URL, timeout: float) -> AsyncEngine:

@@ -11,10 +11,11 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.core.draft import Draft
 from bot.core.event import Event
-from bot.core.kick import ENDED_WITHOUT_CALL, FAR_AHEAD, Kick, KickId, State, TeamId, UserId
+from bot.core.kick import ENDED_WITHOUT_CALL, Kick, KickId, State, TeamId, UserId
 from bot.core.outbox_message import LONGEST_DELAY, OutboxMessage, messages_due_for
 from bot.core.ports import Store
 from bot.core.roster import MeetingId
+from bot.core.timing import FAR_AHEAD
 from bot.store.database import Database
 from bot.store.migrations import migrate, version
 from bot.store.rows import Row, draft_from, event_from, kicks_from, message_from
@@ -36,7 +37,8 @@ class SqlStore(Store):
     """Implements `Store`, and what the command line reads besides.
 
     Each write is one transaction, and continues to its end if the caller is cancelled. Every call
-    may raise StoreUnavailable. Connections are opened when first needed.
+    may raise StoreUnavailable. Connections are opened when first needed. Under load, calls wait
+    for their turn; those for which an ack or a kick waits come first.
 
     `team_id` and `app_id` are stored with events that belong to no kick. Overdue work is listed
     for this team and app only, so that two bots can share a database. `timeout` is how many
@@ -78,7 +80,9 @@ class SqlStore(Store):
     async def add(self, kick: Kick, event: Event) -> Kick:
         """Store a new kick. Numbers rise, but a repeated submit may leave a gap."""
         try:
-            return await self._database.write(lambda db: insert_kick(db, kick, event))
+            return await self._database.write_autocommit(
+                lambda db: insert_kick(db, kick, event), urgent=True
+            )
         except IntegrityError:
             # Another process may add the same kick between a query and an insert. So insert, and
             # let the constraint decide.
@@ -92,7 +96,9 @@ class SqlStore(Store):
             raise ValueError(f"kick {before.number}: a transition raises its version by one")
         if messages_due_for(before.state, after) and not events:
             raise ValueError(f"kick {after.number}: its messages need an event")
-        return await self._database.write(lambda db: update_kick(db, before, after, events))
+        return await self._database.write(
+            lambda db: update_kick(db, before, after, events), urgent=True
+        )
 
     async def get_kick(self, kick: KickId) -> Kick | None:
         return await self._kick(kicks.c.id == kick)
@@ -152,7 +158,7 @@ class SqlStore(Store):
         )
         if before is not None:
             query = query.where(kicks.c.number < before)
-        (row,) = await self._fetch(query)
+        (row,) = await self._fetch(query, urgent=True)
         return tuple(row.values())
 
     async def last_meeting(self, team: TeamId, channel: str) -> MeetingId | None:
@@ -172,7 +178,7 @@ class SqlStore(Store):
         await self._database.write(lambda db: save_draft(db, draft))
 
     async def get_draft(self, draft_id: str) -> Draft | None:
-        rows = await self._fetch(select(drafts).where(drafts.c.id == draft_id))
+        rows = await self._fetch(select(drafts).where(drafts.c.id == draft_id), urgent=True)
         return draft_from(rows[0]) if rows else None
 
     def _own(self) -> list[ColumnElement[bool]]:
@@ -193,5 +199,7 @@ class SqlStore(Store):
         query = select(outbox).where(*conditions).order_by(*order).limit(_MAX_MESSAGES)
         return [message_from(row) for row in await self._fetch(query)]
 
-    async def _fetch(self, query: Select[*tuple[Any, ...]]) -> Sequence[Row]:
-        return await self._database.read(lambda db: fetch(db, query))
+    async def _fetch(
+        self, query: Select[*tuple[Any, ...]], *, urgent: bool = False
+    ) -> Sequence[Row]:
+        return await self._database.read(lambda db: fetch(db, query), urgent=urgent)

@@ -54,12 +54,29 @@ async def fetch(db: AsyncConnection, query: Select[*tuple[Any, ...]]) -> Sequenc
 
 async def insert_kick(db: AsyncConnection, kick: Kick, event: Event) -> Kick:
     """Insert a kick with its event and its messages, and return it with its number."""
+    if db.dialect.name == "postgresql":
+        return replace(kick, number=await db.scalar(_one_insert(kick, event)))
     number = await db.scalar(insert(kicks).returning(kicks.c.number), kick_row(kick))
     if kick.targets:
         await db.execute(insert(targets), target_rows(kick))
     await insert_events(db, event_row(event, kick))
     await _enqueue(db, None, kick, [event])
     return replace(kick, number=number)
+
+
+def _one_insert(kick: Kick, event: Event) -> Select[Any]:
+    """Return one statement for all rows of a new kick: a user waits for each round trip."""
+    new = insert(kicks).values(kick_row(kick)).returning(kicks.c.number).cte("new")
+    messages = _messages(None, kick, [event])
+    statement = select(new.c.number)
+    for table, rows in (
+        (targets, target_rows(kick)),
+        (events, [event_row(event, kick)]),
+        (outbox, [asdict(message) for message in messages]),
+    ):
+        if rows:
+            statement = statement.add_cte(insert(table).values(rows).cte(f"new_{table.name}"))
+    return statement
 
 
 async def update_kick(
@@ -98,10 +115,16 @@ async def insert_events(db: AsyncConnection, *rows: dict[str, Any]) -> None:
 async def _enqueue(
     db: AsyncConnection, before: State | None, after: Kick, events_of_it: Sequence[Event]
 ) -> None:
-    for kind in sorted(messages_due_for(before, after)):
-        since = events_of_it[-1].at
-        message = OutboxMessage(after.id, kind, since, since + DELIVER_WITHIN)
+    for message in _messages(before, after, events_of_it):
         await db.execute(_ENQUEUE, asdict(message))
+
+
+def _messages(
+    before: State | None, after: Kick, events_of_it: Sequence[Event]
+) -> list[OutboxMessage]:
+    kinds = sorted(messages_due_for(before, after))
+    since = events_of_it[-1].at if kinds else after.created_at
+    return [OutboxMessage(after.id, kind, since, since + DELIVER_WITHIN) for kind in kinds]
 
 
 async def update_message(

@@ -12,7 +12,7 @@ from typing import Final
 
 from bot.core.kick import Kick, State
 from bot.core.target import Outcome
-from bot.slack.views import approval, blocks, card, result
+from bot.slack.views import approval, blocks, card
 from tests.faults.humans import Act, Human, Presser, Requester, Wish, with_button
 from tests.faults.weather import PlannedFault, draw, draw_costly, draw_for_a_kick
 from tests.faults.worlds import A_LOOK, APPROVALS, World
@@ -166,9 +166,9 @@ class Journey:
         kick = await self._newest(world)
         if kick is None or kick.state is not State.DONE:
             return
-        offered = [result.KICK_AGAIN] if self.habits.random() < MANY else []
+        offered = [blocks.KICK_AGAIN] if self.habits.random() < MANY else []
         if any(one.outcome is Outcome.UNKNOWN for one in kick.targets):
-            offered.insert(0, result.CHECK_AGAIN)
+            offered.insert(0, blocks.CHECK_AGAIN)
         for action_id in offered:
             user = self.habits.choice((self.requester, "U0LEA"))
             human = self.human(world, user)

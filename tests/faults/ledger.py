@@ -12,9 +12,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.core.event import EventKind
-from bot.core.kick import MAX_CALL_TIME, OPEN, ChannelId, Kick, State
+from bot.core.kick import OPEN, ChannelId, Kick, State
 from bot.core.outbox_message import DELIVER_WITHIN, MessageKind
 from bot.core.target import Outcome, OutcomeReason, Target
+from bot.core.timing import MAX_CALL_TIME
 from bot.store import SqlStore
 from bot.store.schema import outbox
 from tests.sandbox.realtimekit import Call, KickEffect, Participant

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bot.core.kick import State
-from bot.slack.views.result import CHECK_AGAIN
+from bot.slack.views.blocks import CHECK_AGAIN
 from tests.faults.humans import Human, Presser, Requester, Wish, with_button
 from tests.faults.ledger import Tally
 from tests.faults.weather import calm

@@ -12,7 +12,8 @@ from typing import Any, LiteralString
 import psycopg
 
 from bot.core.event import EventKind
-from bot.core.kick import RECOVER_AFTER, Kick, KickId, State, UserId
+from bot.core.kick import Kick, KickId, State, UserId
+from bot.core.timing import RECOVER_AFTER
 from tests.faults.judge import calls_by_target, judge, settled
 from tests.faults.ledger import Tally
 from tests.faults.stage import PATIENCE, PLENTY, Stage

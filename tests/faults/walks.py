@@ -10,9 +10,8 @@ from typing import Any, Protocol, TypeAlias
 from bot.core.kick import OPEN, Kick, State
 from bot.core.target import Outcome
 from bot.slack.views.approval import DENY
-from bot.slack.views.blocks import CANCEL_REQUEST
+from bot.slack.views.blocks import CANCEL_REQUEST, CHECK_AGAIN
 from bot.slack.views.card import REVIEW_REQUEST
-from bot.slack.views.result import CHECK_AGAIN
 from tests.faults.ledger import APPROVALS, buttons
 from tests.journeys.steps import choose, to_review
 from tests.sandbox.sandbox import Sandbox

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from bot.core.event import EventKind
-from bot.core.kick import RECOVER_AFTER, State
+from bot.core.kick import State
 from bot.core.outbox_message import DELIVER_WITHIN, MessageKind
+from bot.core.timing import RECOVER_AFTER
 from bot.slack import modals
 from tests.clocks import HastyClock
 from tests.journeys import leftovers

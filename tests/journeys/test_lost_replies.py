@@ -122,6 +122,34 @@ async def test_a_later_check_may_find_that_the_kick_had_no_effect(
     await maya.until(lambda sees: STILL in sees.read(sees.messages("C0LIVE")[0]))
 
 
+async def test_the_modal_of_an_unknown_outcome_offers_both_buttons(
+    sandbox: Sandbox, maya: Person, hasty: HastyClock, sqlite_url: str
+) -> None:
+    await to_review(maya)
+    sandbox.realtimekit.faults.switch_on("reset_before", op="kick", times=1)
+    await maya.submit()
+    await result(maya)
+    await maya.until(lambda sees: LISTED in sees.modal)
+    await maya.press("check_again")
+    await maya.until(lambda sees: "Still not known: Mallory" in sees.modal)
+
+
+async def test_kick_again_in_the_modal_of_an_unknown_outcome_kicks(
+    sandbox: Sandbox, maya: Person, hasty: HastyClock, sqlite_url: str
+) -> None:
+    await to_review(maya)
+    sandbox.realtimekit.faults.switch_on("reset_before", op="kick", times=1)
+    await maya.submit()
+    await maya.until(lambda sees: LISTED in sees.modal)
+    await maya.press("kick_again")
+    await maya.until(lambda sees: sees.modal.submit == "Kick")
+    await maya.submit()
+    await maya.until(lambda sees: "Mallory — ✓ kicked" in sees.modal)
+    second = await stored(sqlite_url, 2)
+    assert (second.repeats, second.channel_id) == (1, "C0LIVE")
+    await maya.until(lambda sees: len(sees.messages("C0LIVE")) == 2)
+
+
 @pytest.mark.parametrize("fault", ["reset_after", "reset_before"])
 async def test_a_service_that_never_shows_who_left_proves_nothing(
     sandbox: Sandbox, maya: Person, hasty: HastyClock, fault: str

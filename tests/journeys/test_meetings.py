@@ -44,7 +44,7 @@ async def test_a_session_that_ends_before_the_tap_on_kick_is_not_kicked_in(
     await to_review(maya)
     sandbox.demo.world.end_session(sandbox.demo.ama)
     await maya.submit()
-    await refused(maya, "That session is over: nobody is in the meeting any more.")
+    await refused(maya, "That session is over: RealtimeKit shows no live session of this meeting.")
     assert (await stored(sqlite_url)).state is State.REFUSED
     assert kick_calls(sandbox) == []
     assert maya.messages("C0LIVE") == []

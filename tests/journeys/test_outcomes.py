@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from bot.core.kick import SEND_WITHIN, State
+from bot.core.kick import State
 from bot.core.target import Outcome, OutcomeReason
+from bot.core.timing import SEND_WITHIN
 from tests.clocks import HastyClock
 from tests.journeys.conftest import Start
 from tests.journeys.steps import (
@@ -44,7 +45,7 @@ class Case:
 
 
 REFUSED = "✗ failed: RealtimeKit refused the bot; tell its operator"
-BUSY = "✗ failed: RealtimeKit was too busy"
+BUSY = "✗ failed: RealtimeKit's rate limit was reached"
 
 
 def refused(name: str, words: str, **how: Any) -> Any:

@@ -13,8 +13,9 @@ from bot.__main__ import main
 from bot.check import check
 from bot.config import read_settings
 from bot.core.event import EventKind
-from bot.core.kick import LEASE, State
+from bot.core.kick import State
 from bot.core.target import Outcome, OutcomeReason
+from bot.core.timing import LEASE
 from bot.transports import StartupError
 from tests.clocks import HastyClock
 from tests.journeys.conftest import Start, database_of

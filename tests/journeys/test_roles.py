@@ -411,7 +411,7 @@ async def test_hidden_characters_in_a_title_take_and_give_no_role(
 
 
 @pytest.mark.parametrize("method", ["users.info", "usergroups.users.list"])
-@pytest.mark.parametrize("fault", ["server_error", "refused", "broken_before"])
+@pytest.mark.parametrize("fault", ["server_error", "refused", "broken_before", "bare_ok"])
 @ONE_TRANSPORT
 async def test_who_cannot_be_read_is_refused_in_words(
     sandbox: Sandbox, bot: Bot, method: str, fault: str
@@ -446,18 +446,23 @@ async def test_a_role_given_by_name_works_while_groups_cannot_be_read(
     assert "✓ kicked" in maya.read(await result(maya))
 
 
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [
+        ("server_error", "users.info: HTTP 500"),
+        ("bare_ok", "users.info: no usable answer: no user"),
+    ],
+)
 @ONE_TRANSPORT
 async def test_who_cannot_be_read_right_before_the_kick_does_not_kick(
-    sandbox: Sandbox, start: Start, sqlite_url: str
+    sandbox: Sandbox, start: Start, sqlite_url: str, fault: str, problem: str
 ) -> None:
     async with start():
         maya = sandbox.slack.person("U0MAYA")
         await to_review(maya)
-        sandbox.slack.faults.switch_on("server_error", method="users.info")
+        sandbox.slack.faults.switch_on(fault, method="users.info")
         await maya.submit()
-        words = (
-            "Nobody was removed. Your role could not be checked with Slack (users.info: HTTP 500)."
-        )
+        words = f"Nobody was removed. Your role could not be checked with Slack ({problem})."
         await maya.until(lambda sees: words in sees.modal)
     assert kick_calls(sandbox) == []
     assert kicks_stored(sqlite_url) == ["refused"]

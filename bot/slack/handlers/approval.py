@@ -17,7 +17,7 @@ from bot.core.policy import Verdict
 from bot.core.ports import Clock, Spawn, StoreUnavailable
 from bot.core.reconciler import TICK_INTERVAL
 from bot.slack.api import SlackCallError, post_json
-from bot.slack.modals import PORT_ERRORS, KickModals, ModalRef, Modals
+from bot.slack.modals import PORT_ERRORS, KickModals, ModalRef, Modals, bugs_logged
 from bot.slack.payloads import Interaction, View, ViewMetadata
 from bot.slack.views import failures
 from bot.slack.views.approval import ApprovalMetadata, approval, denial, parse_note
@@ -145,7 +145,8 @@ class ApprovalHandlers:
         metadata: ViewMetadata,
     ) -> None:
         try:
-            found = await decide()
+            with bugs_logged():
+                found = await decide()
         except PORT_ERRORS as error:
             text = failures.decision_unconfirmed(error)
             await self.modals.show(modal, text_modal("Kick", text), PRESS_AGAIN)

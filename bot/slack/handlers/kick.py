@@ -11,14 +11,14 @@ from uuid import uuid4
 from slack_bolt.async_app import AsyncAck
 
 from bot.core.kick import KickId, State, TeamId, UserId
-from bot.core.kick_service import KickService
+from bot.core.kick_service import KickService, SubmitResult
 from bot.core.policy import Verdict
-from bot.core.ports import Clock, DirectoryUnavailable, Spawn, StoreUnavailable
+from bot.core.ports import Clock, Spawn, StoreUnavailable
 from bot.core.review_service import FormContext, KickRequest, ReviewService, SearchResult
 from bot.core.roster import MeetingId
 from bot.core.selection import Selection
 from bot.core.text import display
-from bot.slack.modals import PORT_ERRORS, KickModals, ModalRef, Modals
+from bot.slack.modals import PORT_ERRORS, KickModals, ModalRef, Modals, bugs_logged
 from bot.slack.payloads import Command, Interaction, View, ViewMetadata
 from bot.slack.views import failures, form
 from bot.slack.views.blocks import MAX_OPTIONS, text_modal
@@ -30,6 +30,7 @@ from bot.slack.views.review import ReviewMetadata, review
 logger = logging.getLogger(__name__)
 
 OPTIONS_TIMEOUT = 2.5  # seconds; after three, Slack shows "no result" and may stop asking
+SUBMIT_TIMEOUT = 2.5  # seconds; Slack waits 3 s for the ack
 MAX_REDRAWN = 1000
 UNKNOWN_KICK = "That kick is not in this bot's record any more."
 
@@ -76,9 +77,10 @@ class KickHandlers:
 
     async def _help(self, sent: Command) -> None:
         try:
-            verdict, role = await self.review_service.permissions(sent.user_id)
+            with bugs_logged():
+                verdict, role = await self.review_service.permissions(sent.user_id)
             text = help_text(self.command_name, verdict, role, self.review_service.rules)
-        except DirectoryUnavailable as error:
+        except PORT_ERRORS as error:
             text = failures.action_failed(error)
         await self.modals.reply(sent, text)
 
@@ -214,8 +216,8 @@ class KickHandlers:
     ) -> None:
         """Store the kick, then run it or ask for approval. The modal shows which."""
         try:
-            submitted = await self.kick_service.submit(metadata.draft, view.id, user)
-        except StoreUnavailable as error:
+            submitted = await self._submit(metadata.draft, view.id, user)
+        except (StoreUnavailable, failures.BotFailed) as error:
             text = failures.submit_unconfirmed(error)
             await ack(response_action="update", view=text_modal("Kick", text))
             return
@@ -231,6 +233,15 @@ class KickHandlers:
             self.kick_service.start(kick)
         await ack(response_action="update", view=shown)
 
+    async def _submit(self, draft: str, view_id: str, user: UserId) -> SubmitResult | Verdict:
+        try:
+            async with asyncio.timeout(SUBMIT_TIMEOUT):
+                with bugs_logged():
+                    return await self.kick_service.submit(draft, view_id, user)
+        except TimeoutError:
+            # The store goes on, and a kick that it keeps is recovered.
+            raise StoreUnavailable("it has too much to do") from None
+
     # Kick again
 
     async def kick_again(self, ack: AsyncAck, sent: Interaction, kick: KickId) -> None:
@@ -245,9 +256,10 @@ class KickHandlers:
         modal = await self._open_loading(sent)
         if modal is None:
             return
-        metadata = ViewMetadata(channel=sent.channel_id, response_id=modal.response_id)
+        channel = sent.metadata.channel if sent.metadata else sent.channel_id
+        metadata = ViewMetadata(channel=channel, response_id=modal.response_id)
         async with self.modals.errors_shown(modal):
-            request = await self.review_service.repeat_kick(kick, sent.user_id, sent.channel_id)
+            request = await self.review_service.repeat_kick(kick, sent.user_id, channel)
             if request is None:
                 await self.modals.show(modal, text_modal("Kick again", UNKNOWN_KICK))
             else:
@@ -257,7 +269,8 @@ class KickHandlers:
 async def _in_time(search: Awaitable[T], otherwise: T) -> T:
     try:
         async with asyncio.timeout(OPTIONS_TIMEOUT):
-            return await search
+            with bugs_logged():
+                return await search
     except (TimeoutError, *PORT_ERRORS) as error:
         logger.warning("options could not be read: %r", error)
         return otherwise

@@ -8,7 +8,7 @@ from bot.core.kick import KickId
 from bot.core.kick_service import KickService
 from bot.core.policy import Verdict
 from bot.core.ports import Spawn
-from bot.slack.modals import PORT_ERRORS, Modals
+from bot.slack.modals import PORT_ERRORS, Modals, bugs_logged
 from bot.slack.payloads import Interaction
 from bot.slack.views import failures
 from bot.slack.views.wording import checked_again
@@ -29,7 +29,8 @@ class ResultHandlers:
 
     async def _check(self, sent: Interaction, kick_id: KickId) -> None:
         try:
-            found = await self.kick_service.check_again(kick_id, sent.user_id)
+            with bugs_logged():
+                found = await self.kick_service.check_again(kick_id, sent.user_id)
         except PORT_ERRORS as error:
             text = failures.nothing_shown(error)
         else:

@@ -17,6 +17,8 @@ Message = Mapping[str, Any]
 # Stored in messages and open modals of earlier versions: the values must stay.
 TEXT_MODAL = "kick_note"
 CANCEL_REQUEST = "cancel_request"
+KICK_AGAIN = "kick_again"
+CHECK_AGAIN = "check_again"
 
 OPTION_LIMIT = 75
 MAX_OPTIONS = 100
@@ -63,6 +65,12 @@ def button(text: str, action_id: str, value: str) -> Element:
     """Return a button."""
     label = plain_text(text, OPTION_LIMIT)
     return {"type": "button", "text": label, "action_id": action_id, "value": value}
+
+
+def again_buttons(kick_id: str, *, has_unknown: bool) -> list[Element]:
+    """Return *Kick again*, and *Check again* if an outcome is unknown."""
+    buttons = [button("Kick again", KICK_AGAIN, kick_id)]
+    return [*buttons, button("Check again", CHECK_AGAIN, kick_id)] if has_unknown else buttons
 
 
 def cancel_button(kick_id: str) -> Element:

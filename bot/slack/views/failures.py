@@ -12,7 +12,16 @@ from bot.core.ports import (
     StoreUnavailable,
 )
 
-PortError = GatewayError | DirectoryUnavailable | StoreUnavailable
+
+class BotFailed(Exception):
+    """A bug in the bot, or a reply that nobody expected. It was logged."""
+
+    def __str__(self) -> str:
+        """Return what people are told."""
+        return "The bot failed. Its log says how."
+
+
+PortError = GatewayError | DirectoryUnavailable | StoreUnavailable | BotFailed
 
 
 def action_failed(error: PortError) -> str:
@@ -29,15 +38,21 @@ def action_failed(error: PortError) -> str:
         return f"RealtimeKit asks the bot to wait{wait}. Then try again."
     if isinstance(error, NotSent):
         return "RealtimeKit can't be reached. Nobody was removed. Try again."
-    return f"RealtimeKit could not be read: {error}. Nobody was removed. Try again."
+    failed = (
+        f"{error}" if isinstance(error, BotFailed) else f"RealtimeKit could not be read: {error}."
+    )
+    return f"{failed} Nobody was removed. Try again."
 
 
-def submit_unconfirmed(error: StoreUnavailable) -> str:
+def submit_unconfirmed(error: StoreUnavailable | BotFailed) -> str:
     """Say that a request may have been stored, and what happens if it was."""
+    failed = f"{error}"
+    if isinstance(error, StoreUnavailable):
+        failed = f"The bot's database did not confirm that it kept this ({error.words})."
     return (
-        f"The bot's database did not confirm that it kept this ({error.words}). If it kept it all"
-        " the same, it is carried out or asked about within a minute, and the result is posted."
-        " Look there before you try again."
+        f"{failed} If it kept this all the"
+        " same, it is carried out or asked about within a minute, and the result is posted. Look"
+        " there before you try again."
     )
 
 
@@ -50,6 +65,8 @@ def nothing_shown(error: PortError) -> str:
         return (
             f"The bot's database does not answer ({error.words}). Nothing was changed. Try again."
         )
+    if isinstance(error, BotFailed):
+        return f"{error} Try again."
     return action_failed(error)
 
 
@@ -63,6 +80,8 @@ def decision_unconfirmed(error: PortError) -> str:
             f"The bot's database did not confirm that ({error.words}): whether your decision was"
             " recorded is not known. Look at the card again."
         )
+    if isinstance(error, BotFailed):
+        return f"{error} Whether your decision was recorded is not known. Look at the card again."
     return action_failed(error)
 
 

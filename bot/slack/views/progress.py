@@ -71,7 +71,9 @@ def _running(kick: Kick) -> list[Block]:
 
 def _done(kick: Kick) -> list[Block]:
     has_kicked = any(one.outcome is Outcome.KICKED for one in kick.targets)
-    return [_outcomes(kick), *([blocks.context(wording.REJOIN)] if has_kicked else [])]
+    rejoin = [blocks.context(wording.REJOIN)] if has_kicked else []
+    again = blocks.actions(*blocks.again_buttons(kick.id, has_unknown=True))
+    return [_outcomes(kick), *rejoin, *([again] if kick.has_unknown else [])]
 
 
 def _outcomes(kick: Kick) -> Block:

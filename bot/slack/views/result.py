@@ -3,11 +3,7 @@
 from bot.core.kick import Kick
 from bot.core.target import Outcome
 from bot.slack.views import blocks, wording
-from bot.slack.views.blocks import Block, Element, Message
-
-# Stored in messages of earlier versions: the values must stay.
-KICK_AGAIN = "kick_again"
-CHECK_AGAIN = "check_again"
+from bot.slack.views.blocks import Block, Message
 
 MAYBE_TWICE = "Slack did not confirm an earlier copy of this message: it may be here twice."
 
@@ -28,7 +24,7 @@ def result(kick: Kick, *, maybe_delivered: bool = False, note: str = "") -> Mess
                 blocks.headline(kick.requester, *_deed(kick)), blocks.bullets(people), *_why(kick)
             ),
             blocks.context(" ".join(remarks)),
-            blocks.actions(*_buttons(kick)),
+            blocks.actions(*blocks.again_buttons(kick.id, has_unknown=kick.has_unknown)),
         ],
     )
 
@@ -56,10 +52,3 @@ def _remarks(kick: Kick) -> list[str]:
     took = f"Took {(done - begun).total_seconds():.1f} s{since}."
     again = f"Done again after kick #{kick.repeats}." if kick.repeats else ""
     return list(filter(None, [wording.REJOIN if has_kicked else "", took, again]))
-
-
-def _buttons(kick: Kick) -> list[Element]:
-    buttons = [blocks.button("Kick again", KICK_AGAIN, kick.id)]
-    if any(target.outcome is Outcome.UNKNOWN for target in kick.targets):
-        buttons.append(blocks.button("Check again", CHECK_AGAIN, kick.id))
-    return buttons

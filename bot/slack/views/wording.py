@@ -126,7 +126,8 @@ _REASON = {
     OutcomeReason.NOT_FOUND: "had left before the kick",
     OutcomeReason.LEFT: "left since, but RealtimeKit did not confirm the kick",
     OutcomeReason.NOBODY: "nobody with this id in the session",
-    OutcomeReason.NOT_TRIED: "not tried: the bot stopped before",
+    OutcomeReason.NOT_TRIED: "not tried",
+    OutcomeReason.NO_ID: "not tried: RealtimeKit lists no id for them",
     OutcomeReason.PROTECTED: "protected by the policy",
     OutcomeReason.STILL_THERE: "still there: the kick had no effect",
     OutcomeReason.STILL_LISTED: (
@@ -138,7 +139,7 @@ _REASON = {
     OutcomeReason.NO_ANSWER: "RealtimeKit's answer was lost, and nothing proves what happened",
     OutcomeReason.EMPTY_ANSWER: "RealtimeKit said yes but named nobody",
     OutcomeReason.REFUSED: "RealtimeKit refused the bot; tell its operator",
-    OutcomeReason.BUSY: "RealtimeKit was too busy",
+    OutcomeReason.BUSY: "RealtimeKit's rate limit was reached",
     OutcomeReason.UNREACHABLE: "the call could not be sent",
 }
 _WITH_DETAIL = {
@@ -167,6 +168,8 @@ def outcome_reason(target: Target) -> str:
         return "RealtimeKit found nobody by this id, and its list could not confirm that"
     if target.outcome_reason in _WITH_TIME:
         return _REASON[target.outcome_reason].format(display(target.detail, TIME_LIMIT))
+    if target.outcome_reason is OutcomeReason.NOT_TRIED and not target.detail:
+        return f"{_REASON[OutcomeReason.NOT_TRIED]}: the bot stopped before"
     detail = f" ({display(target.detail, DETAIL_LIMIT)})" if target.detail else ""
     with_detail = target.outcome_reason in _WITH_DETAIL
     return _REASON[target.outcome_reason] + (detail if with_detail else "")

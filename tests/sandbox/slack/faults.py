@@ -16,6 +16,7 @@ SLACK_FAULTS: Final[Mapping[str, str]] = MappingProxyType(
         "broken_before": "breaks the connection and does nothing [method, channel]",
         "broken_after": "does it, then breaks the connection without a response [method, channel]",
         "slow": "waits before it does anything [method, channel, seconds=1]",
+        "bare_ok": "does it, then answers ok and nothing else [method, channel]",
         "refused": "answers an error code [method, channel, error=internal_error]",
         "expired_trigger": "answers that a trigger id has expired [method]",
         "hash_conflict": "answers that a hash is outdated, to views.update with a hash",

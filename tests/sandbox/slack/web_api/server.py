@@ -148,7 +148,9 @@ class WebApi:
         self._raise_error_faults(name, given.arguments)
         is_read = method.signature.reads_json or not given.is_json
         arguments = method.signature.parse(given.arguments if is_read else {})
-        return {"ok": True, **method.run(arguments)}
+        done = method.run(arguments)
+        bare = self._applies("bare_ok", name, given.arguments) is not None
+        return {"ok": True} if bare else {"ok": True, **done}
 
     def _authorize(self, method: Method, token: str | None) -> None:
         if not token:
