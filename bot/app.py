@@ -66,6 +66,8 @@ async def running(
         app = bolt_app(settings, resources.client, resources.authorized)
         _register(app, settings.command, resources, slack, services)
         socket = await socket_mode(settings.slack_app_token, app, resources.client, stack)
+        # After the drain: the last refusals are stored.
+        stack.push_async_callback(services.kick.flush_refusals)
         # Entered before the transports, so left after them: no new work comes during the drain.
         stack.push_async_callback(resources.tasks.drain, DRAIN_TIMEOUT)
         await stack.enter_async_context(_reconciling(services.reconciler))
@@ -263,7 +265,11 @@ def _register(
     )
     results = ResultHandlers(kick_service=services.kick, modals=slack.modals, spawn=spawn)
     listeners = Listeners(
-        team=resources.team, kick_service=services.kick, modals=slack.modals, spawn=spawn
+        team=resources.team,
+        kick_service=services.kick,
+        modals=slack.modals,
+        spawn=spawn,
+        tasks=resources.tasks.count,
     )
     listeners.register(app, command, kick, approvals, results)
 

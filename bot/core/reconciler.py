@@ -52,6 +52,7 @@ class Reconciler:
         except StoreUnavailable as error:
             logger.warning("overdue work can't be read: %s", error)
             return
+        await self.kick_service.flush_refusals()
         if not self._delivering:
             self._delivering = True
             self.spawn(self._deliver())

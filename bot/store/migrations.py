@@ -146,6 +146,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # The stored form of a draft changed. A user can open the review again.
         "DELETE FROM drafts",
     ),
+    (
+        # One entry counts the refusals of the same user, reason and hour.
+        "ALTER TABLE events ADD COLUMN times INTEGER NOT NULL DEFAULT 1",
+        "ALTER TABLE events ADD COLUMN last_at TEXT",
+        "ALTER TABLE events ADD COLUMN tally TEXT",
+        "CREATE UNIQUE INDEX events_by_tally ON events (tally)",
+    ),
 )
 
 
