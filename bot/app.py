@@ -60,6 +60,8 @@ async def running(
         app = bolt_app(resources.client, resources.authorized)
         _register(app, settings.command, resources, slack, services)
         socket = await socket_client(settings.slack_app_token, app, resources.client, stack)
+        # After the drain: the last refusals are stored.
+        stack.push_async_callback(services.kick.flush_refusals)
         # Entered before the transports, so left after them: no new work comes during the drain.
         stack.push_async_callback(resources.tasks.drain, DRAIN_TIMEOUT)
         await stack.enter_async_context(_reconciling(services.reconciler))
@@ -192,6 +194,7 @@ def _register(
         kick_service=services.kick,
         modals=slack.modals,
         spawn=spawn,
+        tasks=resources.tasks.count,
     )
     listeners.register(app, command, kick, approvals, results)
 

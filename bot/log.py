@@ -68,7 +68,13 @@ def _lines(kick: Kick, events: Sequence[Event]) -> list[str]:
         _line(kick),
         *(f"{name}: {value}" for name, value in facts.items() if value),
         *(
-            f"{event.at:%H:%M:%S.%f} {event.actor or 'kickbot'} {event.kind} {event.note}".rstrip()
+            f"{event.at:%H:%M:%S.%f} {event.actor or 'kickbot'} {event.kind}"
+            f" {event.note}{_times(event)}".rstrip()
             for event in events
         ),
     ]
+
+
+def _times(event: Event) -> str:
+    last = f", last at {event.last_at:%H:%M:%S}" if event.last_at else ""
+    return f" × {event.count}{last}" if event.count > 1 else ""  # noqa: RUF001 - means times

@@ -19,6 +19,10 @@ class Tasks:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
+    def count(self) -> int:
+        """Return how many tasks have not ended."""
+        return len(self._running)
+
     async def drain(self, seconds: float) -> None:
         """Wait for all tasks, and for those that they start; cancel the rest after `seconds`."""
         try:

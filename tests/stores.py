@@ -111,7 +111,17 @@ class MemoryStore:
         return next((kick.meeting.id for kick in here), None)
 
     async def record_event(self, event: Event) -> None:
+        for position, before in enumerate(self.log):
+            if event.kind is EventKind.REFUSED and self._tally(before) == self._tally(event):
+                count = before.count + event.count
+                self.log[position] = replace(before, count=count, last_at=event.at)
+                return
         self.log.append(event)
+
+    def _tally(self, event: Event) -> tuple[object, ...]:
+        hour = event.at.replace(minute=0, second=0, microsecond=0)
+        kick = event.kick_id if event.kick_id in self.kicks else None
+        return event.kind, hour, event.actor, event.note, kick
 
     async def save_draft(self, draft: Draft) -> None:
         oldest = draft.created_at - timedelta(days=1)

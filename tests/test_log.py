@@ -91,6 +91,22 @@ async def test_one_kick_is_shown_with_its_events(
     ]
 
 
+async def test_refusals_of_one_kind_are_shown_as_one(
+    capsys: pytest.CaptureFixture[str], sqlite_url: str
+) -> None:
+    await fill(sqlite_url, kick())
+    store = SqlStore(sqlite_url)
+    [refused] = await store.history(1)
+    for second in range(37):
+        at = refused.created_at.replace(second=second)
+        refusal = Event(at, EventKind.REFUSED, UserId("U0EVE"), "No role.", refused.id)
+        await store.record_event(refusal)
+    await store.close()
+    _, lines = await printed(capsys, sqlite_url, 1)
+    shown = "20:01:00.000000 U0EVE refused No role. × 37, last at 20:01:36"  # noqa: RUF001 - means times
+    assert lines[-1] == shown
+
+
 async def test_nothing_anybody_wrote_hides_a_line(
     capsys: pytest.CaptureFixture[str], sqlite_url: str
 ) -> None:

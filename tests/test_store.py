@@ -625,7 +625,9 @@ class TestTables:
         async with sql_store._database.writing() as db:
             await db.execute(insert(schema_version).values(version=99))
         for question in (sql_store.start, sql_store.check):
-            with pytest.raises(StoreUnavailable, match="version 99, this program knows 3"):
+            with pytest.raises(
+                StoreUnavailable, match=f"version 99, this program knows {len(MIGRATIONS)}"
+            ):
                 await question()
 
     async def test_of_the_first_version_are_brought_up_to_date(
@@ -682,6 +684,31 @@ def _first_row(kick: Kick) -> dict[str, Any]:
     }
 
 
+class TestRefusals:
+    async def test_of_one_kind_are_one_entry_an_hour(self, store: AnyStore) -> None:
+        kick = await store.add(new_kick(), event())
+        for minute in (1, 2, 30, 90):
+            at = NOW.replace(hour=1, minute=0) + minute * 60 * SECOND
+            await store.record_event(event(EventKind.REFUSED, "no", kick, at))
+        await store.record_event(replace(event(EventKind.REFUSED, "no", kick), count=5))
+        await store.record_event(event(EventKind.REFUSED, "another reason", kick))
+        found = [(one.note, one.at.minute, one.count) for one in await store.events(kick.id)]
+        assert found == [("", 59, 1), ("no", 1, 8), ("no", 30, 1), ("another reason", 59, 1)]
+        assert (await store.events(kick.id))[1].last_at == NOW
+
+    async def test_of_forged_kicks_are_one_entry(self, store: AnyStore) -> None:
+        forged = [replace(new_kick(), id=KickId(f"forged {number}")) for number in range(5)]
+        for kick in forged:
+            await store.record_event(event(EventKind.REFUSED, "no such kick", kick))
+        found = [await store.events(kick.id) for kick in forged]
+        assert [[one.count for one in entries] for entries in found] == [[5], [], [], [], []]
+
+    async def test_at_once_are_all_counted(self, store: AnyStore) -> None:
+        refused = event(EventKind.REFUSED, "no", replace(new_kick(), id=KickId("gone")))
+        await asyncio.gather(*(store.record_event(refused) for _ in range(40)))
+        assert [one.count for one in await store.events(KickId("gone"))] == [40]
+
+
 class TestErrors:
     async def test_cancelled_writes_go_on_to_their_end(self, database_url: str) -> None:
         store = SqlStore(database_url)
@@ -714,9 +741,9 @@ class TestErrors:
         await impatient.check()
 
     async def test_a_crowd_waits_for_its_turn(self, database_url: str) -> None:
-        store = SqlStore(database_url, timeout=0.5)
+        store = SqlStore(database_url, timeout=2)
         await store.start()
-        kicks = [new_kick() for _ in range(1000)]
+        kicks = [new_kick() for _ in range(1500)]
         await asyncio.gather(*(store.add(kick, event()) for kick in kicks))
         reads = [store.get_kick(kick.id) for kick in kicks]
         assert None not in await asyncio.gather(*reads)

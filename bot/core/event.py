@@ -28,7 +28,9 @@ class EventKind(StrEnum):
 class Event:
     """One entry of the audit log: what happened, when, and who did it (None: the bot itself).
 
-    `kick_id` is None for a refusal that came before a kick was stored.
+    `kick_id` is None for a refusal that came before a kick was stored. If a user was refused the
+    same thing several times within an hour, that is one entry: `count` says how often, `at` is
+    the first time, and `last_at` the last one.
     """
 
     at: datetime
@@ -36,3 +38,5 @@ class Event:
     actor: UserId | None
     note: str = ""
     kick_id: KickId | None = None
+    count: int = 1
+    last_at: datetime | None = None

@@ -14,11 +14,12 @@ from bot.core.draft import Draft
 from bot.core.event import Event, EventKind
 from bot.core.kick import InvalidTransition, Kick, KickId, State, TeamId, UserId
 from bot.core.outbox import Outbox
-from bot.core.policy import PolicyInput, Verdict, VerdictKind, may_see, refusal
-from bot.core.ports import Notifier, Spawn, StoreUnavailable, VersionConflict
+from bot.core.policy import PolicyInput, Verdict, VerdictKind, may_see
+from bot.core.ports import Notifier, StoreUnavailable, VersionConflict
+from bot.core.refusals import RefusingService
 from bot.core.retries import Retries
 from bot.core.runner import KickRunner
-from bot.core.service import NO_APPROVALS_CHANNEL, Service, refuse_without_id
+from bot.core.service import NO_APPROVALS_CHANNEL, refuse_without_id
 
 logger = logging.getLogger(__name__)
 
@@ -51,13 +52,12 @@ class SubmitResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KickService(Service):
+class KickService(RefusingService):
     """Submits, runs and recovers kicks."""
 
     identity: InstanceIdentity
     notifier: Notifier
     outbox: Outbox
-    spawn: Spawn
     _in_progress: set[KickId] = field(init=False, default_factory=set)
     _retries: Retries = field(init=False, default_factory=Retries)
     _slots: asyncio.Semaphore = field(
@@ -90,21 +90,6 @@ class KickService(Service):
                 user, "This review was already used for something else."
             )
         return SubmitResult(stored, created=stored.id == kick.id)
-
-    def refuse(self, user: UserId, reason: str, kick: KickId | None = None) -> None:
-        """Start a task that records a refusal in the audit log. The caller tells the user."""
-        self.spawn(self.record_refusal(user, reason, kick))
-
-    async def record_refusal(
-        self, user: UserId, reason: str, kick: KickId | None = None
-    ) -> Verdict:
-        """Return a refusal as a verdict, after recording it. The user gets it in any case."""
-        event = Event(self.clock.now(), EventKind.REFUSED, user, reason, kick)
-        try:
-            await self.store.record_event(event)
-        except StoreUnavailable as error:
-            logger.error("a refusal of %s is not on record: %s", user, error)  # noqa: TRY400 - no traceback needed
-        return refusal(reason)
 
     def _cached_verdict(self, draft: Draft, recent: Sequence[int]) -> Verdict | None:
         """Return the verdict without a remote call; None if the membership is not cached."""

@@ -237,7 +237,11 @@ class Store(Protocol):
         """Return the meeting of the newest kick from a channel; None if there is none."""
 
     async def record_event(self, event: Event) -> None:
-        """Store an event that belongs to no transition."""
+        """Store an event that belongs to no transition.
+
+        A refusal is added to the entry of the same hour, user, reason and stored kick, if there
+        is one.
+        """
 
     async def save_draft(self, draft: Draft) -> None:
         """Store a draft for a day. It replaces a draft with the same id."""

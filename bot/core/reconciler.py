@@ -56,6 +56,7 @@ class Reconciler:
         except StoreUnavailable as error:
             logger.warning("overdue work can't be read: %s", error)
             return
+        await self.kick_service.flush_refusals()
         if dates_hold and not self._delivering:
             self._delivering = True
             self.spawn(self._deliver())

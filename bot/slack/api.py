@@ -1,7 +1,7 @@
 """Calls to Slack: the Web API and response URLs, with one error for both."""
 
 import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -48,6 +48,7 @@ _UNUSABLE = (aiohttp.ClientError, SlackClientError, TimeoutError, AttributeError
 RESPONSE_URL_USES = 5
 RESPONSE_URL_LIFETIME = 30 * 60  # seconds
 MAX_RESPONSE_URLS = 1000
+MAX_URLS_PER_USER = 50
 
 
 T = TypeVar("T")
@@ -184,9 +185,16 @@ class ResponseUrls:
         response_id = uuid4().hex
         expires_at = self.clock.monotonic() + RESPONSE_URL_LIFETIME
         self._urls[response_id] = _ResponseUrl(user, url, expires_at)
-        while len(self._urls) > MAX_RESPONSE_URLS:
-            self._urls.popitem(last=False)
+        counts = Counter(known.user for known in self._urls.values())
+        if counts[user] > MAX_URLS_PER_USER:
+            self._forget_oldest(user)
+        elif len(self._urls) > MAX_RESPONSE_URLS:
+            # Whoever has most loses one, so that nobody pushes out those of the others.
+            self._forget_oldest(counts.most_common(1)[0][0])
         return response_id
+
+    def _forget_oldest(self, user: UserId) -> None:
+        del self._urls[next(name for name, known in self._urls.items() if known.user == user)]
 
     async def respond(
         self, response_id: str, message: Mapping[str, Any], *, in_channel: bool

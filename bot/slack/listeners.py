@@ -5,9 +5,11 @@ a button of this bot. The handler does the rest. The ack is the last await: Bolt
 listener returns, and an exception after the ack would turn the answer into an error.
 """
 
+import logging
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
@@ -15,6 +17,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from bot.core.kick import KickId, TeamId, UserId
 from bot.core.kick_service import KickService
 from bot.core.ports import Spawn
+from bot.core.refusals import TOO_OFTEN
 from bot.slack.handlers.approval import OUTDATED, ApprovalHandlers
 from bot.slack.handlers.kick import KickHandlers
 from bot.slack.handlers.result import ResultHandlers
@@ -25,7 +28,14 @@ from bot.slack.views.approval import ApprovalMetadata
 from bot.slack.views.blocks import CANCEL_REQUEST, CHECK_AGAIN, KICK_AGAIN, text_modal
 from bot.slack.views.review import ReviewMetadata
 
+# While so many tasks have not ended, no new conversation is opened, and then nothing is submitted
+# either. What the bot has accepted starts tasks in any case.
+MAX_BEFORE_OPENING = 1000
+MAX_BEFORE_SUBMIT = 2000
+BUSY = "The bot has too much to do right now: this was not done. Try again in a moment."
 OTHER_WORKSPACE = "Only people of this workspace can use this bot."
+
+logger = logging.getLogger(__name__)
 
 Body = dict[str, Any]
 Listener = Callable[[AsyncAck, Body], Awaitable[None]]
@@ -45,6 +55,9 @@ class Listeners:
     kick_service: KickService
     modals: Modals
     spawn: Spawn
+    tasks: Callable[[], int]
+    _searches: set[object] = field(init=False, default_factory=set)
+    _answered: set[UserId] = field(init=False, default_factory=set)
 
     def register(
         self,
@@ -80,7 +93,9 @@ class Listeners:
 
         async def listener(ack: AsyncAck, body: Body) -> None:
             sent = Command.model_validate(body)
-            if sent.team_id == self.team:
+            if words := self._turn_away(sent.user_id):
+                await ack(words)
+            elif sent.team_id == self.team:
                 await handler(ack, sent)
             else:
                 self.kick_service.refuse(sent.user_id, OTHER_WORKSPACE)
@@ -94,8 +109,13 @@ class Listeners:
         async def listener(ack: AsyncAck, body: Body) -> None:
             sent = Interaction.model_validate(body)
             metadata = sent.metadata
-            if self._is_from_here(sent) and metadata:
-                await handler(ack, sent, metadata)
+            if words := self._turn_away(sent.user_id):
+                # Only a choice can be answered in words. A search finds nothing.
+                self._answer(sent, words if sent.actions else "")
+                await ack(**otherwise)
+            elif self._is_from_here(sent) and metadata:
+                with self._searching():
+                    await handler(ack, sent, metadata)
             else:
                 await ack(**otherwise)
 
@@ -106,10 +126,13 @@ class Listeners:
 
         async def listener(ack: AsyncAck, body: Body) -> None:
             sent = Interaction.model_validate(body)
-            if self._is_from_here(sent) and sent.kick:
+            if words := self._turn_away(sent.user_id):
+                self._answer(sent, words)
+                await ack()
+            elif self._is_from_here(sent) and sent.kick:
                 await handler(ack, sent, sent.kick)
             else:
-                self.spawn(self.modals.reply(sent, self._refusal(sent)))
+                self._answer(sent, self._refusal(sent))
                 await ack()
 
         return listener
@@ -120,7 +143,10 @@ class Listeners:
         async def listener(ack: AsyncAck, body: Body) -> None:
             sent = Interaction.model_validate(body)
             metadata = sent.view.metadata(model) if sent.view else None
-            if self._is_from_here(sent) and sent.view and metadata:
+            if words := self._turn_away(sent.user_id, MAX_BEFORE_SUBMIT):
+                # On top, so that the modal can be submitted again.
+                await ack(response_action="push", view=text_modal("Kick", words))
+            elif self._is_from_here(sent) and sent.view and metadata:
                 await handler(ack, sent.user_id, sent.view, metadata)
             else:
                 refusal = text_modal("Kick", self._refusal(sent))
@@ -130,7 +156,8 @@ class Listeners:
 
     async def unknown_action(self, ack: AsyncAck, body: Body) -> None:
         """Answer a button that this version does not make."""
-        self.spawn(self.modals.reply(Interaction.model_validate(body), OUTDATED))
+        sent = Interaction.model_validate(body)
+        self._answer(sent, self._turn_away(sent.user_id) or OUTDATED)
         await ack()
 
     async def unknown_view(self, ack: AsyncAck) -> None:
@@ -146,6 +173,39 @@ class Listeners:
         # The services read of which workspaces a user is a member.
         is_of_org = self.enterprise is not None and sent.enterprise_id == self.enterprise
         return sent.home == self.team or is_of_org
+
+    def _turn_away(self, user: UserId, limit: int = MAX_BEFORE_OPENING) -> str:
+        """Return why nothing is done for a user now; else an empty text."""
+        if self.tasks() + len(self._searches) >= limit:
+            logger.warning("busy: a request of %s was not accepted", user)
+            return BUSY
+        return self.kick_service.turn_away(user)
+
+    @contextmanager
+    def _searching(self) -> Iterator[None]:
+        search = object()
+        self._searches.add(search)
+        try:
+            yield
+        finally:
+            self._searches.discard(search)
+
+    def _answer(self, sent: Interaction, words: str) -> None:
+        """Answer in words, with one call at a time for each user: more would be work, too."""
+        if words and sent.user_id not in self._answered:
+            self._answered.add(sent.user_id)
+            self.spawn(self._send_answer(sent, words))
+
+    async def _send_answer(self, sent: Interaction, words: str) -> None:
+        try:
+            metadata = sent.metadata
+            if metadata and metadata.response_id and words in {BUSY, TOO_OFTEN}:
+                # Not in place of the modal: it can still be used.
+                await self.modals.send_ephemeral(metadata.response_id, words)
+            else:
+                await self.modals.reply(sent, words)
+        finally:
+            self._answered.discard(sent.user_id)
 
     def _refusal(self, sent: Interaction) -> str:
         """Return why a request is refused. Record it if the user is of another workspace."""

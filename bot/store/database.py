@@ -93,6 +93,12 @@ class Database:
     async def read(self, work: Work[T], *, urgent: bool = False) -> T:
         """Run work that changes nothing, and return its result."""
         queues = self._queues(urgent=urgent)
+        try:
+            return await self._run(queues, self.reading(), work, self._cancel_after)
+        except StoreUnavailable as error:
+            if not getattr(error.__cause__, "connection_invalidated", False):
+                raise
+        # The server closed the connection as it was used. A read does no harm twice.
         return await self._run(queues, self.reading(), work, self._cancel_after)
 
     async def write(self, work: Work[T], *, urgent: bool = False) -> T:

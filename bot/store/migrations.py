@@ -152,6 +152,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "DROP INDEX kicks_by_due",
         "CREATE INDEX kicks_by_due ON kicks (team_id, app_id, due_at) WHERE due_at IS NOT NULL",
     ),
+    (
+        # One entry counts the refusals of the same user, reason and hour.
+        "ALTER TABLE events ADD COLUMN times INTEGER NOT NULL DEFAULT 1",
+        "ALTER TABLE events ADD COLUMN last_at TEXT",
+        "ALTER TABLE events ADD COLUMN tally TEXT",
+        "CREATE UNIQUE INDEX events_by_tally ON events (tally)",
+    ),
 )
 
 

@@ -119,9 +119,9 @@ targets = Table(
 events = Table(
     "events",
     _METADATA,
-    *_columns(Integer, "id"),
-    *_columns(SafeText, "team_id app_id kick_id what actor note", what="kind"),
-    *_columns(UtcDateTime, "at"),
+    *_columns(Integer, "id times", times="count"),
+    *_columns(SafeText, "team_id app_id kick_id what actor note tally", what="kind"),
+    *_columns(UtcDateTime, "at last_at"),
 )
 
 outbox = Table(

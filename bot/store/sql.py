@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from bot.core.draft import Draft
-from bot.core.event import Event
+from bot.core.event import Event, EventKind
 from bot.core.kick import ENDED_WITHOUT_CALL, Kick, KickId, State, TeamId, UserId
 from bot.core.outbox_message import LONGEST_DELAY, OutboxMessage, messages_due_for
 from bot.core.ports import Store
@@ -22,6 +22,7 @@ from bot.store.rows import Row, draft_from, event_from, kicks_from, message_from
 from bot.store.schema import drafts, events, kicks, outbox, targets
 from bot.store.writes import (
     SELECT_KICKS,
+    count_event,
     fetch,
     insert_events,
     insert_kick,
@@ -172,7 +173,8 @@ class SqlStore(Store):
 
     async def record_event(self, event: Event) -> None:
         row = asdict(event) | self._instance
-        await self._database.write_autocommit(lambda db: insert_events(db, row))
+        write = count_event if event.kind is EventKind.REFUSED else insert_events
+        await self._database.write_autocommit(lambda db: write(db, row))
 
     async def save_draft(self, draft: Draft) -> None:
         await self._database.write(lambda db: save_draft(db, draft))

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from datetime import timedelta
+from datetime import UTC, timedelta
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Select, bindparam, delete, insert, select, text, update
@@ -45,6 +46,17 @@ _ENQUEUE = text(
     "ON CONFLICT (kick_id, kind) DO UPDATE SET since = excluded.since, due_at = excluded.due_at, "
     "version = notices.version + 1, attempts = excluded.attempts",
 ).bindparams(*(bindparam(column.key, type_=column.type) for column in outbox.c))
+
+
+# The id of a kick comes from a button, and may be forged. Only stored kicks have entries of their
+# own, or else a user could add as many as they like.
+_COUNT_EVENT = text(
+    "INSERT INTO events (team_id, app_id, kick_id, at, what, actor, note, times, last_at, tally) "
+    "VALUES (:team_id, :app_id, :kick_id, :at, :kind, :actor, :note, :count, :last_at,"
+    " :tally || coalesce((SELECT id FROM kicks WHERE id = :kick_id), '')) "
+    "ON CONFLICT (tally) DO UPDATE SET times = events.times + excluded.times, "
+    "last_at = excluded.at",
+).bindparams(*(bindparam(one.key, type_=one.type) for one in events.c if one.key != "id"))
 
 
 async def fetch(db: AsyncConnection, query: Select[*tuple[Any, ...]]) -> Sequence[Row]:
@@ -110,6 +122,14 @@ async def insert_events(db: AsyncConnection, *rows: dict[str, Any]) -> None:
     """Insert these rows of events."""
     if rows:
         await db.execute(insert(events), rows)
+
+
+async def count_event(db: AsyncConnection, row: dict[str, Any]) -> None:
+    """Insert an event, or add it to the entry of the same hour, actor, note and stored kick."""
+    hour = f"{row['at'].astimezone(UTC):%Y-%m-%dT%H}"
+    same = [row[name] for name in ("team_id", "app_id", "actor", "note")]
+    tally = sha256(repr([hour, *same]).encode(errors="replace")).hexdigest()
+    await db.execute(_COUNT_EVENT, row | {"tally": tally})
 
 
 async def _enqueue(

@@ -143,9 +143,10 @@ async def pick(person: Person, *names: str) -> None:
 
 def refusals(sqlite_url: str) -> list[tuple[str, str]]:
     """Return the refusals in the audit log. Call this when the bot has stopped."""
-    asked = "SELECT actor, note FROM events WHERE what = 'refused' ORDER BY id"
+    asked = "SELECT actor, note, times FROM events WHERE what = 'refused' ORDER BY id"
     with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as database:
-        return [(str(actor), str(note)) for actor, note in database.execute(asked)]
+        rows = database.execute(asked)
+        return [(str(actor), str(note)) for actor, note, times in rows for _ in range(times)]
 
 
 def kicks_stored(sqlite_url: str) -> list[str]:
