@@ -191,7 +191,9 @@ async def opened(
         settings = read_settings(sandbox.settings(http=http, database_url=database))
         async with running(settings, policy(**rules), clock=clock) as bot:
             if http:
-                slack.deliver_to(f"http://127.0.0.1:{bot.port}/slack/events")
+                # The bot compares the time of a signature with the clock of this world.
+                transport = slack.deliver_to(f"http://127.0.0.1:{bot.port}/slack/events")
+                transport.now = SlackTime(clock)
             store = SqlStore(database)
             try:
                 yield World(sandbox, clock, store, Tally(name), errors)

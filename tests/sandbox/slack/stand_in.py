@@ -158,7 +158,7 @@ class SlackStandIn(LoopbackServer):
 
     def deliver_to(self, url: str) -> SignedHttp:
         """Deliver by HTTP to this URL from now on. The transport returned can also forge."""
-        self._http_transports.append(SignedHttp(url, self.signing_secret, self.clock))
+        self._http_transports.append(SignedHttp(url, self.signing_secret))
         return self._http_transports[-1]
 
     def trigger(self, user_id: str, view_id: str | None = None) -> str:
