@@ -66,7 +66,8 @@ _GranteeId = Annotated[
 _GroupId = Annotated[str, _slack_id("S", "user group's id: those start with S")]
 _ChannelId = Annotated[str, _slack_id("CG", "channel's id: those start with C or G")]
 _Duration = Annotated[timedelta, BeforeValidator(_duration)]
-_NonEmpty = Annotated[str, Field(min_length=1)]
+# RealtimeKit's names are cut to this length, too.
+_NonEmpty = Annotated[str, Field(min_length=1, max_length=200)]
 _MeetingPattern = Annotated[_NonEmpty, AfterValidator(_meeting_pattern)]
 
 

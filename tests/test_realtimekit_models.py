@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.roster import PeerId
+from bot.core.text import fits
 from bot.realtimekit import Meeting, MeetingId, OutcomeUnknown, Session, SessionId, models
 from tests.sandbox.realtimekit.contract import Contract
 
@@ -125,6 +126,33 @@ def test_a_peer() -> None:
     assert (peer.id, peer.participant_id, peer.custom_id) == ("peer-1", "person-1", "app-1")
     assert (peer.name, peer.preset) == ("Mallory", "group_call_participant")
     assert (peer.joined_at, peer.left_at) == (AT_NOON, None)
+
+
+def test_what_people_and_apps_choose_is_cut_where_it_comes_in() -> None:
+    long = "x" * 100_000
+    (row,) = models.parse_peers(one_peer(display_name=long, preset_name=long)).rows
+    assert (row.name, row.preset) == ("x" * 200, "x" * 200)
+    (record,) = models.parse_records(reply([{"id": "p1", "name": long, "preset_name": long}])).rows
+    assert (record.name, record.preset) == (row.name, row.preset)
+    meeting = models.parse_meeting(reply({"id": "m1", "title": long}))
+    assert meeting.title == "x" * 200
+    session = {"id": "s1", "associated_id": "m1", "meeting_display_name": long}
+    (found,) = models.parse_sessions(reply({"sessions": [session]})).rows
+    assert found.meeting.title == "x" * 200
+
+
+def test_a_long_custom_id_does_not_become_that_of_somebody_else() -> None:
+    ids = ["staff-" + "x" * 100_000 + end for end in ("1", "2", "\ud800", "")] + ["x" * 300]
+    read = [models.parse_peers(one_peer(custom_participant_id=one)).rows[0] for one in ids]
+    records = [{"id": "p1", "custom_participant_id": one} for one in ids]
+    short = [row.custom_id for row in read]
+    assert short == [one.custom_id for one in models.parse_records(reply(records)).rows]
+    assert len(set(short)) == len(ids)
+    assert short[-1] == "x" * 300
+    for one in short[:-1]:
+        assert one
+        assert len(one) == 300
+        assert fits(one, "staff-*")
 
 
 def test_a_peer_without_any_field() -> None:

@@ -155,6 +155,19 @@ async def test_a_living_owner_renews_its_lease_while_the_store_clock_is_followed
     assert scene.stored(running) == renewed
 
 
+async def test_a_pause_after_a_failure_does_not_wait_for_the_old_time(scene: Scene) -> None:
+    kick = await scene.ready()
+    scene.gateway.errors["active_session"] = [ZeroDivisionError("a bug")]
+    await scene.run(kick)
+    assert scene.stored(kick).state is State.READY
+    scene.clock.step(-3600)
+    for _ in range(2):
+        await scene.tick()
+        scene.clock.advance(30)
+    await scene.tick()
+    assert scene.stored(kick).state is State.EXPIRED
+
+
 @pytest.mark.parametrize("state", [State.WAITING, State.READY, State.RUNNING])
 async def test_after_a_restart_with_the_clock_set_back_nothing_hangs(
     scene: Scene, state: State

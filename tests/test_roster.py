@@ -370,6 +370,12 @@ def test_a_command_of_many_words_is_searched_a_few_times(
     assert max(map(len, searched)) <= 20 * len("spam ")
 
 
+def test_a_text_that_fits_nobody_does_not_mean_whoever_has_no_visible_name() -> None:
+    people = roster("", "\u200b", "Ann")
+    for text in ("zorro spam", "\u200b", "\u200b zorro"):
+        assert people.match(text).people == ()
+
+
 def test_a_name_has_at_most_twenty_words_in_a_command() -> None:
     long = " ".join(f"w{at}" for at in range(25))
     found = roster(long, "Ann").match(f"{long} spam")

@@ -19,7 +19,12 @@ def test_a_result_says_who_whom_where_why_and_how_long() -> None:
     message = fits_message(result.result(kick()))
     line, people, reason = message["blocks"][0]["elements"]
     said = [one.get("text") or one.get("user_id") for one in line["elements"]]
-    assert said == ["U0MAYA", " removed 1 person from ", "Weekly AMA", " · kick #7"]
+    assert said == [
+        "U0MAYA",
+        " removed 1 person from ",
+        "Weekly AMA",
+        " · kick #7 · meeting …000000",
+    ]
     assert [one["text"] for one in people["elements"][0]["elements"]] == ["Mallory", " — ✓ kicked"]
     assert reason["elements"][0]["text"] == "Reason: spam"
     assert "Kicked people can rejoin with the same link. Took 1.2 s." in shown(message)

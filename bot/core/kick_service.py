@@ -140,7 +140,7 @@ class KickService(Service):
         Does nothing if this process works on it already, or failed at it a moment ago. After
         too many failures, the task ends the kick without reading anything.
         """
-        if self._retries.is_paused(kick.id, self.clock.now()):
+        if self._retries.is_paused(kick.id, self.clock.monotonic()):
             return
         gives_up = self._retries.gives_up(kick.id)
         recoveries: dict[State, Callable[[Kick], Coroutine[object, object, Kick]]] = {
@@ -176,7 +176,7 @@ class KickService(Service):
             # A bug in the bot, or a reply that nobody expected. People hear of it once.
             logger.exception("kick %s failed", kick.number)
             problem = FAILED
-            report_errors = self._retries.count(kick.id, self.clock.now()) == 1
+            report_errors = self._retries.count(kick.id, self.clock.monotonic()) == 1
         else:
             self._retries.forget(kick.id)
             await self._notify(ended)

@@ -1,29 +1,28 @@
 """When a process tries again a kick that failed for a reason that nobody expected."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
 from bot.core.kick import KickId
 
 # Each process tries again after 2 s, 4 s, 8 s and 16 s. After that many failures, it ends the kick
 # with what is known.
 MAX_FAILURES = 4
-FIRST_PAUSE = timedelta(seconds=2)
+FIRST_PAUSE = 2.0  # seconds
 
 
 @dataclass(slots=True)
 class _Failures:
     count: int = 0
-    again_at: datetime | None = None
+    again_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How often this process failed at each kick, in a row."""
+    """How often this process failed at each kick, in a row. `now` is by the monotonic clock."""
 
     _kicks: dict[KickId, _Failures] = field(init=False, default_factory=dict)
 
-    def count(self, kick: KickId, now: datetime) -> int:
+    def count(self, kick: KickId, now: float) -> int:
         """Count a failure, and return how many there were. A pause begins now."""
         failures = self._kicks.setdefault(kick, _Failures())
         failures.count += 1
@@ -34,10 +33,9 @@ class Retries:
         """Forget the failures of a kick that succeeded."""
         self._kicks.pop(kick, None)
 
-    def is_paused(self, kick: KickId, now: datetime) -> bool:
+    def is_paused(self, kick: KickId, now: float) -> bool:
         """Tell whether the pause after the last failure still lasts."""
-        failures = self._kicks.get(kick, _Failures())
-        return failures.again_at is not None and now < failures.again_at
+        return kick in self._kicks and now < self._kicks[kick].again_at
 
     def gives_up(self, kick: KickId) -> bool:
         """Tell whether the process failed too often."""

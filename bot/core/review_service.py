@@ -27,6 +27,7 @@ from bot.core.ports import GatewayError
 from bot.core.roster import Match, Meeting, MeetingId, Participant, Roster, Session
 from bot.core.selection import Selection
 from bot.core.service import Service
+from bot.core.text import normalize_name
 
 SESSIONS_SEARCHED = 5
 
@@ -180,12 +181,12 @@ class ReviewService(Service):
             self.gateway.live_sessions(), self.gateway.meetings(query)
         )
         live = {session.meeting.id for session in sessions}
-        wanted = query.strip().casefold()
+        wanted = normalize_name(query)
         return (
             tuple(
                 session
                 for session in self._permitted(member, sessions)
-                if wanted in session.meeting.title.casefold() or wanted == session.meeting.id
+                if wanted in normalize_name(session.meeting.title) or wanted == session.meeting.id
             ),
             tuple(
                 meeting

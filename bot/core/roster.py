@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import accumulate
 from typing import NewType
 
-from bot.core.namesakes import Namesakes
+from bot.core.namesakes import Multimap, Namesakes
 from bot.core.text import normalize_name
 
 MeetingId = NewType("MeetingId", str)
@@ -118,16 +118,17 @@ class IdIndex:
     """Finds participants by their ids, in any spelling: `normalize_name` makes them equal."""
 
     def __init__(self, people: Iterable[Participant]) -> None:
-        self._people: dict[str, list[Participant]] = {}
-        for person in people:
-            for text in {normalize_name(one) for one in (person.id, *person.custom_ids) if one}:
-                self._people.setdefault(text, []).append(person)
+        self._people = Multimap(
+            (text, person)
+            for person in people
+            for text in {normalize_name(one) for one in (person.id, *person.custom_ids) if one}
+        )
 
     def spelled(self, text: str) -> Sequence[Participant]:
         """Return the participants with an id that is `text` in some spelling."""
         wanted = normalize_name(text)
         # Text without a visible character would name whoever has such an id.
-        return self._people.get(wanted, []) if wanted else []
+        return self._people.get(wanted) if wanted else ()
 
     def with_id(self, participant_id: ParticipantId) -> Sequence[Participant]:
         """Return the participants with exactly this participant id: one at most, in a session."""
@@ -164,22 +165,19 @@ class Roster:
         self.everyone = tuple(reversed(everyone))
         self.live = tuple(person for person in self.everyone if person.open_peers)
         self.ids = IdIndex(self.everyone)
-        self._by_peer_id: dict[str, list[tuple[PeerId, Participant]]] = {}
-        for person in self.everyone:
-            for one in person.peers:
-                spelled = self._by_peer_id.setdefault(normalize_name(one.id), [])
-                spelled.append((one.id, person))
-        self._named: dict[str, list[Participant]] = {}
-        texts = []
-        for person in self.live:
-            name = normalize_name(person.name)
-            self._named.setdefault(name, []).append(person)
-            ids = normalize_name(person.custom_id or ""), normalize_name(person.id or "")
-            texts.append("\v".join((name, *ids)))
-        self._index = _Index(texts)
-        self._namesakes = Namesakes(
-            (name, person.shown_id) for name, group in self._named.items() for person in group
+        self._by_peer_id = Multimap(
+            (normalize_name(peer.id), person) for person in self.everyone for peer in person.peers
         )
+        names = [normalize_name(person.name) for person in self.live]
+        self._named = Multimap(zip(names, self.live, strict=True))
+        self._namesakes = Namesakes(
+            (name, one.shown_id) for name, one in zip(names, self.live, strict=True)
+        )
+        texts = [
+            "\v".join([name, normalize_name(one.custom_id or ""), normalize_name(one.id or "")])
+            for name, one in zip(names, self.live, strict=True)
+        ]
+        self._index = _Index(texts)
 
     def by_id(self, participant_id: ParticipantId) -> Participant | None:
         """Return the participant, live or not, with this participant id."""
@@ -199,14 +197,14 @@ class Roster:
 
     def by_peer_id(self, peer_id: PeerId) -> Participant | None:
         """Return the participant, live or not, who has this connection."""
-        pairs = self._by_peer_id.get(normalize_name(peer_id), ()) if peer_id else ()
-        return next((person for one, person in pairs if one == peer_id), None)
+        people = self.spelled_peer_id(peer_id)
+        return next((one for one in people if any(peer.id == peer_id for peer in one.peers)), None)
 
     def spelled_peer_id(self, text: str) -> tuple[Participant, ...]:
         """Return the participants, live or not, who have a connection `text` in some spelling."""
         wanted = normalize_name(text)
-        pairs = self._by_peer_id.get(wanted, ()) if wanted else ()
-        return tuple({person.key: person for _, person in pairs}.values())
+        people = self._by_peer_id.get(wanted) if wanted else ()
+        return tuple({person.key: person for person in people}.values())
 
     def search(self, text: str, limit: int) -> list[Participant]:
         """List live participants whose name, custom id or participant id contains `text`."""
@@ -242,10 +240,12 @@ class Roster:
 
     def _match_whole(self, text: str) -> Iterable[Participant]:
         wanted = normalize_name(text)
+        if not wanted:
+            # Text without a visible character would match every name, so it matches none.
+            return ()
         by_id = [person for person in self.ids.spelled(text) if person.open_peers]
-        exact = {one.key: one for one in (*self._named.get(wanted, ()), *by_id)}
-        # Text without a visible character would match every name, so it matches none.
-        return exact.values() if exact else self.search(text, _MATCH_LIMIT) if wanted else ()
+        exact = {one.key: one for one in (*self._named.get(wanted), *by_id)}
+        return exact.values() or self.search(text, _MATCH_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
-from math import ceil
 
 from bot.core.candidates import (
     Candidate,
@@ -36,15 +35,12 @@ from bot.core.ports import (
     DirectoryUnavailable,
     GatewayError,
     MeetingGateway,
-    RateLimited,
-    Rejected,
     Store,
 )
+from bot.core.recheck import Recheck, session_ended, unreadable
 from bot.core.roster import (
     Meeting,
     MeetingId,
-    ParticipantKey,
-    Peer,
     Roster,
     Session,
     SessionId,
@@ -57,40 +53,6 @@ logger = logging.getLogger(__name__)
 _NOT_FOUND = frozenset({CandidateStatus.NOWHERE, CandidateStatus.UNKNOWN})
 NO_APPROVALS_CHANNEL = "But the policy names no channel in which to ask one: nobody was removed."
 NO_APPROVER = "But there is nobody else now who could decide it: nobody was removed."
-
-
-@dataclass(frozen=True, slots=True)
-class Recheck:
-    """The verdict about a ready kick right before its calls, and the facts it is based on."""
-
-    verdict: Verdict
-    session: Session | None = None
-    candidates: tuple[Candidate, ...] = ()
-
-    @property
-    def protected(self) -> dict[ParticipantKey, str]:
-        """What protects a target by now, for each protected one."""
-        return {
-            ParticipantKey(candidate.requested): candidate.protected_by
-            for candidate in self.candidates
-            if candidate.status is CandidateStatus.PROTECTED
-        }
-
-    @property
-    def open_peers(self) -> dict[ParticipantKey | None, tuple[Peer, ...]]:
-        """The open connections of each target that is not protected.
-
-        There may be several candidates for one target: a custom id can have several records.
-        """
-        peers: dict[ParticipantKey | None, tuple[Peer, ...]] = {}
-        for candidate in self.candidates:
-            if not candidate.exact:
-                # The call names the id as it was given, and that is nobody's here.
-                continue
-            if candidate.person and candidate.status is not CandidateStatus.PROTECTED:
-                key = ParticipantKey(candidate.requested)
-                peers[key] = peers.get(key, ()) + candidate.person.open_peers
-        return peers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,9 +213,9 @@ class Service:
         except DirectoryUnavailable as error:
             return Recheck(refusal(f"Your role could not be checked with Slack ({error})."))
         except GatewayError as error:
-            return Recheck(_unreadable(error))
+            return Recheck(unreadable(error))
         if candidates is None:
-            return Recheck(_session_ended(session))
+            return Recheck(session_ended(session))
         meeting = session.meeting if session else kick.meeting
         targets = current_targets(self.policy.rules, kick.targets, candidates)
         if not targets:
@@ -285,18 +247,3 @@ def refuse_without_id(targets: Iterable[Target]) -> Verdict | None:
         return None
     listed = ", ".join(names)
     return refusal(f"RealtimeKit lists no id for {listed}, so they can't be removed by a kick.")
-
-
-def _session_ended(session: Session | None) -> Verdict:
-    if session is None:
-        return refusal("That session is over: RealtimeKit shows no live session of this meeting.")
-    return refusal("That session is over, another one has begun: look again who is in it.")
-
-
-def _unreadable(error: GatewayError) -> Verdict:
-    if isinstance(error, Rejected):
-        return refusal(f"RealtimeKit refuses the bot: {error}. Please tell its operator.")
-    if isinstance(error, RateLimited):
-        seconds = f" {ceil(error.retry_after)} s" if error.retry_after else ""
-        return refusal(f"RealtimeKit asks the bot to wait{seconds}. Then try again.")
-    return refusal(f"RealtimeKit could not be read right before the kick: {error}.")

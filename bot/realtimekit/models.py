@@ -9,19 +9,14 @@ a date, raises OutcomeUnknown.
 import json
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import (
     AliasPath,
     BaseModel,
     ConfigDict,
     Field,
-    NonNegativeInt,
-    PlainValidator,
     ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
 )
 
 from bot.core.ports import OutcomeUnknown
@@ -38,41 +33,13 @@ from bot.core.roster import (
 )
 from bot.core.text import display
 from bot.realtimekit.errors import error_message, parse_json
+from bot.realtimekit.fields import MAX_NAME, Count, Date, cut_custom_id, cut_preset, parse_left_at
 from bot.realtimekit.paging import Page
 
 logger = logging.getLogger(__name__)
 
 Data = TypeVar("Data")
 Parsed = TypeVar("Parsed", bound=BaseModel)
-
-
-def _or_none(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return validate(value)
-    except ValidationError:
-        return None
-
-
-def _date(value: Any) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        date = datetime.fromisoformat(value.strip('" '))
-        # Near the first or the last year, a date with an offset may have no date in UTC.
-        return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _left_at(value: Any) -> datetime | None:
-    date = _date(value)
-    if date is None and value is not None and str(value).strip('" ') not in {"", "null"}:
-        raise OutcomeUnknown("a broken reply: a left_at that is no date")
-    return date
-
-
-Count = Annotated[NonNegativeInt | None, WrapValidator(_or_none)]
-Date = Annotated[datetime | None, PlainValidator(_date)]
 
 
 class Model(BaseModel):
@@ -89,7 +56,7 @@ class MeetingRow(Model):
 
     def to_meeting(self) -> Meeting:
         """Return the meeting. If it has no title, its id is the title."""
-        return Meeting(self.id, self.title or self.id)
+        return Meeting(self.id, (self.title or self.id)[:MAX_NAME])
 
 
 class SessionRow(Model):
@@ -111,7 +78,7 @@ class SessionRow(Model):
         """Return the session, or None if an id is missing."""
         if not (self.id and self.associated_id):
             return None
-        title = self.meeting_display_name or self.associated_id
+        title = (self.meeting_display_name or self.associated_id)[:MAX_NAME]
         return Session(self.id, Meeting(self.associated_id, title), self.live_participants)
 
 
@@ -140,8 +107,8 @@ class RecordRow(Model):
 
     def to_participant(self) -> Participant:
         """Return the participant, without peers."""
-        custom_id = self.custom_participant_id or None
-        return Participant(self.id, custom_id, self.name or "", self.preset_name)
+        name, preset = (self.name or "")[:MAX_NAME], cut_preset(self.preset_name)
+        return Participant(self.id, cut_custom_id(self.custom_participant_id), name, preset)
 
 
 class PresetRow(Model):
@@ -238,11 +205,11 @@ def parse_peers(body: bytes) -> Page[Peer]:
         Peer(
             row.id or PeerId(""),
             row.user_id or None,
-            row.custom_participant_id or None,
-            row.display_name or "",
-            row.preset_name,
+            cut_custom_id(row.custom_participant_id),
+            (row.display_name or "")[:MAX_NAME],
+            cut_preset(row.preset_name),
             row.joined_at,
-            _left_at(row.left_at),
+            parse_left_at(row.left_at),
         )
         for row in reply.data.participants
     ]

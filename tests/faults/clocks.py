@@ -7,23 +7,27 @@ longer than the others believe that it can.
 import asyncio
 import random
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
 from typing import Any
 
+import psycopg
+
+from bot.core.event import EventKind
 from tests.conftest import _postgres as postgres
 from tests.faults.judge import calls_by_target, judge, settled
 from tests.faults.ledger import Tally
 from tests.faults.owners import make_ready
-from tests.faults.races import APPROVE, Lane, Move, judge_all, lanes_of, race
+from tests.faults.races import APPROVE, Lane, Move, lanes_of, race
 from tests.faults.skewed import AHEAD
 from tests.faults.stage import PATIENCE, PLENTY, Stage, stage
 from tests.journeys.steps import Running
 
 HOUR = 3600.0
-AT_ONCE = 4  # stages
+AT_ONCE = 5  # stages
 SET_EVERY = 0.7  # seconds
 
 
@@ -33,7 +37,8 @@ class Case:
 
     A process has several numbers if its clock is set in the middle of the kicks. `calls` and
     `posts` are parameters of the fault "slow" of the stand-ins. `dies`: the first process is killed
-    in the middle of its kicks, and the others take them over.
+    in the middle of its kicks, and the others take them over. `server`: the clock of PostgreSQL is
+    set by so many seconds in the middle of all kicks.
     """
 
     name: str
@@ -41,12 +46,21 @@ class Case:
     calls: Mapping[str, Any] = field(default_factory=dict)
     posts: Mapping[str, Any] = field(default_factory=dict)
     dies: bool = False
+    server: float = 0.0
 
 
 KICK_3 = {"op": "kick", "seconds": 3.0}
 KICK_7 = {"op": "kick", "seconds": 7.0}
 READ = {"op": "active-session", "seconds": 2.5}
 POST = {"method": "chat.postMessage", "seconds": 3.0}
+# A function of the bot's own schema hides the server's.
+MOVABLE = """
+CREATE TABLE clock_ahead AS SELECT 0::float AS seconds;
+CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS
+'SELECT pg_catalog.clock_timestamp() + make_interval(secs => seconds) FROM public.clock_ahead';
+DO 'BEGIN EXECUTE format(''ALTER DATABASE %I SET search_path = public, pg_catalog'',
+current_database()); END';
+"""
 BACK_AND_FORTH = (0, HOUR, 0, -HOUR, 0, 90, -90, 12, -12, 2, -2)
 CASES = (
     Case("calls of 3 s, 90 s apart", [[0], [24], [90], [-90]], calls=KICK_3),
@@ -55,11 +69,13 @@ CASES = (
     Case("posts of 3 s, 90 s apart", [[0], [90], [-90]], posts=POST),
     Case("an hour apart", [[0], [HOUR], [-HOUR]], calls=KICK_3, posts=POST),
     Case("set back and forth", [BACK_AND_FORTH, [0], BACK_AND_FORTH[::-1]], calls=KICK_7),
+    Case("the server set back", [[0], [0], [90]], calls=KICK_7, server=-HOUR),
+    Case("the server set ahead", [[0], [0], [-90]], calls=KICK_7, server=HOUR),
     Case("an hour behind who died", [[0], [-HOUR]], calls=KICK_7, dies=True),
 )
 
 
-async def run(seed: int, cases: Sequence[Case] = CASES, requests: int = 6) -> list[Tally]:
+async def run(seed: int, cases: Sequence[Case] = CASES, requests: int = 4) -> list[Tally]:
     """Run all cases, some of them at once."""
     few = asyncio.Semaphore(AT_ONCE)
     with postgres() as server:
@@ -85,13 +101,38 @@ async def play(server: Any, case: Case, *, seed: int, requests: int) -> Tally:
 
 async def _decided(stage: Stage, case: Case, requests: int) -> Tally:
     """Let users approve all requests, while the clocks are set."""
-    bots = await asyncio.gather(*(_start(stage, ahead) for ahead in case.ahead))
-    setting = asyncio.create_task(_set_clocks(stage, bots, max(map(len, case.ahead)) - 1))
-    lanes = lanes_of(stage, requests)
-    raced = await race(stage, case.name, _approve, cases=requests, lanes=lanes)
-    (tally,) = await judge_all(stage, [raced])
-    setting.cancel()
+    async with _movable(stage.database) as server:
+        bots = await asyncio.gather(*(_start(stage, ahead) for ahead in case.ahead))
+        times = max(map(len, case.ahead)) - 1
+        setting = [
+            asyncio.create_task(_set_clocks(stage, bots, times)),
+            asyncio.create_task(_set_server(stage, server, requests, case.server)),
+        ]
+        lanes = lanes_of(stage, requests)
+        raced = await race(stage, case.name, _approve, cases=requests, lanes=lanes)
+        await settled(stage.store)
+        await asyncio.gather(*setting)
+    tally = await judge(stage, case.name, raced.kicks, raced.told, real_time=not case.server)
+    for kick in await stage.store.history(PLENTY):
+        events = await stage.store.events(kick.id)
+        if any(one.kind is EventKind.TAKEN_OVER for one in events):
+            tally.find("doubled", f"kick #{kick.number} was taken over from who runs it")
     return tally
+
+
+@asynccontextmanager
+async def _movable(database: str) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    """Put a clock that can be set in front of the server's, for all later connections."""
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as db:
+        await db.execute(MOVABLE)
+        yield db
+
+
+async def _set_server(
+    stage: Stage, server: psycopg.AsyncConnection[Any], calls: int, seconds: float
+) -> None:
+    await _calls(stage, calls)
+    await server.execute("UPDATE clock_ahead SET seconds = %s", [seconds])
 
 
 def _approve(lane: Lane, _: random.Random) -> list[Move]:
@@ -118,7 +159,7 @@ async def _start(stage: Stage, ahead: Sequence[float]) -> Running:
 
 
 async def _set_clocks(stage: Stage, bots: Sequence[Running], times: int) -> None:
-    """Set the clocks again and again, from the first call on."""
+    """Set the clocks of the processes again and again, from the first call on."""
     await _calls(stage, 1)
     for _ in range(times):
         for bot in bots:

@@ -28,11 +28,19 @@ class Told:
     strips: tuple[str, ...] = ()
 
 
-async def judge(stage: Stage, name: str, kicks: Sequence[KickId], told: Sequence[Told]) -> Tally:
-    """Audit these kicks, when nothing is running any more."""
+async def judge(
+    stage: Stage,
+    name: str,
+    kicks: Sequence[KickId],
+    told: Sequence[Told],
+    *,
+    real_time: bool = True,
+) -> Tally:
+    """Audit these kicks, when nothing is running any more. `real_time` is as in `audit`."""
     ids = set(kicks)
     ended = {one.id: one for one in await stage.store.history(PLENTY) if one.id in ids}
-    tally = await audit(stage.sandbox, stage.store, name=name, kicks=list(ended.values()))
+    audited = list(ended.values())
+    tally = await audit(stage.sandbox, stage.store, name=name, kicks=audited, real_time=real_time)
     calls = calls_by_target(stage.sandbox)
     for kick in ended.values():
         for wrong in faults_of(kick, await stage.store.events(kick.id), calls):

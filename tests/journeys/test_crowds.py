@@ -209,6 +209,20 @@ async def test_a_text_that_fits_several_opens_the_form_and_says_so(
     assert maya.modal.values["reason"] == "spam"
 
 
+@pytest.mark.parametrize("names", [["Guest"] * 300, ["\u200b" * 100_000, "x" * 100_000, "Guest"]])
+async def test_long_names_and_commands_leave_everybody_findable(
+    sandbox: Sandbox, maya: Person, bot: Bot, names: list[str]
+) -> None:
+    *_, last = gather(sandbox, *names)
+    await to_form(maya, f"/kick {last.id}{' spam' * 10_000}")
+    assert "The reason was cut." in maya.modal
+    [option] = maya.modal.values["who"]
+    assert option == f"participant:{last.id}"
+    offered = await maya.type_ahead("who", "guest")
+    descriptions = [one.description for one in offered]
+    assert len(set(descriptions)) == len(offered) == min(100, names.count("Guest"))
+
+
 # Hostile names
 
 
@@ -245,7 +259,7 @@ async def test_names_are_shown_as_they_are_and_do_nothing(
 ) -> None:
     gather(sandbox, *HOSTILE)
     # Half a surrogate pair cannot be sent to Slack.
-    shown = sorted(display((name or "").replace("\ud83d ", "? "), 75) for name in HOSTILE)
+    shown = sorted(display((name or "")[:200].replace("\ud83d ", "? "), 75) for name in HOSTILE)
     async with start(rules={"max_targets": "100/10m"}):
         await to_form(maya)
         offered = await maya.type_ahead("who")
@@ -273,11 +287,11 @@ async def test_a_meeting_s_title_is_shown_as_it_is_and_does_nothing(
 ) -> None:
     gather(sandbox, "Troll", title=title)
     await to_form(maya)
-    assert f"{display(title, 60)} · 1 live" in maya.modal
+    assert f"{display(title, 42)} · 1 live" in maya.modal
     await maya.press("other_meeting")
     await maya.until(lambda sees: "meeting" in sees.modal.action_ids)
     offered = [one.text for one in await maya.type_ahead("meeting")]
-    assert f"{display(title, 60)} · 1 live" in offered
+    assert f"{display(title, 42)} · 1 live" in offered
     await maya.command("C0LIVE", "/kick troll spam")
     await maya.until(lambda sees: sees.modal.submit == "Kick")
     assert f"1 person to remove from {display(title, 75)}" in maya.modal

@@ -4,6 +4,7 @@ import pytest
 
 from bot.core.kick import State
 from bot.core.target import Outcome, OutcomeReason
+from tests.journeys.approvals import asked, to_request
 from tests.journeys.steps import (
     ONE_TRANSPORT,
     choose,
@@ -221,7 +222,7 @@ async def test_an_empty_list_of_sessions_does_not_hide_a_meeting(
     assert "RealtimeKit lists no live meeting that you may act in." in maya.modal
     ama = sandbox.demo.ama
     [option] = await maya.type_ahead("meeting", "weekly" if by == "title" else ama.id)
-    assert (option.text, option.value) == ("Weekly AMA", ama.id)
+    assert (option.text, option.value) == ("Weekly AMA · not seen live", ama.id)
     await maya.choose("meeting", option)
     await asked_of(maya, ama.id)
     await pick(maya, "Mallory")
@@ -296,10 +297,53 @@ async def test_live_meetings_come_first_and_those_not_seen_live_after_them(
     assert [one.text for one in await maya.type_ahead("meeting")] == [
         "Standup · 2 live",
         "Weekly AMA · 12 live",
-        "Team sync",
+        "Team sync · not seen live",
     ]
-    assert [one.text for one in await maya.type_ahead("meeting", "sync")] == ["Team sync"]
+    [found] = await maya.type_ahead("meeting", "sync")
+    assert found.text == "Team sync · not seen live"
     assert await maya.type_ahead("meeting", "nothing of the kind") == []
+
+
+async def test_meetings_of_one_title_are_told_apart_from_the_menu_to_the_result(
+    sandbox: Sandbox, maya: Person
+) -> None:
+    world, ama = sandbox.demo.world, sandbox.demo.ama
+    twin = open_meeting(world, "Weekly\u200b  ama", ["Priya", "Ravi"])
+    fake = world.add_meeting("Weekly AMA · 12 live")
+    await to_form(maya)
+    lines = {one.value: one.text for one in await maya.type_ahead("meeting", "weekly")}
+    assert lines == {
+        ama.id: f"Weekly AMA · id …{ama.id[-4:]} · 12 live",
+        twin.id: f"Weekly ama · id …{twin.id[-4:]} · 2 live",
+        fake.id: f"Weekly AMA · 12 live · id …{fake.id[-4:]} · not seen live",
+    }
+    await maya.choose("meeting", twin.id)
+    await asked_of(maya, twin.id)
+    await pick(maya, "Ravi")
+    await maya.write("reason", "spam")
+    await maya.submit()
+    await maya.until(lambda sees: sees.modal.submit == "Kick")
+    place = f"meeting …{twin.id[-6:]}"
+    assert f"1 person to remove from Weekly ama · {place}" in maya.modal
+    await maya.submit()
+    assert f"Weekly ama · kick #1 · {place}" in maya.read(await result(maya))
+    await to_form(maya)
+    chosen = next(
+        one["element"] for one in maya.modal.blocks if one.get("label", {}).get("text") == "Meeting"
+    )
+    assert chosen["initial_option"]["text"]["text"].startswith(
+        f"Weekly ama · id …{twin.id[-4:]} · "
+    )
+
+
+async def test_a_request_names_its_meeting_by_id_to_who_approves(
+    sandbox: Sandbox, mo: Person
+) -> None:
+    card = await asked(sandbox.slack.person("U0HAL"))
+    place = f"meeting …{sandbox.demo.ama.id[-6:]}"
+    assert place in mo.read(card)
+    await to_request(mo, card)
+    assert place in mo.modal
 
 
 async def test_choosing_another_meeting_forgets_the_people_and_keeps_the_reason(

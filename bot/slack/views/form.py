@@ -1,18 +1,19 @@
 """The form: asks for a meeting, people and a reason. Its menus search while the user types."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
 from bot.core.kick import TeamId, UserId
+from bot.core.namesakes import Namesakes
 from bot.core.policy import MAX_TARGETS, Rules
 from bot.core.ports import NotSent, RateLimited, Rejected
 from bot.core.review_service import FormContext, KickRequest, SearchResult
 from bot.core.roster import Meeting, MeetingId, Participant, ParticipantKey, Session
 from bot.core.selection import Selection
-from bot.core.text import display
+from bot.core.text import display, normalize_name
 from bot.slack.payloads import View, ViewMetadata
 from bot.slack.views import blocks, failures
 from bot.slack.views.blocks import Block, Element, Modal
@@ -31,6 +32,10 @@ OTHER_REASON = "other"
 REASON_LIMIT = 500
 IDS_LIMIT = 2500
 OPTION_VALUE_LIMIT = 150
+# A title, the end of an id and the state fit into an option.
+TITLE_LIMIT = 42
+SUFFIX_LIMIT = 10
+NOT_LIVE = "not seen live"
 NO_LIVE_MEETING = (
     "RealtimeKit lists no live meeting that you may act in. The list can lag: search the"
     " meeting by title or id, and paste the person's id."
@@ -94,14 +99,19 @@ def _warnings(opening: FormContext, prefill: FormPrefill) -> list[str]:
 def _chosen_meeting(opening: FormContext) -> Block:
     if len(opening.sessions) == 1 and opening.chosen:
         other = blocks.button("Another meeting", OTHER_MEETING, "other")
-        return {**blocks.section(_session_line(opening.chosen), other), "block_id": MEETING}
-    return _meeting_question(opening.chosen)
+        line = _meeting_lines(opening.sessions, ())[opening.chosen.meeting.id]
+        return {**blocks.section(line, other), "block_id": MEETING}
+    return _meeting_question(opening.chosen, opening.sessions)
 
 
-def _meeting_question(chosen: Session | None) -> Block:
+def _meeting_question(chosen: Session | None, sessions: Sequence[Session] = ()) -> Block:
     element = blocks.search_menu("external_select", MEETING, "Type a title or an id")
     if chosen:
-        element["initial_option"] = _session_option(chosen)
+        [element["initial_option"]] = [
+            one
+            for one in _options(_meeting_lines(sessions, ()))
+            if one["value"] == chosen.meeting.id
+        ]
     question = blocks.input_block(f"{MEETING}_question", "Meeting", element)
     return {**question, "dispatch_action": True}
 
@@ -147,8 +157,10 @@ def _reason(prefill: FormPrefill, rules: Rules) -> list[Block]:
 
 def meeting_options(sessions: Sequence[Session], meetings: Sequence[Meeting]) -> dict[str, Any]:
     """Return live meetings, then the others, in the shape of an answer to Slack."""
-    live = [_session_option(one) for one in sessions][: blocks.MAX_OPTIONS]
-    others = [blocks.option(one.title, one.id) for one in meetings][: blocks.MAX_OPTIONS]
+    sessions, meetings = sessions[: blocks.MAX_OPTIONS], meetings[: blocks.MAX_OPTIONS]
+    lines = _meeting_lines(sessions, meetings)
+    live = _options({one.meeting.id: lines[one.meeting.id] for one in sessions})
+    others = _options({one.id: lines[one.id] for one in meetings})
     groups = [("Live", live), ("Not seen live", others)]
     made = [{"label": blocks.plain_text(name), "options": some} for name, some in groups if some]
     return {"option_groups": made} if made else {"options": []}
@@ -170,13 +182,30 @@ def person_option(person: Participant, now: datetime, id_suffix: str = "") -> El
     return blocks.option(person.name, person.key, person_details(person, now, id_suffix))
 
 
-def _session_option(session: Session) -> Element:
-    return blocks.option(_session_line(session), session.meeting.id)
+def _options(lines: Mapping[MeetingId, str]) -> list[Element]:
+    return [blocks.option(line, meeting) for meeting, line in lines.items()]
 
 
-def _session_line(session: Session) -> str:
-    title = display(session.meeting.title, 60)
-    return f"{title} · {session.people} live" if session.people is not None else f"{title} · live"
+def _meeting_lines(
+    sessions: Sequence[Session], meetings: Sequence[Meeting]
+) -> dict[MeetingId, str]:
+    """Return a line for each meeting, all different.
+
+    Its end says whether the meeting is live. If the titles of two look the same, each line also has
+    the end of the id. A title can't imitate either: it comes first.
+    """
+    states = {one.id: (one, NOT_LIVE) for one in meetings}
+    states |= {
+        one.meeting.id: (one.meeting, "live" if one.people is None else f"{one.people} live")
+        for one in sessions
+    }
+    shown = {one: display(meeting.title, TITLE_LIMIT) for one, (meeting, _) in states.items()}
+    names = {one: normalize_name(title) for one, title in shown.items()}
+    alike = Namesakes((name, one) for one, name in names.items())
+    if len(set(names.values())) < len(names):
+        suffixes = {one: display(alike.suffix(names[one], one), SUFFIX_LIMIT) for one in names}
+        shown = {one: f"{title} · id …{suffixes[one]}" for one, title in shown.items()}
+    return {one: f"{shown[one]} · {state}" for one, (_, state) in states.items()}
 
 
 # What comes back

@@ -35,7 +35,8 @@ def _deed(kick: Kick) -> tuple[str, str, str]:
     deed = f"removed {count}" if kicked == len(kick.targets) else f"removed {kicked} of {count}"
     if not kicked:
         deed = f"tried to remove {count}"
-    return f" {deed} from ", wording.name(kick.meeting.title), f" · kick #{kick.number}"
+    rest = f" · kick #{kick.number}{wording.meeting_id(kick.meeting)}"
+    return f" {deed} from ", wording.name(kick.meeting.title), rest
 
 
 def _why(kick: Kick) -> list[Block]:

@@ -39,7 +39,8 @@ def review(
 def _people(drawn: Review, now: datetime) -> list[Block]:
     going = [one for one in drawn.candidates if one.target]
     staying = [one for one in drawn.candidates if not one.target]
-    title = f"{wording.count_people(len(going))} to remove from {wording.name(drawn.meeting.title)}"
+    place = wording.name(drawn.meeting.title) + wording.meeting_id(drawn.meeting)
+    title = f"{wording.count_people(len(going))} to remove from {place}"
     return [
         blocks.rich_text(
             blocks.line(blocks.text(heading, bold=True)),

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from bot.core.candidates import Candidate, CandidateStatus
 from bot.core.kick import OPEN, Kick, State
 from bot.core.namesakes import SHORTEST_SUFFIX
-from bot.core.roster import Participant
+from bot.core.roster import Meeting, Participant
 from bot.core.target import Outcome, OutcomeReason, Target
 from bot.core.text import display
 
@@ -55,6 +55,11 @@ def joined_ago(date: datetime | None, now: datetime) -> str:
 def name(raw: str) -> str:
     """Return a name, a title or an id as one safe line."""
     return display(raw, NAME_LIMIT)
+
+
+def meeting_id(meeting: Meeting) -> str:
+    """Return the end of a meeting's id: another meeting may have the same title."""
+    return f" · meeting …{display(meeting.id[-SUFFIX_LENGTH:], SUFFIX_LENGTH)}"
 
 
 def person_details(person: Participant, now: datetime, id_suffix: str = "") -> str:
@@ -233,7 +238,8 @@ def request_deed(kick: Kick) -> tuple[str, str, str]:
     """Return what a request asks for: the action, the meeting, and the number of the kick."""
     again = f", again after #{kick.repeats}" if kick.repeats else ""
     deed = f" asks to remove {count_people(len(kick.targets))} from "
-    return deed, name(kick.meeting.title), f" · kick #{kick.number}{again}"
+    rest = f" · kick #{kick.number}{again}{meeting_id(kick.meeting)}"
+    return deed, name(kick.meeting.title), rest
 
 
 def reason(kick: Kick) -> str:
