@@ -417,6 +417,12 @@ def test_the_longest_beginning_that_matches_is_who_and_the_rest_is_why(
     assert (names(match.people), match.who, match.rest) == (found, who, rest)
 
 
+@pytest.mark.parametrize("text", ["zorro spam", "", " "])
+def test_text_that_fits_nobody_does_not_mean_whoever_has_no_visible_name(text: str) -> None:
+    match = roster("Ann", "", " \u200b").match(text)
+    assert (match.people, match.who) == ((), text.strip())
+
+
 def test_text_that_fits_many_names_offers_as_many_as_can_be_chosen() -> None:
     assert len(roster(*["Ann Lee"] * 40).match("lee").people) == 25
 

@@ -231,8 +231,9 @@ class Roster:
         # Whatever contains a beginning contains each shorter one, so the longest can be bisected.
         count = bisect_left(beginnings[: len(words)], 1, key=lambda who: int(not self._has(who)))
         who, rest = " ".join(words[:count]), " ".join(words[count:])
-        people = self._match_whole(who)
-        return Match(tuple(people), who, rest) if people else Match((), text.strip(), "")
+        # Of no word, everybody without a visible name would be an exact match.
+        people = tuple(self._match_whole(who)) if who else ()
+        return Match(people, who, rest) if people else Match((), text.strip(), "")
 
     def _has(self, text: str) -> bool:
         return any(True for _ in self._index.search(normalize_name(text), 1))
