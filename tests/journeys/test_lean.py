@@ -193,6 +193,9 @@ def endings(statements: Iterable[ast.stmt], states: set[str]) -> tuple[set[str],
                 for handler in statement.handlers:
                     left, ended = endings(handler.body, caught)
                     states, returned = states | left, returned | ended
+            case ast.With():
+                states, ended = endings(statement.body, states)
+                returned |= ended
             case ast.Return():
                 returned |= after(statement, states)
                 return set(), returned
