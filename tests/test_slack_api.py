@@ -264,7 +264,7 @@ async def test_a_broken_connection_is_never_retried() -> None:
 
 
 async def test_the_scopes_come_from_the_header(slack: Slack, client: AsyncWebClient) -> None:
-    reply = {"ok": True, "team": "Acme"}
+    reply = {"ok": True, "team": "Acme", "team_id": "T1"}
     slack.answers = [said(reply, x_oauth_scopes="chat:write, commands"), said(reply)]
     assert scopes(await auth_test(client)) == {"chat:write", "commands"}
     assert scopes(await auth_test(client)) == set()

@@ -446,7 +446,7 @@ async def test_check_says_ok_of_each_part_and_ends_well(sandbox: Sandbox, sqlite
     assert all(line.startswith("note   policy: ") for line in notes)
     assert [line.split(":")[0] for line in bot.said if line not in notes] == [
         f"ok     {part}"
-        for part in ("settings", "policy", "database", "slack", "cloudflare", "presets")
+        for part in ("settings", "policy", "database", "slack", "cloudflare", "presets", "clock")
     ]
 
 
@@ -519,4 +519,4 @@ async def test_check_names_every_fault_of_a_policy(
     settings = sandbox.settings(http=True, database_url=sqlite_url) | {"KICKBOT_POLICY": str(path)}
     found = [str(finding) async for finding in check(lambda: read_settings(settings))]
     assert len([line for line in found if line.startswith("WRONG  policy: ")]) == 10
-    assert len([line for line in found if line.startswith("ok ")]) == 4
+    assert len([line for line in found if line.startswith("ok ")]) == 5
