@@ -58,7 +58,7 @@ async def message_about(person: Person, number: int, channel: str = "C0LIVE") ->
 
     def found(sees: Person) -> list[str]:
         texts = map(sees.read, public(sees, channel))
-        return [text for text in texts if f"kick #{number}\n" in text]
+        return [text for text in texts if f"kick #{number} · meeting" in text]
 
     [text] = await person.until(found)
     return text
