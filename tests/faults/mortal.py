@@ -87,7 +87,7 @@ def _put(turnstile: Turnstile, where: Any, name: str, about: Callable[..., str])
     setattr(where, name, turnstile.before(getattr(where, name), about))
 
 
-def _write(*_: object) -> str:
+def _write(*_: object, **__: object) -> str:
     """Return the name of a write: the store's method, and the event or the state."""
     # The frames: this one, the turnstile's, and the store's method.
     frame = sys._getframe(2)

@@ -83,6 +83,8 @@ SLACK: Final[Mapping[str, Maker]] = {
     # The bot waits for a second, but not for 31 or 120.
     "rate_limited": _one_of(method=_METHODS, retry_after=(0, 1, 31, 120)),
     "server_error": _CALL,
+    # The ledger finds views and messages by the answers to their calls.
+    "bare_ok": _one_of(method=("users.info", "usergroups.users.list")),
     "broken_before": _CALL,
     "broken_after": _CALL,
     "slow": _one_of(method=_METHODS, seconds=(0.05, 0.2, 0.5)),
