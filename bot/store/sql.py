@@ -128,7 +128,8 @@ class SqlStore(Store):
     async def overdue_messages(self, now: datetime) -> Sequence[OutboxMessage]:
         own = select(kicks.c.id).where(kicks.c.id == outbox.c.kick_id, *self._own())
         is_due = or_(outbox.c.due_at <= now, outbox.c.due_at > now + LONGEST_DELAY + FAR_AHEAD)
-        return await self._messages(is_due, own.exists())
+        # The index has only those that have a date, and SQLite must be told.
+        return await self._messages(outbox.c.due_at.is_not(None), is_due, own.exists())
 
     async def update_message(self, before: OutboxMessage, after: OutboxMessage) -> OutboxMessage:
         return await self._database.write_autocommit(lambda db: update_message(db, before, after))
