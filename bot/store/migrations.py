@@ -159,6 +159,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE events ADD COLUMN tally TEXT",
         "CREATE UNIQUE INDEX events_by_tally ON events (tally)",
     ),
+    (
+        # Delivered messages are not in it, so it stays small: SQLite may read all of it.
+        "DROP INDEX notices_by_due",
+        "CREATE INDEX notices_by_due ON notices (due_at) WHERE due_at IS NOT NULL",
+    ),
 )
 
 

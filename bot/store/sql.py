@@ -21,6 +21,7 @@ from bot.store.migrations import migrate, version
 from bot.store.rows import Row, draft_from, event_from, kicks_from, message_from
 from bot.store.schema import drafts, events, kicks, outbox, targets
 from bot.store.writes import (
+    SELECT_KICK,
     SELECT_KICKS,
     count_event,
     fetch,
@@ -102,7 +103,8 @@ class SqlStore(Store):
         )
 
     async def get_kick(self, kick: KickId) -> Kick | None:
-        return await self._kick(kicks.c.id == kick)
+        rows = await self._database.read(lambda db: fetch(db, SELECT_KICK, {"the_kick": kick}))
+        return next(iter(kicks_from(rows)), None)
 
     async def by_number(self, number: int) -> Kick | None:
         """Return the kick with this number; None if there is none."""
@@ -126,7 +128,8 @@ class SqlStore(Store):
     async def overdue_messages(self, now: datetime) -> Sequence[OutboxMessage]:
         own = select(kicks.c.id).where(kicks.c.id == outbox.c.kick_id, *self._own())
         is_due = or_(outbox.c.due_at <= now, outbox.c.due_at > now + LONGEST_DELAY + FAR_AHEAD)
-        return await self._messages(is_due, own.exists())
+        # The index has only those that have a date, and SQLite must be told.
+        return await self._messages(outbox.c.due_at.is_not(None), is_due, own.exists())
 
     async def update_message(self, before: OutboxMessage, after: OutboxMessage) -> OutboxMessage:
         return await self._database.write_autocommit(lambda db: update_message(db, before, after))

@@ -32,7 +32,7 @@ SELECT 'k' || i, 'v' || i, '{team}', 'app', 'C' || (i % 50), 'm' || (i % 9), 'We
 INSERT INTO targets (kick_id, position, participant_id, name, live, checked, peers, outcome, why,
   detail)
 """,
-    "SELECT 'k' || i, 0, 'p' || i, 'Guest', true, true, '[]', 'kicked', 'answered', '' FROM n",
+    "SELECT 'k' || i, 0, 'p' || i, 'Guest', true, true, '[]', 'kicked', 'confirmed', '' FROM n",
     "INSERT INTO notices (kick_id, kind, since, version, attempts, doubtful)",
     "SELECT 'k' || i, 'result', '2024-01-01T00:00:01.000000+00:00', 1, 0, false FROM n",
 )
