@@ -55,7 +55,9 @@ async def idle(stage: Stage) -> list[Row]:
     await stage.stub.change(crowds=[{"size": 10, "name": "Guest {:06d}"}])
     async with stage.bot() as bot:
         slack = Slack(stage, bot.url)
+        since = await stage.stub.change()
         await slack.post(slack.command())
+        await stage.stub.calls(since, "views.update", 1)
         await slack.kick(0, 3)
         before, cpu = await stage.stub.connections(), bot.process.cpu()
         await asyncio.sleep(stage.size.idle)

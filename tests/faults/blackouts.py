@@ -73,7 +73,7 @@ async def full(file: Path, pages: dict[str, int], store: SqlStore) -> AsyncItera
     # SQLite raises a limit that is too low to the current number of pages.
     pages[str(file)] = 1
     for size in (3000, 1000, 300, 100, 30, 10, 3, 1):
-        note = Event(datetime.now(UTC), EventKind.REFUSED, None, "x" * size)
+        note = Event(datetime.now(UTC), EventKind.DELIVERY_FAILED, None, "x" * size)
         with suppress(StoreUnavailable):
             while True:
                 await store.record_event(note)
