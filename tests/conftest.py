@@ -26,7 +26,7 @@ settings.register_profile(
 )
 settings.load_profile("kickbot")
 
-UNMEASURED = ("bench", "browser", "faults", "test_sandbox")
+UNMEASURED = ("bench", "browser", "faults", "test_load", "test_sandbox")
 """Tests that reach no line of the bot that others do not reach. Measuring doubles their time."""
 
 # On a busy disk, one commit may take seconds, and delay an ack.

@@ -740,6 +740,7 @@ class TestErrors:
                 await impatient.check()
         await impatient.check()
 
+    @pytest.mark.no_cover
     async def test_a_crowd_waits_for_its_turn(self, database_url: str) -> None:
         store = SqlStore(database_url, timeout=2)
         await store.start()

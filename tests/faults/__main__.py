@@ -20,11 +20,13 @@ from tests.faults.ledger import Tally
 from tests.sandbox.sandbox import ROOT
 
 MACHINE = "tests/test_kick_service_machine.py"
+LOAD = "tests/test_load.py"
+DECISIONS = 500
 COLUMNS = ("cases", "lost", "doubled", "misreported", "duplicates")
 EXAMPLES = 1000
 SHOWN = 40
 # Each lane does its runs in turn, beside the other lane. One lane mostly waits, one computes.
-LANES = (("crash", "storm", "lost_replies"), ("races", "machine", "outages", "clocks"))
+LANES = (("crash", "storm", "lost_replies"), ("races", "machine", "outages", "clocks", "load"))
 RUNS = [name for lane in LANES for name in lane]
 
 
@@ -32,25 +34,45 @@ async def _run(name: str, seed: int) -> list[Tally]:
     """Do one run. Its module is imported only now."""
     if name == "machine":
         return await _machine(seed)
+    if name == "load":
+        return await _load()
     run = import_module(f"tests.faults.{name}").run
     return list(await run(seed))
 
 
 async def _machine(seed: int) -> list[Tally]:
     """Let hypothesis interleave users, processes and time."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", MACHINE]
-    command += [f"--hypothesis-seed={seed}", "--hypothesis-show-statistics", "--timeout=0"]
+    options = [f"--hypothesis-seed={seed}", "--hypothesis-show-statistics"]
+    said, failed = await _pytest(MACHINE, *options, KICKBOT_EXAMPLES=EXAMPLES)
+    tally = Tally("state machine", cases=sum(map(int, re.findall(r"(\d+) passing,", said))))
+    if failed:
+        tally.find("misreported", said[-3000:])
+    return [tally]
+
+
+async def _load() -> list[Tally]:
+    """Let 500 requests be decided at once, on each database."""
+    said, failed = await _pytest(LOAD, KICKBOT_DECISIONS=DECISIONS)
+    passed = sum(map(int, re.findall(r"(\d+) passed", said)))
+    tally = Tally("decided at once", cases=passed * DECISIONS)
+    if failed:
+        tally.find("lost", said[-3000:])
+    return [tally]
+
+
+async def _pytest(file: str, *options: str, **environment: int) -> tuple[str, bool]:
+    """Run the tests of a file. Return what pytest printed, and whether it failed."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", file]
     process = await asyncio.create_subprocess_exec(
         *command,
+        *options,
+        "--timeout=0",
         cwd=ROOT,
-        env={**os.environ, "KICKBOT_EXAMPLES": str(EXAMPLES)},
+        env={**os.environ, **{name: str(value) for name, value in environment.items()}},
         stdout=subprocess.PIPE,
     )
     said = (await process.communicate())[0].decode()
-    tally = Tally("state machine", cases=sum(map(int, re.findall(r"(\d+) passing,", said))))
-    if process.returncode:
-        tally.find("misreported", said[-3000:])
-    return [tally]
+    return said, process.returncode != 0
 
 
 def main() -> int:

@@ -29,7 +29,7 @@ DIES_AT = "after store: start #1"
 Recordings = dict[str, list[str]]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def short(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: Any
 ) -> tuple[Tally, Recordings]:
