@@ -21,9 +21,7 @@ from bot.core.review_service import ReviewService
 from bot.health import Health, watched
 from bot.http_server import serve, slack_requests
 from bot.resources import Resources, open_resources
-from bot.slack.api import (
-    ResponseUrls,
-)
+from bot.slack.api import ResponseUrls
 from bot.slack.directory import SlackDirectory
 from bot.slack.handlers.approval import ApprovalHandlers
 from bot.slack.handlers.kick import KickHandlers
@@ -76,7 +74,7 @@ async def running(
         yield Bot(port, health)
 
 
-# The first layer is in resources.py. The second one: Slack, as the services see it
+# The second layer: Slack, as the services see it. The first one is in resources.py.
 
 
 @dataclass(frozen=True, slots=True)

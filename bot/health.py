@@ -20,6 +20,10 @@ logger = logging.getLogger(__name__)
 NOT_CONNECTED = "no connection to Slack"
 NO_DATABASE = "the database does not answer"
 REFUSED = "Slack refuses the bot's token"
+_REMEDY = (
+    "Was the app removed? Install it again, set SLACK_BOT_TOKEN to its token, and start the bot"
+    " again."
+)
 SHARED_FOR = 1.0  # seconds that a look at the database is good for
 TOKEN_CHECK_INTERVAL = 60.0  # seconds
 CHECKS_UNTIL_REPEATED = 60  # the error in the log, as long as the token is refused
@@ -55,12 +59,6 @@ class Token:
         if self.refusal:
             logger.warning("Slack accepts the bot's token again")
         self.refusal = ""
-
-
-_REMEDY = (
-    "Was the app removed? Install it again, set SLACK_BOT_TOKEN to its token, and start the bot"
-    " again."
-)
 
 
 @asynccontextmanager

@@ -3,24 +3,10 @@
 from dataclasses import dataclass
 from math import ceil
 
-from bot.core.candidates import (
-    Candidate,
-    CandidateStatus,
-)
-from bot.core.policy import (
-    Verdict,
-    refusal,
-)
-from bot.core.ports import (
-    GatewayError,
-    RateLimited,
-    Rejected,
-)
-from bot.core.roster import (
-    ParticipantKey,
-    Peer,
-    Session,
-)
+from bot.core.candidates import Candidate, CandidateStatus
+from bot.core.policy import Verdict, refusal
+from bot.core.ports import GatewayError, RateLimited, Rejected
+from bot.core.roster import ParticipantKey, Peer, Session
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 
 from bot.core.event import Event, EventKind
 from bot.core.kick import KickId, UserId
@@ -13,7 +12,7 @@ from bot.core.service import Service
 
 logger = logging.getLogger(__name__)
 
-WINDOW = timedelta(minutes=1)
+WINDOW = 60.0  # seconds, by the monotonic clock
 MAX_REFUSALS = 20  # of one user within the window
 MAX_COUNTED = 10_000  # kinds of refusals that wait to be stored
 TOO_OFTEN = "You were refused too often. Wait a minute."
@@ -21,7 +20,7 @@ TOO_OFTEN = "You were refused too often. Wait a minute."
 
 @dataclass(slots=True)
 class _Window:
-    begins: datetime
+    begins: float
     count: int = 0
 
 
@@ -53,19 +52,19 @@ class Refusals:
         count = event.count + (before.count if before else 0)
         self._later[_kind(event)] = replace(event, count=count)
 
-    def is_too_many(self, user: UserId, now: datetime) -> bool:
-        """Tell whether this user was refused more than `MAX_REFUSALS` times in this window."""
+    def is_too_many(self, user: UserId, now: float) -> bool:
+        """Tell whether this user was refused at least `MAX_REFUSALS` times in this window."""
         window = self._windows.get(user)
         return bool(window and now < window.begins + WINDOW and window.count >= MAX_REFUSALS)
 
-    def add_to_window(self, user: UserId, now: datetime) -> None:
+    def add_to_window(self, user: UserId, now: float) -> None:
         """Count a refusal of this user for `is_too_many`."""
         window = self._windows.get(user)
         if window is None or now >= window.begins + WINDOW:
             self._windows[user] = window = _Window(now)
         window.count += 1
 
-    async def flush(self, store: Store, now: datetime) -> None:
+    async def flush(self, store: Store, now: float) -> None:
         """Store what was counted since the last call. What can't be stored is kept."""
         for kind, event in list(self._later.items()):
             if event is None:
@@ -104,27 +103,25 @@ class RefusingService(Service):
         self, user: UserId, reason: str, kick: KickId | None = None
     ) -> Verdict:
         """Return a refusal as a verdict, after recording it. The user gets it in any case."""
-        now = self.clock.now()
-        self._refusals.add_to_window(user, now)
-        event = Event(now, EventKind.REFUSED, user, reason, kick)
+        self._refusals.add_to_window(user, self.clock.monotonic())
+        event = Event(self.clock.now(), EventKind.REFUSED, user, reason, kick)
         await self._refusals.record(self.store, event)
         return refusal(reason)
 
     async def flush_refusals(self) -> None:
         """Store the refusals that were counted since the last call."""
-        await self._refusals.flush(self.store, self.clock.now())
+        await self._refusals.flush(self.store, self.clock.monotonic())
 
     def turn_away(self, user: UserId) -> str:
         """Return why the bot does nothing for a user now, and count that; else an empty text.
 
         That is for users without a role who were refused often in the last minute.
         """
-        now = self.clock.now()
+        now = self.clock.monotonic()
         if not self._refusals.is_too_many(user, now):
             return ""
         member = self.directory.cached_membership(user)
-        moment = self.clock.monotonic()
-        if member and member.is_fresh(moment) and may_open(self.policy, member, moment).is_allowed:
+        if member and member.is_fresh(now) and may_open(self.policy, member, now).is_allowed:
             return ""
-        self._refusals.count(Event(now, EventKind.REFUSED, user, TOO_OFTEN))
+        self._refusals.count(Event(self.clock.now(), EventKind.REFUSED, user, TOO_OFTEN))
         return TOO_OFTEN

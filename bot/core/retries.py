@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from bot.core.kick import KickId
 
-# Each process tries again after 2 s, 4 s, 8 s and 16 s. After that many failures, it ends the kick
-# with what is known.
+# After its failures at a kick, a process waits 2 s, 4 s, 8 s and 16 s. Then it does not try again,
+# but ends the kick with what is known.
 MAX_FAILURES = 4
 FIRST_PAUSE = 2.0  # seconds
 

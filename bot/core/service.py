@@ -38,13 +38,7 @@ from bot.core.ports import (
     Store,
 )
 from bot.core.recheck import Recheck, session_ended, unreadable
-from bot.core.roster import (
-    Meeting,
-    MeetingId,
-    Roster,
-    Session,
-    SessionId,
-)
+from bot.core.roster import Meeting, MeetingId, Roster, Session, SessionId
 from bot.core.selection import Selection, similar_people, texts_to_search
 from bot.core.target import Target
 

@@ -223,17 +223,6 @@ class Finder:
         return works if asyncio.get_running_loop().time() - learned_at < TRUST_AGE else None
 
 
-def _with_ids(rows: Sequence[Peer], ids: Collection[str]) -> Sequence[Peer]:
-    """Return the rows that have one of these ids, of any kind and in any spelling."""
-    wanted = set(map(normalize_name, ids))
-    return [
-        row
-        for row in rows
-        if wanted
-        & {normalize_name(one or "") for one in (row.participant_id, row.custom_id, row.id)}
-    ]
-
-
 def _contains(row: Peer, text: str, besides: Kind | None = None) -> bool:
     """Tell whether a row contains a text, in any case; `besides`: in another field than this."""
     values = [row.id, row.name, *(kind.of(row) for kind in Kind if kind is not besides)]
